@@ -1,0 +1,181 @@
+# glia: `make run` shows what it does, `make test` proves it; `make help` lists the rest.
+#
+# Variables: CC (gcc or clang), CXX, SAN (address,undefined or thread), PREFIX, DESTDIR.
+# Everything that is built lands in build/ (build-<SAN>/ for sanitizer builds, build-clang/ for clang).
+
+SHELL   := /bin/bash
+PREFIX  ?= /usr/local
+SAN     ?=
+CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CXX     := $(if $(findstring clang,$(CC)),clang++,g++)
+comma   := ,
+FUZZ    ?=
+BUILD   := build$(if $(FUZZ),-fuzz)$(if $(findstring clang,$(CC)),-clang)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+
+VERSION := 0.2.0
+WARN    := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Werror
+WARN_C  := $(WARN) -Wstrict-prototypes -Wmissing-prototypes
+OPT     := -O2 -g
+SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+SANFLAG += $(if $(FUZZ),-fsanitize=fuzzer-no-link)
+CPPFLAGS += -I. -I$(BUILD) -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -DGLIA_VERSION='"$(VERSION)"'
+CFLAGS  += -std=c11 $(OPT) $(WARN_C) $(SANFLAG) -pthread
+CXXFLAGS += -std=c++17 $(OPT) $(WARN) $(SANFLAG) -pthread
+LDFLAGS += $(SANFLAG) -pthread
+LDLIBS  := -luv -lcurl -lmicrohttpd -llmdb -lmsgpackc -lopenblas -ljansson -lsimdjson -lpcre2-8 -lxxhash -lzstd -lz -lm
+
+PACKAGES := build-essential pkg-config libuv1-dev libcurl4-openssl-dev libmicrohttpd-dev liblmdb-dev \
+    libmsgpack-dev libopenblas-dev libjansson-dev libsimdjson-dev libtomlplusplus-dev libpcre2-dev libxxhash-dev libzstd-dev zlib1g-dev
+TEST_PACKAGES := libcmocka-dev python3-pytest nghttp2-proxy openssl zstd clang libclang-rt-14-dev clang-format \
+    chromium chromium-driver python3-selenium
+BENCH_PACKAGES := python3-aiohttp python3-httpx
+
+# --- what is built from what -----------------------------------------------------------------------
+LIB_C    := $(sort $(wildcard core/*/*.c store/*.c prompts/*.c actors/*.c))
+LIB_CC   := $(sort $(wildcard core/*/*.cc))
+TOOLS_C  := $(filter-out tools/glia.c,$(sort $(wildcard tools/*.c tools/report/*.c tools/viewer/*.c)))
+STAND_C  := $(filter-out tools/standin/main.c,$(sort $(wildcard tools/standin/*.c)))
+REHEARSE_C := $(filter-out test/rehearsal/test_%,$(sort $(wildcard test/rehearsal/*.c)))
+HELPER_C := $(filter-out test/unit/test_%,$(sort $(wildcard test/unit/*.c)))
+TEST_C   := $(sort $(wildcard test/unit/test_*.c test/rehearsal/test_*.c))
+FUZZ_C   := $(sort $(wildcard test/fuzz/fuzz_*.c))
+BENCH_C  := $(sort $(wildcard test/bench/bench_*.c))
+EMBED    := $(sort $(wildcard prompts/*.toml prompts/*.json) config.toml core/llm/prices.toml tools/report/paper.json store/response_dictionary.txt tools/standin/lexicon.txt $(wildcard tools/viewer/pages/*) \
+    $(addprefix tools/subject/,classes.json config.json corpus.jsonl.zst merges.txt model.safetensors vocab.json))
+
+obj       = $(patsubst %,$(BUILD)/%.o,$(1))
+LIB      := $(BUILD)/libglia.a
+TESTS    := $(patsubst test/%.c,$(BUILD)/test/%,$(TEST_C))
+FUZZERS  := $(patsubst test/%.c,$(BUILD)/test/%,$(FUZZ_C))
+BENCHES  := $(patsubst test/%.c,$(BUILD)/test/%,$(BENCH_C))
+BINARIES := $(BUILD)/glia $(BUILD)/glia-standin
+
+.PHONY: all deps deps-test deps-bench run experiments test tests rehearse bench benches torture lint fuzz fuzzers clean install help
+all: $(BINARIES)
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make            build build/glia and build/glia-standin
+## make deps       install the Debian packages that are missing (asks sudo if you are not root)
+## make run        build, run the default config offline, print its report
+## make experiments   every experiment of the paper, offline; report in build/experiments/report
+## make test       build and run every test
+## make rehearse SEEDS=1000 [FIRST=n] [PROCESSES=n], or SEED=n    nights under virtual time; one, told event by event
+## make torture    real crashes: hundreds of SIGKILLs, stops, full disks, ulimits; then a soak of 15 minutes
+## make bench [QUICK=1] [ROWS="cpu ..."]   what the orchestrator costs, as one table of ratios
+## make lint       include directions, third-party headers, format
+## make SAN=address,undefined test     the same tests under sanitizers (also SAN=thread)
+## make fuzz       short fuzzing of every parser of untrusted bytes (needs clang)
+## make install    into PREFIX (default /usr/local)
+
+deps:
+	@tools/deps.sh $(PACKAGES)
+deps-test:
+	@tools/deps.sh $(PACKAGES) $(TEST_PACKAGES)
+deps-bench:
+	@tools/deps.sh $(PACKAGES) $(TEST_PACKAGES) $(BENCH_PACKAGES)
+
+run: deps
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/glia run && $(BUILD)/glia report
+
+experiments:
+	@tools/deps.sh $(PACKAGES) python3
+	@$(MAKE) --no-print-directory all
+	@tools/experiments/run.sh $(BUILD)/glia $(BUILD)/experiments
+
+test: deps-test
+	@$(MAKE) --no-print-directory all tests
+	@BUILD=$(BUILD) test/run.sh
+
+tests: $(TESTS)
+
+FUZZ_SECONDS ?= 10
+fuzz: deps-test
+	@$(MAKE) --no-print-directory CC=clang SAN=address,undefined FUZZ=1 fuzzers
+	@for fuzzer in $$(ls build-fuzz*/test/fuzz/fuzz_* | grep -v '\.'); do \
+	    echo "  FUZZ $$fuzzer"; mkdir -p $$fuzzer.corpus; \
+	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -verbosity=0 -artifact_prefix=$$fuzzer. $$fuzzer.corpus || exit 1; \
+	done
+
+fuzzers: $(FUZZERS)
+
+rehearse: deps-test
+	@$(MAKE) --no-print-directory $(BUILD)/test/rehearsal/test_rehearsal_faults
+	@$(if $(SEED),SEED=$(SEED) TRACE=1,SEEDS=$(or $(SEEDS),1000) FIRST=$(or $(FIRST),1)) $(BUILD)/test/rehearsal/test_rehearsal_faults
+
+SOAK_MINUTES ?= 15
+torture: deps-test
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) /usr/bin/python3 test/torture/torture.py
+	@BUILD=$(BUILD) /usr/bin/python3 test/torture/soak.py --minutes $(SOAK_MINUTES)
+
+bench: deps-bench
+	@$(MAKE) --no-print-directory all benches
+	@BUILD=$(BUILD) QUICK=$(QUICK) /usr/bin/python3 test/bench/bench.py $(ROWS)
+
+benches: $(BENCHES)
+
+lint: deps-test
+	@tools/lint.sh
+
+clean:
+	rm -rf build build-*
+
+install: all
+	install -D -m 755 $(BUILD)/glia $(DESTDIR)$(PREFIX)/bin/glia
+	install -D -m 755 $(BUILD)/glia-standin $(DESTDIR)$(PREFIX)/bin/glia-standin
+
+# --- rules -----------------------------------------------------------------------------------------
+$(BUILD)/%.c.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC   $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+# Loops that must be vectorised and round alike everywhere; none of the flags changes a result (core/subject/kernels.c).
+$(addprefix $(BUILD)/core/subject/,kernels.c.o activation_pass.c.o value_sketch.c.o): CFLAGS += -O3 -ffp-contract=off -fno-trapping-math
+$(BUILD)/%.cc.o: %.cc
+	@mkdir -p $(@D)
+	@echo "  CXX  $<"
+	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/embedded_data.c: tools/embed.sh Makefile $(EMBED)
+	@mkdir -p $(@D)
+	@tools/embed.sh $(EMBED) > $@
+$(BUILD)/embedded_data.c.o: $(BUILD)/embedded_data.c $(EMBED)
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(LIB): $(call obj,$(LIB_C) $(LIB_CC)) $(BUILD)/embedded_data.c.o
+	@rm -f $@
+	@echo "  AR   $@"
+	@ar rcs $@ $^
+$(BUILD)/libtools.a: $(call obj,$(TOOLS_C))
+	@rm -f $@
+	@echo "  AR   $@"
+	@ar rcs $@ $^
+$(BUILD)/glia: $(call obj,tools/glia.c) $(BUILD)/libtools.a $(LIB)
+	@echo "  LINK $@"
+	@$(CXX) $(LDFLAGS) $^ -o $@ $(LDLIBS)
+$(BUILD)/libstandin.a: $(call obj,$(STAND_C))
+	@rm -f $@
+	@echo "  AR   $@"
+	@ar rcs $@ $^
+$(BUILD)/glia-standin: $(call obj,tools/standin/main.c) $(BUILD)/libstandin.a $(LIB)
+	@echo "  LINK $@"
+	@$(CXX) $(LDFLAGS) $^ -o $@ $(LDLIBS)
+$(BUILD)/librehearsal.a: $(call obj,$(REHEARSE_C))
+	@rm -f $@
+	@echo "  AR   $@"
+	@ar rcs $@ $^
+$(BUILD)/libhelpers.a: $(call obj,$(HELPER_C))
+	@rm -f $@
+	@echo "  AR   $@"
+	@ar rcs $@ $^
+$(TESTS) $(BENCHES): $(BUILD)/test/%: $(BUILD)/test/%.c.o $(BUILD)/librehearsal.a $(BUILD)/libhelpers.a $(BUILD)/libtools.a $(BUILD)/libstandin.a $(LIB)
+	@echo "  LINK $@"
+	@$(CXX) $(LDFLAGS) $< -Wl,--start-group $(BUILD)/librehearsal.a $(BUILD)/libhelpers.a $(BUILD)/libtools.a $(BUILD)/libstandin.a $(LIB) -Wl,--end-group -o $@ -lcmocka $(LDLIBS)
+$(FUZZERS): $(BUILD)/test/%: $(BUILD)/test/%.c.o $(BUILD)/libtools.a $(LIB)
+	@echo "  LINK $@"
+	@$(CXX) $(LDFLAGS) -fsanitize=fuzzer $^ -o $@ $(LDLIBS)
+
+-include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')

@@ -1,0 +1,340 @@
+/* accountant.c - reservations against every cap, settlements, and what is free. */
+#include "actors/accountant.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/memory.h"
+#include "core/base/text.h"
+
+/* What counts against a cap. */
+typedef struct {
+    money_t charged; /* settled + doubts */
+    money_t reserved;
+} charge_t;
+
+enum { DAYS = 8 }; /* days with open reservations or of today; the oldest is forgotten */
+
+typedef struct {
+    actor_t *self, *pool;
+    accountant_options_t options;
+    charge_t total, store;
+    money_t settled, doubts;
+    charge_t *models; /* [model_count] */
+    struct {
+        int32_t day;
+        charge_t charge;
+    } days[DAYS];
+    uint32_t era;        /* of the clock */
+    size_t parked;       /* REFUSED since the last FREED */
+    int32_t waiting_day; /* whose midnight was last said to be waited for */
+} accountant_t;
+
+static money_t charge_sum(const charge_t *charge) {
+    return money_add(charge->charged, charge->reserved);
+}
+
+/* The balance of a day of this run. Days not touched for a week of days make room. */
+static charge_t *day_charge(accountant_t *accountant, int32_t day) {
+    size_t oldest = 0;
+    for (size_t i = 0; i < DAYS; i++) {
+        if (accountant->days[i].day == day)
+            return &accountant->days[i].charge;
+        if (accountant->days[i].day < accountant->days[oldest].day)
+            oldest = i;
+    }
+    accountant->days[oldest].day = day;
+    accountant->days[oldest].charge = (charge_t){0};
+    return &accountant->days[oldest].charge;
+}
+
+/* --- start: what the store says ------------------------------------------------------------------------- */
+
+static bool add_balance(void *context, uint32_t run, int32_t day, job_stage_t stage, const char *model,
+                        const balance_t *balance) {
+    (void)stage;
+    accountant_t *accountant = context;
+    const settings_t *settings = accountant->options.settings;
+    money_t charged = money_add(balance->settled, balance->doubts);
+    accountant->store.charged = money_add(accountant->store.charged, charged);
+    if (run != accountant->options.run)
+        return true;
+    accountant->total.charged = money_add(accountant->total.charged, charged);
+    accountant->settled = money_add(accountant->settled, balance->settled);
+    accountant->doubts = money_add(accountant->doubts, balance->doubts);
+    for (size_t i = 0; i < settings->model_count; i++)
+        if (strcmp(settings->models[i].name, model) == 0)
+            accountant->models[i].charged = money_add(accountant->models[i].charged, charged);
+    int32_t today = text_day_of(clock_utc(actor_clock(accountant->self)));
+    if (day > today - DAYS) {
+        charge_t *charge = day_charge(accountant, day);
+        charge->charged = money_add(charge->charged, charged);
+    }
+    return true;
+}
+
+/* --- caps --------------------------------------------------------------------------------------------- */
+
+/* A cap that stands in the way; the first one found. */
+typedef struct {
+    char name[192];
+    money_t cap, used, missing;
+    bool hopeless; /* one request alone is more than the cap */
+    bool daily;
+} obstacle_t;
+
+static bool over(obstacle_t *obstacle, const char *name, money_t cap, money_t used, money_t wanted) {
+    money_t sum = money_add(used, wanted);
+    if (money_compare(sum, cap) <= 0)
+        return false;
+    snprintf(obstacle->name, sizeof obstacle->name, "%s", name);
+    obstacle->cap = cap;
+    obstacle->used = used;
+    obstacle->missing = money_subtract(sum, cap);
+    obstacle->hopeless = money_compare(wanted, cap) > 0;
+    return true;
+}
+
+static bool find_obstacle(accountant_t *accountant, const ticket_t *ticket, int32_t day, obstacle_t *obstacle) {
+    const settings_t *settings = accountant->options.settings;
+    const model_settings_t *model = &settings->models[ticket->model];
+    money_t wanted = ticket->worst_case;
+    char name[192];
+    *obstacle = (obstacle_t){0};
+    if (over(obstacle, "budget.total_usd", settings->cap_total, charge_sum(&accountant->total), wanted))
+        return true;
+    if (model->capped) {
+        snprintf(name, sizeof name, "budget.models.\"%s\"", model->name);
+        if (over(obstacle, name, model->cap, charge_sum(&accountant->models[ticket->model]), wanted))
+            return true;
+    }
+    if (settings->has_cap_store &&
+        over(obstacle, "budget.store_usd", settings->cap_store, charge_sum(&accountant->store), wanted))
+        return true;
+    /* Every reservation may end as a doubt; what counts is whether doubts alone have eaten their share. */
+    if (settings->has_cap_doubts && wanted.pico > 0 && accountant->doubts.pico > 0 &&
+        over(obstacle, "budget.doubts_usd", settings->cap_doubts, accountant->doubts, wanted))
+        return true;
+    if (settings->has_cap_daily &&
+        over(obstacle, "budget.daily_usd", settings->cap_daily, charge_sum(day_charge(accountant, day)), wanted)) {
+        obstacle->daily = true;
+        return true;
+    }
+    return false;
+}
+
+static void reserve_in_memory(accountant_t *accountant, const ticket_t *ticket, int sign) {
+    money_t amount = {sign * ticket->attempt.worst_case.pico};
+    charge_t *charges[] = {&accountant->total, &accountant->store, &accountant->models[ticket->model],
+                           day_charge(accountant, ticket->attempt.day)};
+    for (size_t i = 0; i < sizeof charges / sizeof charges[0]; i++)
+        charges[i]->reserved = money_add(charges[i]->reserved, amount);
+}
+
+static void charge_in_memory(accountant_t *accountant, const ticket_t *ticket) {
+    money_t cost = ticket->attempt.cost;
+    charge_t *charges[] = {&accountant->total, &accountant->store, &accountant->models[ticket->model],
+                           day_charge(accountant, ticket->attempt.day)};
+    for (size_t i = 0; i < sizeof charges / sizeof charges[0]; i++)
+        charges[i]->charged = money_add(charges[i]->charged, cost);
+    if (ticket->attempt.state == ATTEMPT_DOUBT)
+        accountant->doubts = money_add(accountant->doubts, cost);
+    else
+        accountant->settled = money_add(accountant->settled, cost);
+}
+
+/* Once a day, when nothing is reserved whose settlement could make room. */
+static void say_waiting(accountant_t *accountant, const ticket_t *ticket, int32_t day) {
+    if (accountant->waiting_day == day || day_charge(accountant, day)->reserved.pico > 0)
+        return;
+    accountant->waiting_day = day;
+    log_line(accountant->options.log, LOG_INFO, "%s; waiting for midnight UTC (budget.on_daily_cap)", ticket->refusal);
+}
+
+static void refuse(accountant_t *accountant, ticket_t *ticket, const obstacle_t *obstacle) {
+    clock_port_t *clock = actor_clock(accountant->self);
+    char cap[MONEY_TEXT_SIZE], used[MONEY_TEXT_SIZE], missing[MONEY_TEXT_SIZE], wanted[MONEY_TEXT_SIZE];
+    money_format(obstacle->cap, 6, cap);
+    money_format(obstacle->used, 6, used);
+    money_format(obstacle->missing, 6, missing);
+    money_format(ticket->worst_case, 6, wanted);
+    ticket->parked = true;
+    ticket->parked_until = INT64_MAX;
+    bool hopeless = ticket->hopeless = obstacle->hopeless;
+    if (hopeless)
+        snprintf(ticket->refusal, sizeof ticket->refusal, "%s = %s is smaller than one request (%s at worst); raise it",
+                 obstacle->name, cap, wanted);
+    else
+        snprintf(ticket->refusal, sizeof ticket->refusal,
+                 "%s = %s is reached: %s are spent, in doubt or reserved; the next request needs %s more%s",
+                 obstacle->name, cap, used, missing,
+                 strcmp(obstacle->name, "budget.doubts_usd") == 0 ? " (see `glia ledger`, `glia ledger release`)" : "");
+    if (obstacle->daily && !hopeless && accountant->options.settings->on_daily_cap == DAILY_WAIT) {
+        int64_t utc = clock_utc(clock);
+        int64_t midnight = ((int64_t)text_day_of(utc) + 1) * 86400 * CLOCK_SECOND;
+        ticket->parked_until = clock_now(clock) + (midnight - utc);
+        say_waiting(accountant, ticket, text_day_of(utc));
+    }
+    accountant->parked++;
+    actor_tell(accountant->pool, accountant->self, MSG_REFUSED, 0, ticket, ticket_free);
+}
+
+/* --- one attempt ------------------------------------------------------------------------------------------ */
+
+static void send_write(accountant_t *accountant, write_kind_t kind, ticket_t *ticket) {
+    write_t *write = write_create(kind, accountant->self, ticket, ticket_free);
+    write->attempt = &ticket->attempt;
+    if (kind == WRITE_END && ticket->verdict == RETRY_ANSWER) {
+        write->packed = ticket->packed;
+        ticket->packed = BUFFER_EMPTY;
+        write->embed_count = ticket->input_count;
+        write->embed_keys = MEMORY_NEW_ARRAY(ticket->input_count, hash_t);
+        for (size_t i = 0; i < ticket->input_count; i++)
+            write->embed_keys[i] = ticket->job->keys[ticket->inputs[i]];
+    }
+    actor_tell(accountant->options.archivist, accountant->self, MSG_WRITE, 0, write, write_free);
+}
+
+static void on_reserve(accountant_t *accountant, ticket_t *ticket) {
+    const settings_t *settings = accountant->options.settings;
+    int64_t utc = clock_utc(actor_clock(accountant->self));
+    int32_t day = text_day_of(utc);
+    obstacle_t obstacle;
+    if (find_obstacle(accountant, ticket, day, &obstacle)) {
+        refuse(accountant, ticket, &obstacle);
+        return;
+    }
+    const endpoint_settings_t *endpoint = &settings->endpoints[ticket->endpoint];
+    attempt_t *attempt = &ticket->attempt;
+    *attempt = (attempt_t){
+        .state = ATTEMPT_RESERVED,
+        .run = accountant->options.run,
+        .stage = ticket->job->stage,
+        .day = day,
+        .request = ticket->request,
+        .job = ticket->job->id,
+        .worst_case = ticket->worst_case,
+        .input_bound = ticket->input_bound,
+        .output_maximum = ticket->output_maximum,
+        .rate_charge = endpoint->charge_bound ? ticket->charge_bound : ticket->charge_estimate,
+        .reserved_utc = utc,
+        .reserved_now = clock_now(actor_clock(accountant->self)),
+        .era = accountant->era,
+        .tries = (int32_t)ticket->attempts,
+    };
+    text_copy(attempt->model, sizeof attempt->model, settings->models[ticket->model].name);
+    text_copy(attempt->endpoint, sizeof attempt->endpoint, endpoint->name);
+    reserve_in_memory(accountant, ticket, 1);
+    send_write(accountant, WRITE_RESERVE, ticket);
+}
+
+/* What the exchange came to: decided here, in one place, from verdict and usage. */
+static void close_attempt(accountant_t *accountant, ticket_t *ticket) {
+    attempt_t *attempt = &ticket->attempt;
+    const model_settings_t *model = &accountant->options.settings->models[ticket->model];
+    attempt->finished_utc = clock_utc(actor_clock(accountant->self));
+    text_copy(attempt->verdict, sizeof attempt->verdict, retry_verdict_name(ticket->verdict));
+    text_copy(attempt->code, sizeof attempt->code, ticket->detail.code);
+    text_copy(attempt->message, sizeof attempt->message, ticket->detail.message);
+    log_redact(accountant->options.log, attempt->message);
+    if (ticket->verdict == RETRY_ANSWER && ticket->usage.present) {
+        attempt->state = ATTEMPT_SETTLED;
+        attempt->prompt_tokens = ticket->usage.prompt_tokens;
+        attempt->cached_tokens = ticket->usage.cached_tokens;
+        attempt->completion_tokens = ticket->usage.completion_tokens;
+        attempt->reasoning_tokens = ticket->usage.reasoning_tokens;
+        attempt->cost = price_of_usage(&model->price, &ticket->usage);
+        attempt->over_bound = ticket->usage.prompt_tokens > attempt->input_bound ||
+                              ticket->usage.completion_tokens > attempt->output_maximum;
+        return;
+    }
+    /* An answer without usage is stored, and its cost stays in doubt. */
+    bool is_free = ticket->never_sent || retry_verdict_is_free(ticket->verdict);
+    attempt->state = is_free ? ATTEMPT_VOID : ATTEMPT_DOUBT;
+    attempt->cost = is_free ? MONEY_ZERO : attempt->worst_case;
+}
+
+static void on_ended(accountant_t *accountant, ticket_t *ticket) {
+    close_attempt(accountant, ticket);
+    send_write(accountant, WRITE_END, ticket);
+}
+
+static void on_written(accountant_t *accountant, write_t *write) {
+    ticket_t *ticket = write->context;
+    write->context = NULL;
+    if (write->kind == WRITE_RESERVE) {
+        actor_tell(accountant->pool, accountant->self, MSG_RESERVED, 0, ticket, ticket_free);
+        return;
+    }
+    reserve_in_memory(accountant, ticket, -1);
+    charge_in_memory(accountant, ticket);
+    actor_tell(accountant->pool, accountant->self, MSG_SETTLED, 0, ticket, ticket_free);
+    if (accountant->parked > 0) {
+        accountant->parked = 0;
+        actor_tell(accountant->pool, accountant->self, MSG_FREED, 0, NULL, NULL);
+    }
+}
+
+static void on_ask(accountant_t *accountant, actor_t *reporter) {
+    facts_t *facts = MEMORY_NEW(facts_t);
+    facts->from = FACTS_ACCOUNTANT;
+    facts->settled = accountant->settled;
+    facts->doubts = accountant->doubts;
+    facts->reserved = accountant->total.reserved;
+    facts->cap = accountant->options.settings->cap_total;
+    if (!actor_send(reporter, accountant->self, MSG_FACTS, 0, facts, free))
+        free(facts);
+}
+
+static void accountant_receive(actor_t *self, void *state, actor_message_t *message) {
+    (void)self;
+    accountant_t *accountant = state;
+    void *payload = message->payload;
+    switch (message->kind) {
+    case MSG_RESERVE:
+        message->payload = NULL;
+        on_reserve(accountant, payload);
+        break;
+    case MSG_ENDED:
+        message->payload = NULL;
+        on_ended(accountant, payload);
+        break;
+    case MSG_WRITTEN: on_written(accountant, payload); break;
+    case MSG_ASK: on_ask(accountant, message->sender); break;
+    default: break;
+    }
+}
+
+static void accountant_free(void *state) {
+    accountant_t *accountant = state;
+    free(accountant->models);
+    free(accountant);
+}
+
+static const actor_definition_t accountant_definition = {
+    .name = "accountant",
+    .kinds = ACTOR_KIND(MSG_RESERVE) | ACTOR_KIND(MSG_ENDED) | ACTOR_KIND(MSG_WRITTEN) | ACTOR_KIND(MSG_ASK),
+    .mailbox = 1024,
+    .receive = accountant_receive,
+    .free = accountant_free,
+};
+
+actor_t *accountant_create(scheduler_t *scheduler, const accountant_options_t *options, size_t mailbox,
+                           error_info_t *error) {
+    accountant_t *accountant = MEMORY_NEW(accountant_t);
+    accountant->options = *options;
+    accountant->models = MEMORY_NEW_ARRAY(options->settings->model_count + 1, charge_t);
+    accountant->self = actor_create(scheduler, &accountant_definition, accountant, mailbox);
+    accountant->era = clock_era(actor_clock(accountant->self));
+    store_txn_t *txn = store_read_begin(options->store, error);
+    if (!txn)
+        return NULL; /* the scheduler owns the actor */
+    ledger_balances(txn, 0, add_balance, accountant);
+    store_read_end(txn);
+    return accountant->self;
+}
+
+void accountant_set_pool(actor_t *accountant_actor, actor_t *pool) {
+    ((accountant_t *)actor_state(accountant_actor))->pool = pool;
+}

@@ -1,0 +1,337 @@
+/* director.c - the run's state, the window of jobs in flight, and how it ends. */
+#include "actors/director.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/memory.h"
+
+/* After outage_wait with answers in hand: how often it is looked whether the disk took them. */
+static const int64_t DISK_AGAIN = CLOCK_MINUTE;
+
+typedef enum { DIRECTOR_PROBING, DIRECTOR_RUNNING, DIRECTOR_STOPPING, DIRECTOR_FINISHED } director_state_t;
+
+typedef struct {
+    actor_t *self, *pool;
+    actor_t *stages[STAGE_COUNT];
+    director_options_t options;
+    director_state_t state;
+    job_source_t source;
+    facts_t facts;       /* what the source knew after the last step */
+    uint64_t dispatched; /* jobs given to the stages, ever */
+    size_t in_flight;    /* jobs with the stages */
+    size_t held_by_pool; /* of them, in a standstill that the pool told of; 0: none */
+    stall_t stall;
+    /* a planning step under way */
+    bool planning;
+    size_t plan_most;
+    bool plan_idle;
+    job_t *planned;
+    bool plan_failed;
+    error_info_t plan_error;
+    job_t *ended; /* JOB_DONE that came meanwhile */
+    run_outcome_t outcome;
+    clock_timer_t *disk_timer;
+    disk_t disk;
+} director_t;
+
+static void director_go_on(director_t *director);
+
+/* As of the last step, but for what is in flight. */
+static void fill_facts(const director_t *director, facts_t *facts) {
+    *facts = director->facts;
+    facts->from = FACTS_DIRECTOR;
+}
+
+/* --- how it ends ------------------------------------------------------------------------------------------ */
+
+static void finish(director_t *director) {
+    if (director->state == DIRECTOR_FINISHED)
+        return;
+    director->state = DIRECTOR_FINISHED;
+    clock_timer_stop(actor_clock(director->self), director->disk_timer);
+    fill_facts(director, &director->outcome.facts);
+    director->options.finished(director->options.context, &director->outcome);
+}
+
+/* The first reason to stop is the one that is told. */
+static void stop(director_t *director, run_end_t end, const char *message) {
+    if (director->state == DIRECTOR_STOPPING || director->state == DIRECTOR_FINISHED)
+        return;
+    director->state = DIRECTOR_STOPPING;
+    director->outcome.end = end;
+    snprintf(director->outcome.message, sizeof director->outcome.message, "%s", message);
+    actor_tell(director->pool, director->self, MSG_STOP, 0, NULL, NULL);
+}
+
+static void finish_work(director_t *director) {
+    run_outcome_t *outcome = &director->outcome;
+    uint64_t failed = 0;
+    for (int stage = 0; stage < STAGE_COUNT; stage++)
+        failed += director->facts.stages[stage].failed;
+    outcome->failed = failed > outcome->retryable ? failed - outcome->retryable : 0;
+    if (outcome->retryable > 0) {
+        outcome->end = END_RETRYABLE;
+        snprintf(outcome->message, sizeof outcome->message, "%llu jobs failed for now; run again to try them once more",
+                 (unsigned long long)outcome->retryable);
+    } else if (failed > 0) {
+        outcome->end = END_FAILURES;
+        snprintf(outcome->message, sizeof outcome->message,
+                 "done, but %llu jobs failed and will not be tried again unless asked for (--retry-failed); see `glia "
+                 "status`",
+                 (unsigned long long)failed);
+    } else {
+        outcome->end = END_DONE;
+    }
+    finish(director);
+}
+
+/* --- planning ----------------------------------------------------------------------------------------------- */
+
+static void plan_work(void *context) {
+    director_t *director = context;
+    store_txn_t *txn = store_read_begin(director->options.store, &director->plan_error);
+    director->plan_failed = txn == NULL;
+    if (!txn)
+        return;
+    director->plan_failed =
+        !director->source.steps->step(director->source.state, txn, director->plan_most, director->plan_idle,
+                                      &director->planned, &director->plan_error);
+    store_read_end(txn);
+}
+
+static void plan_done(void *context) {
+    director_t *director = context;
+    actor_tell(director->self, director->self, MSG_PLANNED, 0, NULL, NULL);
+}
+
+static void dispatch(director_t *director, job_t *job) {
+    director->in_flight++;
+    job->turn = director->dispatched++;
+    actor_tell(director->stages[job->stage], director->self, MSG_JOB, 0, job, job_free);
+}
+
+static void free_jobs(job_t *job) {
+    while (job) {
+        job_t *next = job->next;
+        job_free(job);
+        job = next;
+    }
+}
+
+static bool is_waiting(const director_t *director) {
+    return director->source.steps->is_waiting(director->source.state);
+}
+
+static bool is_finished(const director_t *director) {
+    return director->source.steps->is_finished(director->source.state);
+}
+
+static run_end_t end_of(error_class_t class_) {
+    return class_ == ERROR_RETRYABLE ? END_WORLD : class_ == ERROR_CONFIG ? END_CONFIG : END_INTERNAL;
+}
+
+static void on_planned(director_t *director) {
+    director->planning = false;
+    director->source.steps->fill_facts(director->source.state, &director->facts);
+    job_t *job = director->planned;
+    director->planned = NULL;
+    if (director->plan_failed)
+        stop(director, end_of(director->plan_error.class_), director->plan_error.message);
+    if (director->state != DIRECTOR_RUNNING) {
+        free_jobs(job);
+        job = NULL;
+    }
+    bool found = job != NULL;
+    while (job) {
+        job_t *next = job->next;
+        job->next = NULL;
+        dispatch(director, job);
+        job = next;
+    }
+    while (director->ended) {
+        job_t *next = director->ended->next;
+        director->source.steps->job_ended(director->source.state, director->ended);
+        job_free(director->ended);
+        director->ended = next;
+        found = true;
+    }
+    if (director->state == DIRECTOR_RUNNING && !found && director->plan_idle && is_waiting(director) &&
+        !is_finished(director))
+        stop(director, END_INTERNAL, "bug: jobs wait, but nothing is in flight");
+    director_go_on(director);
+}
+
+/* Room in the window, and something to look at. */
+static bool can_plan(const director_t *director) {
+    size_t window = (size_t)director->options.settings->window;
+    if (director->planning || is_finished(director))
+        return false;
+    return director->in_flight == 0 || (director->in_flight < window && !is_waiting(director));
+}
+
+static void plan(director_t *director) {
+    director->planning = true;
+    director->plan_most = (size_t)director->options.settings->window - director->in_flight;
+    director->plan_idle = director->in_flight == 0;
+    executor_submit(director->options.workers, plan_work, plan_done, director);
+}
+
+/* Called after everything that may have changed something. */
+static void director_go_on(director_t *director) {
+    if (director->state == DIRECTOR_PROBING && director->in_flight == 0)
+        director->state = DIRECTOR_RUNNING;
+    if (director->state == DIRECTOR_RUNNING) {
+        if (can_plan(director))
+            plan(director);
+        else if (!director->planning && director->in_flight == 0)
+            finish_work(director);
+    }
+    bool standstill =
+        director->held_by_pool > 0 && director->in_flight == director->held_by_pool && !director->planning;
+    if (standstill && (director->state == DIRECTOR_RUNNING || director->state == DIRECTOR_PROBING)) {
+        run_end_t end = director->stall.kind == STALL_CAP      ? END_CAP
+                        : director->stall.kind == STALL_CONFIG ? END_CONFIG
+                                                               : END_WORLD;
+        stop(director, end, director->stall.message);
+    }
+    if (director->state == DIRECTOR_STOPPING && director->in_flight == 0 && !director->planning)
+        finish(director);
+}
+
+/* --- messages --------------------------------------------------------------------------------------------- */
+
+static void on_probe_done(director_t *director, const job_t *job) {
+    if (job->outcome != OUTCOME_FAILED)
+        return;
+    char message[1024];
+    snprintf(message, sizeof message, "probe of %s failed: %s", job->label, job->trouble.message);
+    stop(director, job->trouble.terminal ? END_CONFIG : END_WORLD, message);
+}
+
+static void on_job_done(director_t *director, job_t *job) {
+    director->in_flight--;
+    if (job->outcome == OUTCOME_FAILED && !job->trouble.terminal)
+        director->outcome.retryable++;
+    if (job->stage == STAGE_PROBE) {
+        on_probe_done(director, job);
+        job_free(job);
+    } else if (director->planning) {
+        job->next = director->ended;
+        director->ended = job;
+    } else {
+        director->source.steps->job_ended(director->source.state, job);
+        job_free(job);
+    }
+    director_go_on(director);
+}
+
+/* The disk has been full for as long as an outage is waited out, and no answer is held: leave, to be resumed. With
+ * answers in hand the run stays, however long it takes. */
+static void disk_fire(void *context) {
+    director_t *director = context;
+    actor_tell(director->self, director->self, MSG_TICK, 0, NULL, NULL);
+}
+
+static void on_tick(director_t *director) {
+    if (!director->disk.failing || director->state == DIRECTOR_FINISHED)
+        return;
+    if (director->disk.answers > 0) {
+        clock_port_t *clock = actor_clock(director->self);
+        clock_timer_start(clock, director->disk_timer, clock_now(clock) + DISK_AGAIN);
+        return;
+    }
+    director->outcome.end = END_WORLD;
+    snprintf(director->outcome.message, sizeof director->outcome.message, "the store cannot be written: %s",
+             director->disk.message);
+    finish(director);
+}
+
+static void on_disk(director_t *director, const disk_t *disk) {
+    clock_port_t *clock = actor_clock(director->self);
+    if (disk->failing && !director->disk.failing)
+        clock_timer_start(clock, director->disk_timer, clock_now(clock) + director->options.settings->outage_wait);
+    if (!disk->failing)
+        clock_timer_stop(clock, director->disk_timer);
+    director->disk = *disk;
+}
+
+static void on_ask(director_t *director, actor_t *reporter) {
+    facts_t *facts = MEMORY_NEW(facts_t);
+    fill_facts(director, facts);
+    if (!actor_send(reporter, director->self, MSG_FACTS, 0, facts, free))
+        free(facts);
+}
+
+static void director_receive(actor_t *self, void *state, actor_message_t *message) {
+    (void)self;
+    director_t *director = state;
+    void *payload = message->payload;
+    switch (message->kind) {
+    case MSG_JOB_DONE:
+        message->payload = NULL;
+        on_job_done(director, payload);
+        break;
+    case MSG_PLANNED: on_planned(director); break;
+    case MSG_STALLED:
+        director->stall = *(stall_t *)payload;
+        director->held_by_pool = director->stall.tickets;
+        director_go_on(director);
+        break;
+    case MSG_DISK: on_disk(director, payload); break;
+    case MSG_INTERRUPT:
+        stop(director, END_INTERRUPTED, "interrupted; run again to go on");
+        director_go_on(director);
+        break;
+    case MSG_TICK: on_tick(director); break;
+    case MSG_ASK: on_ask(director, message->sender); break;
+    default: break;
+    }
+}
+
+static void director_start(actor_t *self, void *state) {
+    director_t *director = state;
+    director->disk_timer = clock_timer_create(actor_clock(self), disk_fire, director);
+    job_t *probe = director->source.steps->probes(director->source.state);
+    while (probe) {
+        job_t *next = probe->next;
+        probe->next = NULL;
+        dispatch(director, probe);
+        probe = next;
+    }
+    director_go_on(director);
+}
+
+static void director_free(void *state) {
+    director_t *director = state;
+    clock_timer_free(actor_clock(director->self), director->disk_timer);
+    director->source.steps->free(director->source.state);
+    free_jobs(director->planned);
+    free_jobs(director->ended);
+    free(director);
+}
+
+static const actor_definition_t director_definition = {
+    .name = "director",
+    .kinds = ACTOR_KIND(MSG_JOB_DONE) | ACTOR_KIND(MSG_PLANNED) | ACTOR_KIND(MSG_STALLED) | ACTOR_KIND(MSG_DISK) |
+             ACTOR_KIND(MSG_INTERRUPT) | ACTOR_KIND(MSG_TICK) | ACTOR_KIND(MSG_ASK),
+    .mailbox = 1024,
+    .start = director_start,
+    .receive = director_receive,
+    .free = director_free,
+};
+
+actor_t *director_create(scheduler_t *scheduler, const director_options_t *options, size_t mailbox) {
+    director_t *director = MEMORY_NEW(director_t);
+    director->options = *options;
+    director->source = options->source;
+    director->self = actor_create(scheduler, &director_definition, director, mailbox);
+    return director->self;
+}
+
+void director_connect(actor_t *actor, actor_t *const stages[STAGE_COUNT], actor_t *pool) {
+    director_t *director = actor_state(actor);
+    memcpy(director->stages, stages, sizeof director->stages);
+    director->pool = pool;
+}

@@ -1,0 +1,215 @@
+/* messages.h - the one header that all actors share: jobs, tickets, writes, and who sends what to whom.
+ *
+ *   director --JOB--> formatter | simulator | scorer            a job to do (bounded by the window)
+ *   stage    --TICKET--> client_pool                            a request to buy
+ *   client_pool --RESERVE--> accountant                         pacing has a place for it now
+ *   accountant --WRITE--> archivist --WRITTEN--> accountant     the reservation is durable
+ *   accountant --RESERVED | REFUSED--> client_pool              go, or park it (which cap, until when)
+ *   client_pool --ENDED--> accountant --WRITE/WRITTEN--> archivist   raw response + settlement, one commit
+ *   accountant --SETTLED--> client_pool                         durable: answer it, retry it, or give it up
+ *   client_pool --ANSWERED | RETURNED--> stage
+ *   stage    --WRITE/WRITTEN--> archivist                       the result, or the failure
+ *   stage    --JOB_DONE--> director
+ *
+ * Reservations are taken last, when pacing has a place for the attempt, so that a crash leaves few
+ * reservations open. Every payload has one owner, who travels with it: a ticket owns its job, a write owns its context.
+ */
+#ifndef GLIA_ACTORS_MESSAGES_H
+#define GLIA_ACTORS_MESSAGES_H
+
+#include "actors/sweep.h"
+#include "core/llm/wire.h"
+#include "core/net/retry.h"
+#include "core/runtime/actor.h"
+#include "store/journal.h"
+#include "store/ledger.h"
+
+typedef enum {
+    MSG_JOB,       /* job_t */
+    MSG_WORKED,    /* an actor's own: work that it sent to the executor came back */
+    MSG_TICKET,    /* ticket_t */
+    MSG_RESERVE,   /* ticket_t */
+    MSG_RESERVED,  /* ticket_t */
+    MSG_REFUSED,   /* ticket_t: parked by a cap */
+    MSG_FREED,     /* nothing: money was freed, parked tickets may ask again */
+    MSG_ENDED,     /* ticket_t */
+    MSG_SETTLED,   /* ticket_t */
+    MSG_ANSWERED,  /* ticket_t */
+    MSG_RETURNED,  /* ticket_t: failed for good, or handed back when the run stops */
+    MSG_WRITE,     /* write_t */
+    MSG_WRITTEN,   /* write_t */
+    MSG_COMMITTED, /* the archivist's own: a batch came back */
+    MSG_JOB_DONE,  /* job_t */
+    MSG_STALLED,   /* stall_t: client_pool to director: nothing can start without outside help */
+    MSG_DISK,      /* disk_t: archivist to director: commits fail */
+    MSG_PLANNED,   /* the director's own: a planning step came back */
+    MSG_INTERRUPT, /* nothing: from outside: stop taking work, finish what is in flight */
+    MSG_STOP,      /* nothing: director to client_pool: hand back what has not started */
+    MSG_TICK,      /* an actor's own timer */
+    MSG_ASK,       /* reporter to all: say how you stand */
+    MSG_FACTS,     /* facts_t */
+} message_kind_t;
+
+/* --- jobs ----------------------------------------------------------------------------------------- */
+
+typedef enum { OUTCOME_NONE, OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_HANDED_BACK } job_outcome_t;
+
+/* What went wrong with a job, until it is written to the journal. */
+typedef struct {
+    bool terminal;
+    char verdict[32];
+    int status;
+    char code[LEDGER_CODE_SIZE];
+    char message[LEDGER_MESSAGE_SIZE];
+    int64_t tries;
+} job_trouble_t;
+
+typedef struct job {
+    hash_t id;
+    uint64_t turn; /* the how-manieth of this start, counted by the director: who waits longer goes first */
+    job_stage_t stage;
+    chain_t chain;
+    hash_t neuron;           /* record; zero for PROBE and EMBED */
+    char *label;             /* for people */
+    char *explanation;       /* SIMULATE, SCORE, ADACS */
+    char *baseline;          /* ADACS */
+    size_t record;           /* SIMULATE: index into valid records, then calibration records */
+    size_t text_count;       /* EMBED */
+    char **texts;            /* [text_count] */
+    hash_t *keys;            /* [text_count]: embed job ids; keys[0] == id */
+    size_t model;            /* that answers; for local stages unused */
+    size_t endpoint;         /* PROBE: which */
+    llm_kind_t probe;        /* PROBE: of what */
+    struct batch_line *line; /* BATCH: actors/batch_line.h */
+    job_outcome_t outcome;
+    job_trouble_t trouble; /* FAILED */
+    struct job *next;      /* lists of their present owner */
+} job_t;
+
+void job_free(void *job); /* NULL is fine */
+/* Fills in trouble. */
+void job_fail(job_t *job, bool terminal, const char *verdict, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* --- tickets: a request on its way ------------------------------------------------------------------ */
+
+enum { ANY_ENDPOINT = -1 };
+
+typedef struct ticket {
+    job_t *job;
+    actor_t *owner; /* the stage that gets the answer */
+    size_t model;
+    int pinned; /* endpoint index, or ANY_ENDPOINT */
+    /* the request (EMBED: inputs are `inputs`) */
+    llm_kind_t kind;
+    char *lineage; /* NULL: the model's */
+    message_list_t messages;
+    buffer_t prompt;
+    size_t input_count;
+    size_t *inputs; /* EMBED: indices into job->texts that are to be bought */
+    llm_parameters_t parameters;
+    buffer_t written; /* BATCH: the body to send as it stands; empty: it is made from what is above */
+    int64_t sample;
+    int64_t dropped; /* few-shot examples left out */
+    hash_t request;
+    int64_t input_bound, output_maximum;
+    int64_t charge_estimate, charge_bound; /* against tokens/min */
+    money_t worst_case;
+    /* the attempt under way */
+    size_t endpoint;
+    int tries;            /* that count */
+    int64_t attempts;     /* all */
+    int64_t not_before;   /* monotonic; when it may be tried (again) */
+    int64_t granted_at;   /* monotonic; when pacing let it */
+    int64_t sent_at;      /* monotonic; of the last attempt */
+    bool probing;         /* half-open breaker: does not count as a try */
+    bool parked;          /* refused by a cap */
+    int64_t parked_until; /* monotonic; INT64_MAX: until money is freed */
+    attempt_t attempt;
+    buffer_t body;   /* of the response, until it is stored */
+    buffer_t packed; /* the same as the store takes it, until it is written */
+    retry_verdict_t verdict;
+    bool never_sent; /* no byte left: free, whatever the verdict */
+    retry_detail_t detail;
+    int64_t retry_after; /* microseconds, -1: none said */
+    llm_usage_t usage;
+    char refusal[512]; /* why the accountant refused */
+    bool hopeless;     /* the cap is smaller than this one request */
+    struct ticket *next;
+} ticket_t;
+
+void ticket_free(void *ticket); /* with its job; NULL is fine */
+/* The request as wire.h takes it; borrowed members. `inputs` is [input_count], made by the caller from job->texts. */
+llm_request_t ticket_request(const ticket_t *ticket, const settings_t *settings, const char **inputs);
+
+/* --- writes ------------------------------------------------------------------------------------------ */
+
+typedef enum { WRITE_RESERVE, WRITE_END, WRITE_RESULT, WRITE_FAILURE, WRITE_META, WRITE_APPLY } write_kind_t;
+
+typedef struct write {
+    write_kind_t kind;
+    actor_t *reply_to; /* gets WRITTEN with this write; NULL: nobody, the archivist frees it */
+    void *context;     /* owned by the write until somebody takes it (sets it NULL) */
+    void (*release_context)(void *context);
+    /* RESERVE, END */
+    attempt_t *attempt; /* borrowed from the context; the commit sets number and response */
+    buffer_t packed;    /* END with a response: its body as stored; else empty */
+    size_t embed_count;
+    hash_t *embed_keys; /* [embed_count], owned */
+    /* RESULT, FAILURE */
+    uint32_t run;
+    const job_t *job;    /* borrowed from the context */
+    buffer_t result;     /* encoded */
+    hash_t trim;         /* request whose stored body may go (store.keep_raw); zero: none */
+    size_t vector_count; /* EMBED */
+    struct write_vector {
+        hash_t key;
+        float *values; /* owned */
+        size_t dimensions;
+    } * vectors;
+    int64_t utc;
+    /* META */
+    char *key; /* owned; value is `result` */
+    /* APPLY: called with the context in the transaction, on the archivist's thread; as env.h's store_apply_t */
+    store_apply_t *apply;
+    struct write *next;
+} write_t;
+
+write_t *write_create(write_kind_t kind, actor_t *reply_to, void *context, void (*release_context)(void *));
+void write_free(void *write); /* with its context; NULL is fine */
+
+/* --- small payloads ----------------------------------------------------------------------------------- */
+
+typedef enum { STALL_CAP, STALL_WORLD, STALL_CONFIG } stall_kind_t;
+
+typedef struct {
+    stall_kind_t kind;
+    size_t tickets; /* held by the pool, all of them blocked; 0: no longer so */
+    char message[640];
+} stall_t;
+
+typedef struct {
+    bool failing;
+    size_t answers; /* held in memory until the disk takes them */
+    char message[256];
+} disk_t;
+
+enum { FACT_STAGES = STAGE_COUNT };
+
+/* How the night stands. Each actor fills in its part and sets the bit of who it is. */
+typedef struct {
+    unsigned from; /* FACTS_* */
+    struct {
+        uint64_t done, total, failed; /* total 0: not known yet */
+    } stages[FACT_STAGES];
+    bool total_is_estimate;
+    money_t settled, doubts, reserved, cap;
+    double requests_per_second, tokens_per_minute;
+    int64_t token_limit; /* per minute over all endpoints in use, 0: none */
+    uint64_t attempts, answers, retries;
+    size_t in_flight;
+    char trouble[256]; /* what holds the pool up, "" if nothing does */
+} facts_t;
+enum { FACTS_DIRECTOR = 1, FACTS_ACCOUNTANT = 2, FACTS_POOL = 4, FACTS_ALL = 7 };
+
+#endif

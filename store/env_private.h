@@ -1,0 +1,113 @@
+/* env_private.h - what the files of the environment share. For env*.c, for the modules of store/ where they
+ * meet damage (store_damaged), and for tests of what store_open() hides.
+ *
+ * Who holds what in env_map.c:
+ *   - `gate` guards `open`, `exclusive`, `writing`, `writer`, `crashed` and `broken`;
+ *   - a read transaction is in the list `open` from before it begins until after it ends;
+ *   - whoever set `exclusive` waits until `open` is empty, then may remap or reopen the environment;
+ *     new read transactions wait meanwhile, so that readers cannot starve the growing writer;
+ *   - `writing` admits one write transaction; only its holder sets `env`, the map and `tables`, and for that it
+ *     has the gate exclusively too (in READ mode: whoever has the gate exclusively).
+ */
+#ifndef GLIA_STORE_ENV_PRIVATE_H
+#define GLIA_STORE_ENV_PRIVATE_H
+
+#include <pthread.h>
+
+#include "store/env.h"
+
+struct MDB_env;
+struct MDB_txn;
+
+/* --- env_place.c: the directory, its locks, its file system -------------------------------------------- */
+
+typedef struct {
+    int directory; /* file descriptors; -1: none */
+    int holder;    /* -1 also on a read-only file system, where nobody writes */
+    bool writer;   /* holds the writer's lock */
+} env_place_t;
+
+/* Makes the directory (WRITE), refuses network file systems, takes the locks. On failure everything is closed. */
+bool env_place_open(env_place_t *place, const char *directory, store_mode_t mode, error_info_t *error);
+void env_place_close(env_place_t *place);
+void env_place_set_holder(const env_place_t *place, const char *what);
+/* Makes the names of the files in the directory, and of the directory, durable. */
+bool env_place_sync(const env_place_t *place, const char *directory, error_info_t *error);
+/* Microseconds: when the holder's file was last written, by the file system's clock. */
+int64_t env_place_time(const env_place_t *place);
+/* The name of a network file system by the f_type of statfs(2), or NULL for one that is not. Pure. */
+const char *env_network_name(uint64_t type);
+
+/* --- env_schema.c: versions and migration --------------------------------------------------------------- */
+
+/* Brings a store from schema `from` to `from` + 1. */
+typedef struct {
+    int from;
+    bool (*migrate)(store_txn_t *txn, error_info_t *error);
+} env_migration_t;
+
+typedef struct {
+    int version;
+    const env_migration_t *migrations; /* [count], in any order */
+    size_t count;
+} env_schema_t;
+
+/* Opens the tables, in a transaction that began after the environment was opened: makes them in an empty one (WRITE),
+ * migrates an older store (WRITE), refuses a newer one. `created`: microseconds, kept in META of a new store. */
+bool env_schema_prepare(store_txn_t *txn, const env_schema_t *schema, int64_t created, error_info_t *error);
+/* store_open() with another schema than this program's. */
+store_t *env_open_schema(const char *directory, store_mode_t mode, const store_options_t *options,
+                         const env_schema_t *schema, error_info_t *error);
+
+/* --- env.c and env_map.c: LMDB ------------------------------------------------------------------------------ */
+
+struct store {
+    char *directory;
+    store_mode_t mode;
+    store_options_t options;
+    env_place_t place;
+    struct MDB_env *env;
+    unsigned tables[TABLE_COUNT]; /* LMDB's handles; the same in every environment that env_lmdb_open() makes */
+    pthread_mutex_t gate;
+    pthread_cond_t gate_changed;
+    store_txn_t *open; /* read transactions */
+    bool exclusive;
+    bool writing;
+    pthread_t writer; /* while writing */
+    bool crashed;     /* by the hook */
+    bool broken;      /* the environment was lost and could not be had again */
+    uint64_t commits;
+    store_hook_t *hook;
+    void *hook_context;
+};
+
+struct store_txn {
+    store_t *store;
+    struct MDB_txn *txn;
+    bool writes;
+    int failed; /* LMDB's code of the first put, append or delete that failed; nothing can be committed then */
+    pthread_t thread;
+    store_txn_t *next, *previous;
+};
+
+/* Opens LMDB with the store's options, without tables. Returns LMDB's code. */
+int env_lmdb_open(store_t *store);
+void env_lmdb_close(store_t *store);
+/* Opens one table (`create`: makes it if it is not there), *found says if it is there now. */
+bool env_table_open(store_txn_t *txn, store_table_t table, bool create, bool *found, error_info_t *error);
+/* Named databases of any name. */
+uint64_t env_table_total(store_txn_t *txn);
+/* Ends a read transaction so that the table handles that it opened stay. */
+bool env_read_keep(store_txn_t *txn, error_info_t *error);
+
+void env_gate_create(store_t *store);
+void env_gate_destroy(store_t *store);
+/* Puts the class and text for a code of LMDB or errno into *error; returns false. */
+bool env_error(const store_t *store, int code, const char *doing, error_info_t *error);
+
+/* The store lies and there is no way to say so: writes what is damaged to standard error and aborts. */
+_Noreturn void store_damaged(const store_txn_t *txn, store_table_t table, const char *what);
+/* The name of a table in LMDB. */
+const char *store_table_name(store_table_t table);
+
+#endif

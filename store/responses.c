@@ -1,0 +1,231 @@
+/* responses.c - the tables REQUESTS, RESPONSES, EMBED_LINKS and EMBEDDINGS. */
+#include "store/responses.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/memory.h"
+#include "core/base/pack.h"
+#include "store/env_private.h"
+#include "store/frame.h"
+#include "store/key.h"
+#include "store/values.h"
+
+enum {
+    RESPONSE_VALUE_VERSION = 1,
+    RESPONSE_ITEMS = 7,
+    LINK_SIZE = 12,
+};
+
+/* --- values ---------------------------------------------------------------------------------------------- */
+
+bool response_decode(const void *bytes, size_t size, response_record_t *record) {
+    *record = (response_record_t){0};
+    pack_reader_t *reader = pack_reader_open(bytes, size);
+    bool good = pack_read_array(reader) == RESPONSE_ITEMS && pack_read_integer(reader) == RESPONSE_VALUE_VERSION;
+    record->request = pack_read_hash(reader);
+    int64_t attempt = pack_read_integer(reader);
+    int64_t body_size = pack_read_integer(reader);
+    int64_t dictionary = pack_read_integer(reader);
+    record->trimmed = pack_read_boolean(reader);
+    record->frame = pack_read_binary(reader, &record->frame_size);
+    good = pack_reader_close(reader) && good && attempt >= 0 && body_size >= 0 && body_size <= RESPONSE_BODY_MAXIMUM &&
+           (dictionary == FRAME_PLAIN || dictionary == FRAME_RESPONSES) && record->trimmed == (record->frame_size == 0);
+    record->attempt = (uint64_t)attempt;
+    record->body_size = (size_t)body_size;
+    record->dictionary = dictionary == FRAME_RESPONSES ? FRAME_RESPONSES : FRAME_PLAIN;
+    return good;
+}
+
+static void response_encode(const response_record_t *record, buffer_t *out) {
+    pack_array(out, RESPONSE_ITEMS);
+    pack_integer(out, RESPONSE_VALUE_VERSION);
+    pack_hash(out, record->request);
+    pack_integer(out, (int64_t)record->attempt);
+    pack_integer(out, (int64_t)record->body_size);
+    pack_integer(out, record->dictionary);
+    pack_boolean(out, record->trimmed);
+    pack_binary(out, record->frame, record->frame_size);
+}
+
+bool response_unpack(const response_record_t *record, buffer_t *body) {
+    size_t before = body->length;
+    return !record->trimmed &&
+           frame_unpack(record->frame, record->frame_size, record->dictionary, record->body_size, body) &&
+           body->length - before == record->body_size;
+}
+
+bool embed_link_decode(const void *bytes, size_t size, uint64_t *response, uint32_t *index) {
+    if (size != LINK_SIZE) {
+        return false;
+    }
+    *response = key_get_u64(bytes);
+    *index = key_get_u32((const uint8_t *)bytes + 8);
+    return *response != 0;
+}
+
+/* --- responses ------------------------------------------------------------------------------------------- */
+
+void response_pack(const void *body, size_t size, buffer_t *packed) {
+    frame_pack(body, size, FRAME_RESPONSES, packed);
+}
+
+static uint64_t last_response(store_txn_t *txn) {
+    store_walk_t walk = {.backward = true};
+    if (!store_walk_next(txn, TABLE_RESPONSES, &walk)) {
+        return 0;
+    }
+    if (walk.key.size != 8) {
+        store_damaged(txn, TABLE_RESPONSES, "a key that is no number");
+    }
+    uint64_t number = key_get_u64(walk.key.data);
+    store_walk_end(&walk);
+    return number;
+}
+
+static bool put_request(store_txn_t *txn, hash_t request, uint64_t number, error_info_t *error) {
+    store_bytes_t old;
+    uint8_t value[8];
+    key_put_u64(value, number);
+    return store_get(txn, TABLE_REQUESTS, request.bytes, HASH_SIZE, &old) ||
+           store_put(txn, TABLE_REQUESTS, request.bytes, HASH_SIZE, value, sizeof value, error);
+}
+
+static bool put_links(store_txn_t *txn, uint64_t number, const hash_t *keys, size_t count, error_info_t *error) {
+    for (size_t i = 0; i < count; i++) {
+        store_bytes_t old;
+        uint8_t value[LINK_SIZE];
+        key_put_u32(key_put_u64(value, number), (uint32_t)i);
+        if (!store_get(txn, TABLE_EMBED_LINKS, keys[i].bytes, HASH_SIZE, &old) &&
+            !store_put(txn, TABLE_EMBED_LINKS, keys[i].bytes, HASH_SIZE, value, sizeof value, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool response_put(store_txn_t *txn, hash_t request, uint64_t attempt, const buffer_t *packed, const hash_t *embed_keys,
+                  size_t embed_count, uint64_t *number, error_info_t *error) {
+    *number = 0;
+    size_t body_size;
+    if (!frame_content_size(packed->data, packed->length, &body_size) || body_size > RESPONSE_BODY_MAXIMUM) {
+        return error_set(error, ERROR_BUG, "response_put: the bytes of attempt %" PRIu64 " are none of response_pack's",
+                         attempt);
+    }
+    uint64_t next = last_response(txn) + 1;
+    response_record_t record = {.request = request,
+                                .attempt = attempt,
+                                .body_size = body_size,
+                                .dictionary = FRAME_RESPONSES,
+                                .frame = packed->data,
+                                .frame_size = packed->length};
+    uint8_t key[8];
+    key_put_u64(key, next);
+    buffer_t value = BUFFER_EMPTY;
+    response_encode(&record, &value);
+    bool good = store_append(txn, TABLE_RESPONSES, key, sizeof key, value.data, value.length, error);
+    buffer_free(&value);
+    good = good && put_request(txn, request, next, error) && put_links(txn, next, embed_keys, embed_count, error);
+    *number = good ? next : 0;
+    return good;
+}
+
+uint64_t response_find(store_txn_t *txn, hash_t request) {
+    store_bytes_t value;
+    if (!store_get(txn, TABLE_REQUESTS, request.bytes, HASH_SIZE, &value)) {
+        return 0;
+    }
+    /* Not knowing whether a request was answered must not end in paying for it again. */
+    if (value.size != 8 || key_get_u64(value.data) == 0) {
+        store_damaged(txn, TABLE_REQUESTS, "a value that is no response's number");
+    }
+    return key_get_u64(value.data);
+}
+
+static bool get_record(store_txn_t *txn, uint64_t number, response_record_t *record, error_info_t *error) {
+    uint8_t key[8];
+    key_put_u64(key, number);
+    store_bytes_t value;
+    if (!store_get(txn, TABLE_RESPONSES, key, sizeof key, &value)) {
+        return error_set(error, ERROR_FATAL, "store %s has no response %" PRIu64, txn->store->directory, number);
+    }
+    return response_decode(value.data, value.size, record) ||
+           error_set(error, ERROR_FATAL, "store %s: response %" PRIu64 " is damaged; see `glia fsck`",
+                     txn->store->directory, number);
+}
+
+bool response_get(store_txn_t *txn, uint64_t number, buffer_t *body, response_info_t *info, error_info_t *error) {
+    response_record_t record;
+    if (!get_record(txn, number, &record, error)) {
+        return false;
+    }
+    if (info != NULL) {
+        *info = (response_info_t){record.request, record.attempt, record.body_size, record.frame_size, record.trimmed};
+    }
+    if (body == NULL) {
+        return true;
+    }
+    if (record.trimmed) {
+        return error_set(error, ERROR_FATAL,
+                         "store %s: the body of response %" PRIu64
+                         " was not kept (store.keep_raw); its results are there",
+                         txn->store->directory, number);
+    }
+    return response_unpack(&record, body) ||
+           error_set(error, ERROR_FATAL, "store %s: the body of response %" PRIu64 " is damaged; see `glia fsck`",
+                     txn->store->directory, number);
+}
+
+bool response_trim(store_txn_t *txn, uint64_t number, error_info_t *error) {
+    response_record_t record;
+    if (!get_record(txn, number, &record, error)) {
+        return false;
+    }
+    if (record.trimmed) {
+        return true;
+    }
+    record.trimmed = true;
+    record.frame = "";
+    record.frame_size = 0;
+    uint8_t key[8];
+    key_put_u64(key, number);
+    buffer_t value = BUFFER_EMPTY;
+    response_encode(&record, &value);
+    bool good = store_put(txn, TABLE_RESPONSES, key, sizeof key, value.data, value.length, error);
+    buffer_free(&value);
+    return good;
+}
+
+/* --- embeddings ------------------------------------------------------------------------------------------ */
+
+bool embedding_link(store_txn_t *txn, hash_t key, uint64_t *response, uint32_t *index) {
+    store_bytes_t value;
+    *response = 0;
+    *index = 0;
+    if (!store_get(txn, TABLE_EMBED_LINKS, key.bytes, HASH_SIZE, &value)) {
+        return false;
+    }
+    if (!embed_link_decode(value.data, value.size, response, index)) {
+        store_damaged(txn, TABLE_EMBED_LINKS, "a value that is no link to a response");
+    }
+    return true;
+}
+
+bool embedding_get(store_txn_t *txn, hash_t key, store_bytes_t *floats) {
+    return store_get(txn, TABLE_EMBEDDINGS, key.bytes, HASH_SIZE, floats);
+}
+
+bool embedding_put(store_txn_t *txn, hash_t key, const float *values, size_t dimensions, error_info_t *error) {
+    uint8_t *bytes = memory_new(dimensions, 4);
+    for (size_t i = 0; i < dimensions; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        for (size_t b = 0; b < 4; b++) {
+            bytes[4 * i + b] = (uint8_t)(bits >> (8 * b) & 0xFF);
+        }
+    }
+    bool good = store_put(txn, TABLE_EMBEDDINGS, key.bytes, HASH_SIZE, bytes, 4 * dimensions, error);
+    free(bytes);
+    return good;
+}

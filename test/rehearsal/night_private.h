@@ -1,0 +1,62 @@
+/* night_private.h - what night.c and night_check.c share. */
+#ifndef GLIA_TEST_NIGHT_PRIVATE_H
+#define GLIA_TEST_NIGHT_PRIVATE_H
+
+#include "store/runs.h"
+#include "test/rehearsal/night.h"
+
+enum { ASSIGNMENTS = 128, REQUEST_BUCKETS = 4096 };
+
+/* What became of one request, by its identity. */
+typedef struct request_fate {
+    hash_t request;
+    uint64_t attempts; /* durably reserved */
+    uint64_t arrivals;
+    struct request_fate *next;
+} request_fate_t;
+
+struct night {
+    night_options_t options;
+    world_t *world;
+    endpoint_set_t *endpoints;
+    char *home, *directory; /* the latter is the store's, in the former */
+    char *assignments[ASSIGNMENTS];
+    size_t assignment_count;
+    bool tracing;
+    /* one start */
+    settings_t *settings;
+    store_t *store;
+    log_t *log;
+    run_info_t run;
+    executor_t *workers, *committer;
+    experiment_t *experiment;
+    actor_t *inspector, *accountant;
+    const doom_t *doom;
+    bool dead, finished, broken;
+    bool committed;   /* by the event that is being handled */
+    bool final_facts; /* the accountant was asked after the end */
+    uint64_t commits;
+    night_books_t books;        /* at its beginning */
+    uint64_t granted, answered; /* messages RESERVED and ANSWERED */
+    run_outcome_t outcome;
+    error_info_t error;
+    /* over all starts */
+    int starts;
+    request_fate_t *fates[REQUEST_BUCKETS];
+    uint64_t last_attempt;
+    money_t largest, released;
+    night_befallen_t befallen;
+    int32_t day; /* of the UTC clock, at the last event */
+    uint64_t problem_count;
+    buffer_t problems;
+};
+
+/* After an event with a commit in it. */
+void night_check_commit(night_t *night);
+void night_check_delivery(night_t *night, const delivery_t *delivery);
+void night_check_facts(night_t *night, const facts_t *facts);
+/* An actor was told that a reservation, or an answer, is durable. */
+void night_check_acknowledged(night_t *night, int kind);
+void night_forget_fates(night_t *night);
+
+#endif

@@ -1,0 +1,150 @@
+/* test_rehearsal_limits.c - a provider with strict sliding windows never says 429, and is kept busy all the same. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "test/rehearsal/night.h"
+
+static night_t *make_night(char **config, uint64_t seed, int64_t rpm, int64_t tpm) {
+    *config =
+        night_config(28, "[\"original\", \"summary\", \"highlight\", \"highlight_summary\", \"avhs\"]", "echo", false);
+    night_options_t options = {.seed = seed, .config = *config, .downtime = 1000};
+    night_t *night = night_create(&options);
+    night_add_endpoint(night, "a", rpm, tpm);
+    if (rpm)
+        night_set(night, "endpoints.a.rpm=%lld", (long long)rpm);
+    if (tpm)
+        night_set(night, "endpoints.a.tpm=%lld", (long long)tpm);
+    night_set(night, "endpoints.a.concurrency=32");
+    return night;
+}
+
+static void end_night(night_t *night, char *config) {
+    assert_int_equal(endpoint_totals(night_endpoints(night))->violations, 0);
+    if (*night_problems(night))
+        fail_msg("%s", night_problems(night));
+    night_free(night);
+    free(config);
+}
+
+/* Ten minutes from the second one on, then Ctrl-C. */
+static void run_eleven_minutes(night_t *night) {
+    doom_t doom = {.interrupt_in = 11 * CLOCK_MINUTE};
+    assert_int_equal(night_start(night, &doom), NIGHT_FINISHED);
+    assert_int_equal(night_outcome(night)->end, END_INTERRUPTED);
+}
+
+static void requests_a_minute(void **state) {
+    (void)state;
+    char *config;
+    enum { RPM = 60 };
+    night_t *night = make_night(&config, 1, RPM, 0);
+    run_eleven_minutes(night);
+    double share = (double)endpoint_totals(night_endpoints(night))->arrivals / (11.0 * RPM);
+    if (share < 0.97)
+        fail_msg("only %.1f %% of the allowed requests", 100 * share);
+    end_night(night, config);
+}
+
+static void tokens_a_minute(void **state) {
+    (void)state;
+    char *config;
+    enum { TPM = 30000 };
+    night_t *night = make_night(&config, 2, 0, TPM);
+    run_eleven_minutes(night);
+    double share = (double)endpoint_served_tokens(night_endpoints(night), "a") / (11.0 * TPM);
+    if (share < 0.97)
+        fail_msg("only %.1f %% of the allowed tokens", 100 * share);
+    end_night(night, config);
+}
+
+/* No burst at the start: the first second has its share. */
+static void no_burst_at_the_start(void **state) {
+    (void)state;
+    char *config;
+    night_t *night = make_night(&config, 3, 120, 0);
+    doom_t doom = {.crash_in = 5 * CLOCK_SECOND};
+    assert_int_equal(night_start(night, &doom), NIGHT_CRASHED);
+    assert_in_range(endpoint_totals(night_endpoints(night))->arrivals, 5, 11);
+    end_night(night, config);
+}
+
+/* Restarts at any moment, by crash or by Ctrl-C: what the window holds is known from the store. */
+static void window_survives_restarts(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        char *config;
+        night_t *night = make_night(&config, seed, 90, 150000);
+        for (int i = 0; i < 60; i++) {
+            int64_t in = 1 + world_draw(night_world(night), 8 * CLOCK_SECOND);
+            doom_t doom = {.crash_in = i % 2 ? in : 0, .interrupt_in = i % 2 ? 0 : in};
+            night_start(night, &doom);
+        }
+        end_night(night, config);
+    }
+}
+
+/* A minute's requests, UTC steps by an hour, and only then is there a limit: it counts what was sent before. */
+static void window_survives_a_step_of_the_clock(void **state) {
+    (void)state;
+    static const int64_t steps[] = {60 * CLOCK_MINUTE, -60 * CLOCK_MINUTE};
+    for (int i = 0; i < 2; i++) {
+        char *config;
+        night_t *night = make_night(&config, 11, 0, 0);
+        doom_t doom = {.interrupt_in = 5 * CLOCK_SECOND, .step_in = 5 * CLOCK_SECOND - 1, .step_by = steps[i]};
+        night_start(night, &doom);
+        assert_true(endpoint_totals(night_endpoints(night))->arrivals > 30);
+        endpoint_limit(night_endpoints(night), "a", 30, 0);
+        night_set(night, "endpoints.a.rpm=30");
+        doom = (doom_t){.interrupt_in = 3 * CLOCK_MINUTE};
+        night_start(night, &doom);
+        end_night(night, config);
+    }
+}
+
+/* Slow commits stand between the grant of a place and the request. */
+static void slow_commits_do_not_pile_up(void **state) {
+    (void)state;
+    char *config;
+    enum { RPM = 240 };
+    night_t *night = make_night(&config, 4, RPM, 0);
+    night_free(night);
+    night_options_t options = {.seed = 4, .config = config, .slowest_commit = CLOCK_SECOND};
+    night = night_create(&options);
+    night_add_endpoint(night, "a", RPM, 0);
+    night_set(night, "endpoints.a.rpm=%d", RPM);
+    night_set(night, "endpoints.a.concurrency=64");
+    doom_t doom = {.interrupt_in = 5 * CLOCK_MINUTE};
+    night_start(night, &doom);
+    end_night(night, config);
+}
+
+/* A limit of the model's own, at an endpoint that serves others too. */
+static void limit_of_a_model(void **state) {
+    (void)state;
+    char *config;
+    night_t *night = make_night(&config, 5, 0, 0);
+    endpoint_limit(night_endpoints(night), "a", 200, 0); /* chat and probes and embeddings have room above 60 */
+    night_set(night, "models.text.rpm=60");
+    night_set(night, "models.chat.rpm=60");
+    night_set(night, "models.embedding.rpm=60");
+    run_eleven_minutes(night);
+    end_night(night, config);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_a_minute),
+        cmocka_unit_test(tokens_a_minute),
+        cmocka_unit_test(no_burst_at_the_start),
+        cmocka_unit_test(window_survives_restarts),
+        cmocka_unit_test(window_survives_a_step_of_the_clock),
+        cmocka_unit_test(slow_commits_do_not_pile_up),
+        cmocka_unit_test(limit_of_a_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

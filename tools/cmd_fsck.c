@@ -1,0 +1,62 @@
+/* cmd_fsck.c - `glia fsck`: verifies a store. */
+#include "core/base/json.h"
+#include "core/base/text.h"
+#include "store/fsck.h"
+#include "tools/command.h"
+#include "tools/output.h"
+
+static void write_json(const fsck_report_t *report, buffer_t *out) {
+    buffer_append_format(out, "{\"records\":%llu,\"problems\":%llu,\"lines\":[", (unsigned long long)report->records,
+                         (unsigned long long)report->problems);
+    const char *at = buffer_text(&report->lines);
+    for (bool first = true; *at; first = false) {
+        size_t length = 0;
+        while (at[length] && at[length] != '\n')
+            length++;
+        buffer_append_text(out, first ? "" : ",");
+        json_write_string(out, at, length);
+        at += length + (at[length] == '\n');
+    }
+    buffer_append_text(out, "]}\n");
+}
+
+static void write_text(const fsck_report_t *report, const char *directory, buffer_t *out) {
+    char records[32], problems[32];
+    buffer_append_text(out, buffer_text(&report->lines));
+    buffer_append_format(out, "store %s: %s records read, %s problem%s\n", directory,
+                         text_format_count(report->records, records), text_format_count(report->problems, problems),
+                         report->problems == 1 ? "" : "s");
+}
+
+static int run(const option_list_t *options, error_info_t *error) {
+    store_t *store = command_open_store(options, error);
+    if (!store)
+        return error_exit_code(error->class_);
+    fsck_report_t report = {0};
+    buffer_t out = BUFFER_EMPTY;
+    bool good = fsck_run(store, &report, error);
+    if (good && option_given(options, "json"))
+        write_json(&report, &out);
+    else if (good)
+        write_text(&report, store_directory(store), &out);
+    good = good && output_print(&out, error);
+    int code = !good ? error_exit_code(error->class_) : report.problems ? EXIT_INTERNAL : EXIT_DONE;
+    buffer_free(&out);
+    fsck_report_clear(&report);
+    store_close(store);
+    return code;
+}
+
+static const option_t table[] = {
+    OPTION_STORE, OPTION_CONFIG, OPTION_JSON, OPTION_HELP, {0},
+};
+
+const command_t command_fsck = {
+    .name = "fsck",
+    .usage = "[--store DIR] [--json]",
+    .summary = "verify a store: every record and every ledger equation",
+    .details = "Prints a line a problem, and ends with exit code 1 if there is any. Changes nothing; works while a run "
+               "is live.",
+    .options = table,
+    .run = run,
+};

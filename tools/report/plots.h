@@ -1,0 +1,25 @@
+/* plots.h - the drawings of a report. Pure; of results alone, so that they are the same bytes given the same responses.
+ *
+ *   plots.c         for each (neuron set, explainer): distributions of scores, paired differences
+ *   plots_points.c  AdaCS against score, price against score, score by layer
+ */
+#ifndef GLIA_TOOLS_REPORT_PLOTS_H
+#define GLIA_TOOLS_REPORT_PLOTS_H
+
+#include "tools/report/plot.h"
+#include "tools/report/table.h"
+#include "tools/report/tally.h"
+
+/* Adds every drawing that there are values for. */
+void plots_add(const settings_t *settings, const tally_list_t *tallies, report_t *report);
+
+/* --- private to plots*.c ------------------------------------------------------------------------------- */
+
+/* Appends the drawing to the buffer; false: there is nothing to draw. */
+typedef bool plots_draw_t(const settings_t *settings, const tally_group_t *group, const char *title, buffer_t *out);
+plots_draw_t plots_draw_adacs, plots_draw_price, plots_draw_layers;
+
+/* One entry for each format of the set, in one line. */
+void plots_write_legend(const plot_t *plot, const settings_t *settings, const tally_group_t *group, double y);
+
+#endif

@@ -1,0 +1,186 @@
+/* tally.c - chains to numbers. */
+#include "tools/report/tally.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/embedded.h"
+#include "core/base/memory.h"
+#include "core/subject/corpus.h"
+#include "core/subject/subject_files.h"
+
+typedef struct {
+    const sweep_t *sweep;
+    tally_list_t *list;
+    /* Of the last chain: chains of one neuron follow each other. */
+    hash_t neuron;
+    bool looked, selective;
+    class_choice_t choice;
+} collect_t;
+
+static void add(sample_t *sample, size_t neuron, double value) {
+    if (sample->count == sample->capacity) {
+        sample->capacity = sample->capacity ? 2 * sample->capacity : 64;
+        sample->values = memory_resize(sample->values, sample->capacity, sizeof(double));
+        sample->neurons = memory_resize(sample->neurons, sample->capacity, sizeof(size_t));
+    }
+    sample->neurons[sample->count] = neuron;
+    sample->values[sample->count++] = value;
+}
+
+static void add_point(points_t *points, const point_t *point) {
+    if (points->count == points->capacity) {
+        points->capacity = points->capacity ? 2 * points->capacity : 64;
+        points->points = memory_resize(points->points, points->capacity, sizeof *points->points);
+    }
+    points->points[points->count++] = *point;
+}
+
+/* Counts one result. `value`: what is undefined if it is NaN. */
+static void count(progress_t *progress, result_state_t state, double value) {
+    if (state == RESULT_UNWANTED)
+        return;
+    progress->wanted++;
+    if (state == RESULT_MISSING)
+        progress->missing++;
+    else if (state == RESULT_FAILED)
+        progress->failed++;
+    else if (isnan(value))
+        progress->undefined++;
+    else
+        progress->done++;
+}
+
+static void tally_explanation(tally_t *tally, size_t neuron, const explain_result_t *result) {
+    tally->shortened += result->dropped > 0;
+    if (result->prompt_tokens < 0) {
+        tally->uncounted++;
+        return;
+    }
+    double prompt = (double)result->prompt_tokens;
+    add(&tally->prompt_tokens, neuron, prompt);
+    if (result->completion_tokens >= 0)
+        add(&tally->total_tokens, neuron, prompt + (double)result->completion_tokens);
+}
+
+/* The scores beside the correlation can be undefined on their own. */
+static void tally_score(tally_t *tally, size_t neuron, const score_t *score) {
+    if (!isnan(score->correlation))
+        add(&tally->correlation, neuron, score->correlation);
+    if (!isnan(score->rsquared))
+        add(&tally->rsquared, neuron, score->rsquared);
+    if (!isnan(score->absdev))
+        add(&tally->absdev, neuron, score->absdev);
+}
+
+/* Whether the set was recorded from the shipped subject on its corpus, whose classes are known. */
+static bool classes_are_known(const settings_t *settings, size_t set) {
+    const subject_settings_t *subject = &settings->subject;
+    return settings->sets[set].recorded && subject->model && strcmp(subject->model, SUBJECT_FILES_EMBEDDED) == 0 &&
+           subject->corpus_count == 1 && strcmp(subject->corpus[0], CORPUS_EMBEDDED) == 0;
+}
+
+static bool load_classes(const settings_t *settings, word_classes_t **classes, error_info_t *error) {
+    embedded_file_t file;
+    for (size_t s = 0; s < settings->set_count && !*classes; s++) {
+        if (!classes_are_known(settings, s))
+            continue;
+        if (!embedded_find("tools/subject/classes.json", &file))
+            return error_set(error, ERROR_BUG, "the program lacks the classes of its corpus");
+        *classes = classes_parse(file.data, file.size, error);
+        if (!*classes)
+            return false;
+    }
+    return true;
+}
+
+static void tally_class(collect_t *collect, tally_t *tally, const outcome_t *outcome) {
+    const word_classes_t *classes = collect->list->classes;
+    if (!classes || !classes_are_known(sweep_settings(collect->sweep), outcome->chain.set))
+        return;
+    if (!collect->looked || !hash_equal(collect->neuron, outcome->neuron)) {
+        collect->looked = true;
+        collect->neuron = outcome->neuron;
+        collect->selective = classes_select(classes, outcome->record, &collect->choice);
+    }
+    class_tally_add(&tally->classes, classes, collect->selective ? &collect->choice : NULL,
+                    outcome->explained == RESULT_DONE ? outcome->explanation.text : NULL);
+}
+
+static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome, error_info_t *error) {
+    (void)txn;
+    (void)error;
+    collect_t *collect = context;
+    tally_group_t *group = collect->list->groups;
+    while (group->set != outcome->chain.set || group->explainer != outcome->chain.explainer)
+        group++;
+    tally_t *tally = &group->formats[outcome->chain.format];
+    size_t neuron = outcome->chain.neuron;
+    group->truth = group->truth || outcome->record->source == NEURON_SOURCE_PUZZLE;
+    count(&tally->explain, outcome->explained, 0);
+    count(&tally->score, outcome->scored, outcome->score.score.correlation);
+    count(&tally->adacs, outcome->compared, outcome->adacs);
+    if (outcome->explained == RESULT_DONE)
+        tally_explanation(tally, neuron, &outcome->explanation);
+    if (outcome->scored == RESULT_DONE)
+        tally_score(tally, neuron, &outcome->score.score);
+    if (outcome->compared == RESULT_DONE && !isnan(outcome->adacs))
+        add(&tally->cosine, neuron, outcome->adacs);
+    if (outcome->scored == RESULT_DONE || outcome->compared == RESULT_DONE)
+        add_point(&tally->points, &(point_t){outcome->record->layer, outcome->score.score.correlation, outcome->adacs});
+    tally_class(collect, tally, outcome);
+    return true;
+}
+
+bool tally_collect(store_t *store, const sweep_t *sweep, uint32_t run, tally_list_t *list, error_info_t *error) {
+    const settings_t *settings = sweep_settings(sweep);
+    *list = (tally_list_t){0};
+    for (size_t s = 0; s < settings->set_count; s++)
+        for (size_t e = 0; e < settings->sets[s].explainer_count; e++) {
+            list->groups = memory_resize(list->groups, list->count + 1, sizeof *list->groups);
+            list->groups[list->count++] =
+                (tally_group_t){.set = (uint32_t)s, .explainer = (uint32_t)settings->sets[s].explainers[e]};
+        }
+    collect_t collect = {.sweep = sweep, .list = list};
+    if (load_classes(settings, &list->classes, error) && outcomes_walk(store, sweep, run, take_chain, &collect, error))
+        return true;
+    tally_clear(list);
+    return false;
+}
+
+void tally_clear(tally_list_t *list) {
+    for (size_t i = 0; i < list->count; i++)
+        for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
+            tally_t *tally = &list->groups[i].formats[f];
+            sample_t *samples[] = {&tally->prompt_tokens, &tally->total_tokens, &tally->correlation,
+                                   &tally->rsquared,      &tally->absdev,       &tally->cosine};
+            for (size_t s = 0; s < sizeof samples / sizeof samples[0]; s++) {
+                free(samples[s]->values);
+                free(samples[s]->neurons);
+            }
+            free(tally->points.points);
+            class_tally_clear(&tally->classes);
+        }
+    classes_free(list->classes);
+    free(list->groups);
+    *list = (tally_list_t){0};
+}
+
+static void add_progress(progress_t *sum, const progress_t *part) {
+    sum->wanted += part->wanted;
+    sum->done += part->done;
+    sum->undefined += part->undefined;
+    sum->failed += part->failed;
+    sum->missing += part->missing;
+}
+
+void tally_progress(const tally_list_t *list, progress_t *explain, progress_t *score, progress_t *adacs) {
+    *explain = *score = *adacs = (progress_t){0};
+    for (size_t i = 0; i < list->count; i++)
+        for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
+            add_progress(explain, &list->groups[i].formats[f].explain);
+            add_progress(score, &list->groups[i].formats[f].score);
+            add_progress(adacs, &list->groups[i].formats[f].adacs);
+        }
+}

@@ -1,0 +1,61 @@
+/* tally.h - what became of the chains of each (neuron set, explainer, prompt format). Private to report/. */
+#ifndef GLIA_TOOLS_REPORT_TALLY_H
+#define GLIA_TOOLS_REPORT_TALLY_H
+
+#include "actors/sweep.h"
+#include "tools/report/class_tally.h"
+#include "tools/report/outcome.h"
+
+/* Values in order of chain. */
+typedef struct {
+    size_t count, capacity;
+    double *values;
+    size_t *neurons; /* [count] index of each value's neuron in the set: never falls */
+} sample_t;
+
+/* What one chain came to, for drawings. */
+typedef struct {
+    int32_t layer;       /* -1: not of a subject model */
+    double score, adacs; /* NaN: none, or undefined */
+} point_t;
+
+typedef struct {
+    size_t count, capacity;
+    point_t *points;
+} points_t;
+
+/* One kind of result of a tally's chains: wanted = done + undefined + failed + missing. */
+typedef struct {
+    uint64_t wanted, done, undefined, failed, missing;
+} progress_t;
+
+typedef struct {
+    progress_t explain, score, adacs;
+    sample_t prompt_tokens, total_tokens; /* of explanation prompts, where the API counted them */
+    uint64_t uncounted;                   /* explanations whose tokens it did not count */
+    uint64_t shortened;                   /* prompts that left out few-shot examples */
+    sample_t correlation, rsquared, absdev, cosine;
+    points_t points;       /* of chains with a score or an AdaCS */
+    class_tally_t classes; /* nothing unless the set was recorded from the shipped subject on its corpus */
+} tally_t;
+
+/* One (set, explainer): a tally for each prompt format. */
+typedef struct {
+    uint32_t set, explainer; /* indices in the settings */
+    bool truth;              /* explanations are compared with puzzles' truths */
+    tally_t formats[PROMPT_FORMAT_COUNT];
+} tally_group_t;
+
+typedef struct {
+    size_t count;
+    tally_group_t *groups;   /* [count], set by set, explainers in the order of the config; owned */
+    word_classes_t *classes; /* those of the shipped corpus; NULL: no set was recorded on it; owned */
+} tally_list_t;
+
+/* Walks all chains of the run. The list is empty after failure; else the caller releases with tally_clear. */
+bool tally_collect(store_t *store, const sweep_t *sweep, uint32_t run, tally_list_t *list, error_info_t *error);
+void tally_clear(tally_list_t *list);
+/* Sums over everything. */
+void tally_progress(const tally_list_t *list, progress_t *explain, progress_t *score, progress_t *adacs);
+
+#endif

@@ -1,0 +1,381 @@
+/* index.c - the neurons of a run in memory. */
+#include "tools/viewer/index.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/results.h"
+#include "core/base/memory.h"
+#include "core/base/rng.h"
+#include "core/base/stats.h"
+#include "tools/report/outcome.h"
+
+enum { NEURONS_A_TRANSACTION = 128, IDS_A_TRANSACTION = 4096 };
+
+struct neuron_index {
+    const sweep_t *sweep;
+    uint32_t run;
+    size_t cursor; /* of neuron_index_step alone */
+    pthread_mutex_t mutex;
+    size_t count;           /* fixed */
+    index_entry_t *entries; /* [count], guarded */
+    size_t seen;            /* guarded, as is the rng */
+    rng_t rng;
+};
+
+static index_entry_t empty_entry(const chain_t *chain, uint64_t first) {
+    index_entry_t entry = {.first = first, .end = first, .set = chain->set, .number = chain->neuron};
+    entry.layer = entry.index = -1;
+    entry.best = entry.spread = NAN;
+    for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
+        entry.scores[f] = entry.adacs[f] = NAN;
+    return entry;
+}
+
+static bool read_id(const neuron_index_t *index, store_txn_t *txn, index_entry_t *entry, error_info_t *error) {
+    int layer, neuron, end = 0;
+    hash_t record;
+    chain_t chain = sweep_chain(index->sweep, entry->first);
+    if (!sweep_neuron(index->sweep, txn, &chain, &record, &entry->id))
+        return error_set(error, ERROR_FATAL, "set %s of the run has no neuron number %u; see glia fsck",
+                         sweep_settings(index->sweep)->sets[chain.set].name, chain.neuron);
+    if (sscanf(entry->id, "%d:%d%n", &layer, &neuron, &end) == 2 && entry->id[end] == '\0') {
+        entry->layer = layer;
+        entry->index = neuron;
+    }
+    return true;
+}
+
+static bool read_ids(neuron_index_t *index, store_t *store, error_info_t *error) {
+    bool good = true;
+    for (size_t first = 0; good && first < index->count; first += IDS_A_TRANSACTION) {
+        store_txn_t *txn = store_read_begin(store, error);
+        good = txn != NULL;
+        for (size_t i = first; good && i < index->count && i < first + IDS_A_TRANSACTION; i++)
+            good = read_id(index, txn, &index->entries[i], error);
+        if (txn)
+            store_read_end(txn);
+    }
+    return good;
+}
+
+neuron_index_t *neuron_index_create(const sweep_t *sweep, uint32_t run, store_t *store, error_info_t *error) {
+    neuron_index_t *index = MEMORY_NEW(neuron_index_t);
+    index->sweep = sweep;
+    index->run = run;
+    index->rng = rng_create((uint64_t)sweep_settings(sweep)->seed);
+    pthread_mutex_init(&index->mutex, NULL);
+    index->entries = MEMORY_NEW_ARRAY(sweep_neuron_count(sweep) + 1, index_entry_t);
+    uint64_t chains = sweep_chain_count(sweep);
+    for (uint64_t i = 0; i < chains; i++) {
+        chain_t chain = sweep_chain(sweep, i);
+        index_entry_t *last = index->count ? &index->entries[index->count - 1] : NULL;
+        if (!last || last->set != chain.set || last->number != chain.neuron) {
+            last = &index->entries[index->count++];
+            *last = empty_entry(&chain, i);
+        }
+        last->end = i + 1;
+    }
+    if (read_ids(index, store, error))
+        return index;
+    neuron_index_free(index);
+    return NULL;
+}
+
+void neuron_index_free(neuron_index_t *index) {
+    if (!index)
+        return;
+    for (size_t i = 0; i < index->count; i++)
+        free(index->entries[i].id);
+    free(index->entries);
+    pthread_mutex_destroy(&index->mutex);
+    free(index);
+}
+
+/* --- one neuron, from the store ------------------------------------------------------------------------- */
+
+typedef struct {
+    const neuron_index_t *index;
+    store_txn_t *txn;
+    index_entry_t *entry;
+    hash_t neuron;
+    bool asked;     /* for the baseline */
+    char *baseline; /* what explanations are compared with; NULL: nothing */
+    double score_sums[PROMPT_FORMAT_COUNT], adacs_sums[PROMPT_FORMAT_COUNT];
+    size_t scored[PROMPT_FORMAT_COUNT], compared[PROMPT_FORMAT_COUNT];
+    size_t open; /* results that may still come */
+} look_t;
+
+static void look_at_score(look_t *look, const chain_t *chain, const char *explanation) {
+    const void *result;
+    size_t size;
+    score_result_t score;
+    hash_t job = sweep_score_job(look->index->sweep, explanation, look->neuron);
+    result_state_t state = result_of_job(look->txn, look->index->run, job, &result, &size);
+    if (state == RESULT_DONE && score_result_decode(result, size, &score)) {
+        if (!isnan(score.score.correlation)) {
+            look->score_sums[chain->format] += score.score.correlation;
+            look->scored[chain->format]++;
+        }
+    } else if (state != RESULT_FAILED) {
+        look->open++;
+    }
+}
+
+static void look_at_adacs(look_t *look, const chain_t *chain, const char *explanation) {
+    const void *result;
+    size_t size;
+    double adacs;
+    if (!look->asked)
+        look->baseline = sweep_baseline(look->index->sweep, look->txn, chain, look->neuron, NULL);
+    look->asked = true;
+    if (!look->baseline)
+        return;
+    hash_t job = sweep_adacs_job(look->index->sweep, explanation, look->baseline);
+    result_state_t state = result_of_job(look->txn, look->index->run, job, &result, &size);
+    if (state == RESULT_DONE && adacs_result_decode(result, size, &adacs)) {
+        if (!isnan(adacs)) {
+            look->adacs_sums[chain->format] += adacs;
+            look->compared[chain->format]++;
+        }
+    } else if (state != RESULT_FAILED) {
+        look->open++;
+    }
+}
+
+static void look_at_chain(look_t *look, uint64_t number) {
+    const settings_t *settings = sweep_settings(look->index->sweep);
+    chain_t chain = sweep_chain(look->index->sweep, number);
+    const void *result;
+    size_t size;
+    explain_result_t explanation;
+    hash_t job = sweep_explain_job(look->index->sweep, &chain, look->neuron);
+    result_state_t state = result_of_job(look->txn, look->index->run, job, &result, &size);
+    if (state == RESULT_FAILED)
+        look->entry->failed++;
+    else if (state != RESULT_DONE || !explain_result_decode(result, size, &explanation))
+        look->open++;
+    else {
+        look->entry->explained++;
+        if (settings->simulate)
+            look_at_score(look, &chain, explanation.text);
+        if (settings->adacs)
+            look_at_adacs(look, &chain, explanation.text);
+        explain_result_clear(&explanation);
+    }
+}
+
+static void sum_up(look_t *look) {
+    index_entry_t *entry = look->entry;
+    double least = NAN;
+    entry->best = NAN;
+    for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
+        double score = look->scored[f] ? look->score_sums[f] / (double)look->scored[f] : (double)NAN;
+        entry->scores[f] = (float)score;
+        entry->adacs[f] = (float)(look->compared[f] ? look->adacs_sums[f] / (double)look->compared[f] : (double)NAN);
+        if (isnan(score))
+            continue;
+        if (isnan(entry->best) || score > (double)entry->best)
+            entry->best = (float)score;
+        if (isnan(least) || score < least)
+            least = score;
+    }
+    entry->spread = entry->best - (float)least;
+    entry->settled = look->open == 0;
+}
+
+static bool look_at_neuron(const neuron_index_t *index, store_txn_t *txn, index_entry_t *entry, error_info_t *error) {
+    look_t look = {.index = index, .txn = txn, .entry = entry};
+    chain_t chain = sweep_chain(index->sweep, entry->first);
+    if (!sweep_neuron(index->sweep, txn, &chain, &look.neuron, NULL))
+        return error_set(error, ERROR_FATAL, "set %s of the run has no neuron number %u; see glia fsck",
+                         sweep_settings(index->sweep)->sets[chain.set].name, chain.neuron);
+    entry->explained = entry->failed = 0;
+    for (uint64_t i = entry->first; i < entry->end; i++)
+        look_at_chain(&look, i);
+    sum_up(&look);
+    free(look.baseline);
+    return true;
+}
+
+/* The next neurons that are not settled, at most NEURONS_A_TRANSACTION, in one read transaction. */
+static bool step_once(neuron_index_t *index, store_t *store, size_t most, size_t *looked, error_info_t *error) {
+    store_txn_t *txn = store_read_begin(store, error);
+    bool good = txn != NULL;
+    for (*looked = 0; good && *looked < most && index->cursor < index->count; index->cursor++) {
+        index_entry_t entry = index->entries[index->cursor]; /* this thread alone writes them */
+        if (entry.settled)
+            continue;
+        good = look_at_neuron(index, txn, &entry, error);
+        pthread_mutex_lock(&index->mutex);
+        index->seen += !entry.seen;
+        entry.seen = true;
+        index->entries[index->cursor] = entry;
+        pthread_mutex_unlock(&index->mutex);
+        ++*looked;
+    }
+    if (txn)
+        store_read_end(txn);
+    return good;
+}
+
+bool neuron_index_step(neuron_index_t *index, store_t *store, size_t most, bool *finished, error_info_t *error) {
+    bool good = true;
+    size_t looked;
+    for (size_t done = 0; good && done < most && index->cursor < index->count; done += looked) {
+        size_t left = most - done;
+        good = step_once(index, store, left < NEURONS_A_TRANSACTION ? left : NEURONS_A_TRANSACTION, &looked, error);
+    }
+    *finished = index->cursor == index->count;
+    if (*finished || !good)
+        index->cursor = 0;
+    return good;
+}
+
+/* --- queries --------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    double key; /* NaN: none */
+    uint32_t position;
+} ranked_t;
+
+static int compare_ranked(const void *a, const void *b) {
+    const ranked_t *x = a, *y = b;
+    if (isnan(x->key) != isnan(y->key))
+        return isnan(x->key) ? 1 : -1;
+    if (x->key < y->key || x->key > y->key)
+        return x->key < y->key ? -1 : 1;
+    return x->position < y->position ? -1 : x->position > y->position;
+}
+
+static double best_of(const float *values) {
+    double best = NAN;
+    for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
+        if (!isnan(values[f]) && !(best >= (double)values[f]))
+            best = (double)values[f];
+    return best;
+}
+
+static double sort_key(const index_query_t *query, const index_entry_t *entry, size_t position) {
+    double key = (double)position;
+    switch (query->sort) {
+    case INDEX_BY_ORDER: break;
+    case INDEX_BY_LAYER: key = entry->layer < 0 ? (double)NAN : entry->layer * 1e10 + entry->index; break;
+    case INDEX_BY_SCORE: key = query->format < 0 ? (double)entry->best : (double)entry->scores[query->format]; break;
+    case INDEX_BY_SPREAD: key = (double)entry->spread; break;
+    case INDEX_BY_ADACS: key = query->format < 0 ? best_of(entry->adacs) : (double)entry->adacs[query->format]; break;
+    }
+    return query->descending ? -key : key;
+}
+
+static bool fits(const index_query_t *query, const index_entry_t *entry) {
+    return (query->set < 0 || entry->set == query->set) && (query->layer < 0 || entry->layer == query->layer) &&
+           (isnan(query->least) || (double)entry->best >= query->least) &&
+           (isnan(query->most) || (double)entry->best <= query->most) &&
+           (!query->text || !*query->text || strstr(entry->id, query->text) != NULL);
+}
+
+void neuron_index_query(neuron_index_t *index, const index_query_t *query, index_page_t *page) {
+    *page = (index_page_t){.total = index->count};
+    ranked_t *ranked = MEMORY_NEW_ARRAY(index->count + 1, ranked_t);
+    pthread_mutex_lock(&index->mutex);
+    page->seen = index->seen;
+    for (size_t i = 0; i < index->count; i++)
+        if (fits(query, &index->entries[i]))
+            ranked[page->matches++] = (ranked_t){sort_key(query, &index->entries[i], i), (uint32_t)i};
+    if (query->sort != INDEX_BY_ORDER || query->descending)
+        qsort(ranked, page->matches, sizeof *ranked, compare_ranked);
+    size_t from = query->from < page->matches ? query->from : page->matches;
+    page->count = page->matches - from < query->count ? page->matches - from : query->count;
+    page->entries = MEMORY_NEW_ARRAY(page->count + 1, index_entry_t);
+    for (size_t i = 0; i < page->count; i++)
+        page->entries[i] = index->entries[ranked[from + i].position];
+    pthread_mutex_unlock(&index->mutex);
+    free(ranked);
+}
+
+void index_page_clear(index_page_t *page) {
+    free(page->entries);
+    *page = (index_page_t){0};
+}
+
+bool neuron_index_find(neuron_index_t *index, int64_t set, const char *id, int32_t layer, int32_t neuron,
+                       index_entry_t *entry, size_t *position) {
+    bool found = false;
+    pthread_mutex_lock(&index->mutex);
+    for (size_t i = 0; !found && i < index->count; i++) {
+        const index_entry_t *at = &index->entries[i];
+        found = (set < 0 || at->set == set) &&
+                (id ? strcmp(at->id, id) == 0 : at->layer == layer && at->index == neuron && layer >= 0);
+        if (found) {
+            *entry = *at;
+            *position = i;
+        }
+    }
+    pthread_mutex_unlock(&index->mutex);
+    return found;
+}
+
+bool neuron_index_at(neuron_index_t *index, size_t position, index_entry_t *entry) {
+    if (position >= index->count)
+        return false;
+    pthread_mutex_lock(&index->mutex);
+    *entry = index->entries[position];
+    pthread_mutex_unlock(&index->mutex);
+    return true;
+}
+
+bool neuron_index_good(neuron_index_t *index, index_entry_t *entry) {
+    index_query_t query = {.set = -1, .layer = -1, .least = -1, .most = NAN, .count = 0};
+    index_page_t page;
+    neuron_index_query(index, &query, &page); /* how many have a score */
+    size_t scored = page.matches;
+    index_page_clear(&page);
+    if (scored == 0)
+        return false;
+    pthread_mutex_lock(&index->mutex);
+    query.from = (size_t)rng_below(&index->rng, (scored + 9) / 10);
+    pthread_mutex_unlock(&index->mutex);
+    query.count = 1;
+    query.sort = INDEX_BY_SCORE;
+    query.format = -1;
+    query.descending = true;
+    neuron_index_query(index, &query, &page);
+    bool found = page.count == 1;
+    if (found)
+        *entry = page.entries[0];
+    index_page_clear(&page);
+    return found;
+}
+
+/* --- summaries ------------------------------------------------------------------------------------------- */
+
+void neuron_index_summary(neuron_index_t *index, int64_t set, index_summary_t summary[PROMPT_FORMAT_COUNT]) {
+    double *scores = MEMORY_NEW_ARRAY(index->count + 1, double), *adacs = MEMORY_NEW_ARRAY(index->count + 1, double);
+    pthread_mutex_lock(&index->mutex);
+    for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
+        index_summary_t *of = &summary[f];
+        *of = (index_summary_t){0};
+        for (size_t i = 0; i < index->count; i++) {
+            const index_entry_t *entry = &index->entries[i];
+            if (set >= 0 && entry->set != set)
+                continue;
+            if (!isnan(entry->scores[f])) {
+                scores[of->scored++] = (double)entry->scores[f];
+                of->wins += entry->scores[f] >= entry->best;
+            }
+            if (!isnan(entry->adacs[f]))
+                adacs[of->compared++] = (double)entry->adacs[f];
+        }
+        of->score = stats_mean(scores, of->scored);
+        of->score_se = stats_standard_error(scores, of->scored);
+        of->adacs = stats_mean(adacs, of->compared);
+        of->adacs_se = stats_standard_error(adacs, of->compared);
+    }
+    pthread_mutex_unlock(&index->mutex);
+    free(scores);
+    free(adacs);
+}
