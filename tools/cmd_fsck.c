@@ -1,5 +1,17 @@
-/* cmd_fsck.c - `glia fsck`: verifies a store. */
+/* cmd_fsck.c - `glia fsck`: verifies a store.
+ *
+ * LMDB trusts its pages: a damaged one can make it crash. So the store is read by a child process, whose crash is a
+ * finding like any other.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "core/base/json.h"
+#include "core/base/memory.h"
 #include "core/base/text.h"
 #include "store/fsck.h"
 #include "tools/command.h"
@@ -28,7 +40,7 @@ static void write_text(const fsck_report_t *report, const char *directory, buffe
                          report->problems == 1 ? "" : "s");
 }
 
-static int run(const option_list_t *options, error_info_t *error) {
+static int check(const option_list_t *options, error_info_t *error) {
     store_t *store = command_open_store(options, error);
     if (!store)
         return error_exit_code(error->class_);
@@ -44,6 +56,42 @@ static int run(const option_list_t *options, error_info_t *error) {
     buffer_free(&out);
     fsck_report_clear(&report);
     store_close(store);
+    return code;
+}
+
+/* The exit code of the child, or what its end by a signal says of the store. */
+static int wait_for(pid_t child, const char *directory, error_info_t *error) {
+    int status = 0;
+    if (waitpid(child, &status, 0) < 0)
+        return command_fail(error, ERROR_FATAL, "cannot wait for the process that reads the store");
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    int number = WTERMSIG(status);
+    bool crash = number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGFPE || number == SIGILL;
+    return command_fail(error, ERROR_FATAL,
+                        crash ? "store %s is damaged: reading it through crashes the database (%s); go back to a copy, "
+                                "or export what can still be read"
+                              : "reading store %s was ended (%s)",
+                        directory, strsignal(number));
+}
+
+static int run(const option_list_t *options, error_info_t *error) {
+    store_t *store = command_open_store(options, error);
+    if (!store)
+        return error_exit_code(error->class_);
+    char *directory = memory_copy_string(store_directory(store));
+    store_close(store); /* an LMDB environment must not cross a fork */
+    pid_t child = fork();
+    int code;
+    if (child > 0) {
+        code = wait_for(child, directory, error);
+    } else if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        code = check(options, error); /* main() prints and ends, for the child too */
+    } else {
+        code = command_fail(error, ERROR_RETRYABLE, "cannot start a process that reads the store");
+    }
+    free(directory);
     return code;
 }
 

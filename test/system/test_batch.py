@@ -212,7 +212,7 @@ def test_a_wrong_address_is_not_asked_forever(place):
     write(place, [chat(i) for i in range(500)])
     said = batch(place, standin.url.removesuffix("/v1"), code=USAGE).err
     assert "404" in said and "--retry-failed" in said
-    assert len(results(place)) < 100 and standin.bills() == []
+    assert len(results(place)) < 300 and standin.bills() == []  # those that are on their way then are answered
     batch(place, standin.url, "--retry-failed")
     assert [answer["error"] for answer in results(place)] == [None] * 500
     assert len(standin.bills()) == 500

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from conftest import DEADLINE, GLIA, INTERRUPTED, loads, wait_until
-from test_record import recorder  # noqa: F401 (a fixture)
+from test_record import recorder, under_way  # noqa: F401 (a fixture)
 
 WORDS = "red blue seven eleven sea stone a the of and why not, naïve\n".split(" ")
 
@@ -91,20 +91,15 @@ def test_status_of_a_recording(recorder):
     """While it is live, when it was stopped, when it is done."""
     long = ("--set", f"subject.corpus={json.dumps(['corpus.txt'] * 20)}", "--set", "record.excerpts=300000")
     program = recorder.start("record", "--quiet", "--json", "--workers", "1", *long)
-
-    def seen():
-        done = recorder.glia("status", "--json", code=None)
-        return loads(done.out)["recording"] if done.returncode == 0 else None
-
-    wait_until(lambda: not program.running() or (seen() or {}).get("done"), "progress")
-    live = seen()
+    live = wait_until(lambda: not program.running() or under_way(recorder), "progress")
+    assert live is not True, f"the recording was over before it was looked at:\n{program.err}"
     assert live["live"] and live["step"] == "first pass" and 0 < live["done"] <= live["total"] and live["tokens_per_second"] > 0
     assert "tokens/s" in recorder.glia("status").out
     program.signal(signal.SIGINT)
-    assert program.wait() == INTERRUPTED
-    stopped = seen()
+    program.wait(INTERRUPTED)
+    stopped = loads(recorder.glia("status", "--json").out)["recording"]
     assert not stopped["live"] and stopped["recording"] == live["recording"] and stopped["total"] == live["total"]
     assert "the same command goes on" in recorder.glia("status").out
     recorder.glia("record", "--quiet", "--set", "record.excerpts=100")
-    assert seen() is None
+    assert under_way(recorder) is None
     recorder.fsck()
