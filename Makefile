@@ -22,7 +22,7 @@ CPPFLAGS += -I. -I$(BUILD) -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -DGL
 CFLAGS  += -std=c11 $(OPT) $(WARN_C) $(SANFLAG) -pthread
 CXXFLAGS += -std=c++17 $(OPT) $(WARN) $(SANFLAG) -pthread
 LDFLAGS += $(SANFLAG) -pthread
-LDLIBS  := -luv -lcurl -lmicrohttpd -llmdb -lmsgpackc -lopenblas -ljansson -lsimdjson -lpcre2-8 -lxxhash -lzstd -lz -lm
+LDLIBS  := -luv -lcurl -lmicrohttpd -llmdb -lmsgpackc -ljansson -lsimdjson -lpcre2-8 -lxxhash -lzstd -lz -ldl -lm
 
 PACKAGES := build-essential pkg-config libuv1-dev libcurl4-openssl-dev libmicrohttpd-dev liblmdb-dev \
     libmsgpack-dev libopenblas-dev libjansson-dev libsimdjson-dev libtomlplusplus-dev libpcre2-dev libxxhash-dev libzstd-dev zlib1g-dev

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/base/matrix.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "core/net/http_curl.h"
@@ -137,7 +136,6 @@ static bool open_ports(night_t *night, error_info_t *error) {
 static bool open_store(night_t *night, error_info_t *error) {
     night->log = log_create(night->options->verbose ? LOG_DEBUG : LOG_INFO, write_log, NULL);
     settings_hide_secrets(night->settings, night->log);
-    matrix_single_thread();
     night->store = store_open(night->settings->store_path, STORE_WRITE, NULL, error);
     night->loop = night->store ? loop_create(error) : NULL;
     return night->loop != NULL;

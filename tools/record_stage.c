@@ -97,7 +97,6 @@ static bool check_length(const record_subject_t *subject, error_info_t *error) {
 record_subject_t *record_subject_open(const settings_t *settings, error_info_t *error) {
     if (!settings_need_subject(settings, error))
         return NULL;
-    matrix_single_thread();
     record_subject_t *subject = MEMORY_NEW(record_subject_t);
     subject->settings = settings;
     subject->files = subject_files_open(settings->subject.model, error);

@@ -35,7 +35,7 @@ static bool reserve(buffer_t *buffer, size_t more) {
     return true;
 }
 
-bool buffer_append(buffer_t *buffer, const void *bytes, size_t length) {
+bool buffer_append_growing(buffer_t *buffer, const void *bytes, size_t length) {
     if (length == 0) {
         return true;
     }
@@ -50,10 +50,6 @@ bool buffer_append(buffer_t *buffer, const void *bytes, size_t length) {
 
 bool buffer_append_text(buffer_t *buffer, const char *text) {
     return buffer_append(buffer, text, strlen(text));
-}
-
-bool buffer_append_char(buffer_t *buffer, char c) {
-    return buffer_append(buffer, &c, 1);
 }
 
 bool buffer_append_format(buffer_t *buffer, const char *format, ...) {

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "core/base/error.h"
 
@@ -21,9 +22,9 @@ typedef struct {
 #define BUFFER_EMPTY ((buffer_t){0})
 
 /* All of these return false, and leave the buffer as it was, when the maximum would be passed. */
-bool buffer_append(buffer_t *buffer, const void *bytes, size_t length);
+static inline bool buffer_append(buffer_t *buffer, const void *bytes, size_t length);
+static inline bool buffer_append_char(buffer_t *buffer, char c);
 bool buffer_append_text(buffer_t *buffer, const char *text);
-bool buffer_append_char(buffer_t *buffer, char c);
 bool buffer_append_format(buffer_t *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 const char *buffer_text(const buffer_t *buffer); /* "" while empty; valid until the next append */
@@ -41,5 +42,20 @@ bool buffer_read_file(buffer_t *buffer, const char *path, size_t maximum, error_
  * Errors: CONFIG (no such directory, no permission, a directory), RETRYABLE (disk full, too many open files), FATAL
  * (I/O error); each names `path`. */
 bool buffer_write_file(const buffer_t *buffer, const char *path, error_info_t *error);
+
+bool buffer_append_growing(buffer_t *buffer, const void *bytes, size_t length); /* private: what did not fit */
+
+static inline bool buffer_append(buffer_t *buffer, const void *bytes, size_t length) {
+    if (length >= buffer->capacity - buffer->length)
+        return buffer_append_growing(buffer, bytes, length);
+    memcpy(buffer->data + buffer->length, bytes, length);
+    buffer->length += length;
+    buffer->data[buffer->length] = '\0';
+    return true;
+}
+
+static inline bool buffer_append_char(buffer_t *buffer, char c) {
+    return buffer_append(buffer, &c, 1);
+}
 
 #endif

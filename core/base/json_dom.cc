@@ -23,12 +23,38 @@ constexpr size_t SIZE_SATURATED = 0xFFFFFF;
 constexpr size_t BLOCK_NODES = 32; /* of the first block; each is twice the last one, up to ... */
 constexpr size_t BLOCK_NODES_MOST = 1024;
 
+constexpr size_t TEXT_KEPT = 256 << 10; /* bytes of text whose scratch a thread keeps; it takes twenty times that */
+
+/* What simdjson needs while it reads, and what it read: a thread uses it again, since to allocate it costs more than to
+ * read a short text. */
+struct scratch {
+    simdjson::dom::parser parser;
+    simdjson::dom::document read;
+
+    scratch() {
+        if (parser.allocate(0, JSON_DEPTH_LIMIT + 1) != simdjson::SUCCESS)
+            throw std::bad_alloc();
+    }
+};
+
 struct document {
-    json_value root;              /* first: json_free gets a pointer to it */
-    simdjson::dom::parser parser; /* owns the strings */
+    json_value root; /* first: json_free gets a pointer to it */
+    std::unique_ptr<char[]> strings;
     std::vector<std::unique_ptr<json_value[]>> blocks;
     size_t left = 0; /* nodes left in the last block */
-    bool marked = false;
+    bool marked;
+
+    /* A string and its NUL take no more than its text with the quotes. */
+    document(size_t length, bool has_marks) : strings(new char[length + 1]), marked(has_marks), at(strings.get()) {
+    }
+
+    std::string_view keep(std::string_view text) {
+        char *start = at;
+        memcpy(start, text.data(), text.size());
+        start[text.size()] = '\0';
+        at += text.size() + 1;
+        return {start, text.size()};
+    }
 
     json_value *take(size_t count) {
         if (count == 0)
@@ -48,6 +74,7 @@ struct document {
 
   private:
     size_t used = 0;
+    char *at; /* the next string */
 };
 
 template <typename container> size_t count_of(const container &values) {
@@ -108,9 +135,10 @@ bool build_object(document &doc, const simdjson::dom::object &object, json_value
         if (!build(doc, field.value, members[i]))
             return false;
         /* json_prepare() puts a NUL byte before keys that begin with one, too. */
-        size_t added = doc.marked && field.key.size() > 1 && field.key[0] == '\0';
-        members[i].key = field.key.data() + added;
-        members[i++].key_length = field.key.size() - added;
+        std::string_view key = doc.keep(field.key);
+        size_t added = doc.marked && key.size() > 1 && key[0] == '\0';
+        members[i].key = key.data() + added;
+        members[i++].key_length = key.size() - added;
     }
     return !has_twins(members, node.count);
 }
@@ -137,7 +165,7 @@ bool build(document &doc, const element &from, json_value &node) {
         node.kind = JSON_KIND_NUMBER;
         node.number = double(from);
         return true;
-    case element_type::STRING: put_string(doc, std::string_view(from), node); return true;
+    case element_type::STRING: put_string(doc, doc.keep(std::string_view(from)), node); return true;
     case element_type::OBJECT: return build_object(doc, simdjson::dom::object(from), node);
     case element_type::ARRAY: break;
     }
@@ -154,14 +182,15 @@ bool build(document &doc, const element &from, json_value &node) {
 }
 
 json_value_t *parse(const char *text, size_t length, bool marked) {
-    auto doc = std::make_unique<document>();
-    doc->marked = marked;
-    if (doc->parser.allocate(length, JSON_DEPTH_LIMIT + 1) != simdjson::SUCCESS)
-        return nullptr;
+    static thread_local std::unique_ptr<scratch> kept;
+    auto used = kept ? std::move(kept) : std::make_unique<scratch>();
+    auto doc = std::make_unique<document>(length, marked);
     element root;
-    if (doc->parser.parse(text, length).get(root) != simdjson::SUCCESS || !build(*doc, root, doc->root))
-        return nullptr;
-    return &doc.release()->root;
+    bool good = used->parser.parse_into_document(used->read, text, length).get(root) == simdjson::SUCCESS &&
+                build(*doc, root, doc->root);
+    if (length <= TEXT_KEPT)
+        kept = std::move(used);
+    return good ? &doc.release()->root : nullptr;
 }
 
 } // namespace

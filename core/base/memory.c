@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SMALL = 1024 }; /* bytes */
+
 static _Noreturn void out_of_memory(size_t count, size_t size) {
     fprintf(stderr, "glia: out of memory (%zu objects of %zu bytes); start again with more memory, the run resumes\n",
             count, size);
@@ -19,9 +21,13 @@ void *memory_new(size_t count, size_t size) {
     if (__builtin_mul_overflow(count, size, &bytes)) {
         out_of_memory(count, size);
     }
-    void *memory = bytes == 0 ? calloc(1, 1) : calloc(count, size); /* an empty object still has an address */
+    /* glibc's calloc passes by the cache of small pieces that each thread has; an empty object still has an address. */
+    void *memory = bytes > SMALL ? calloc(count, size) : realloc(NULL, bytes == 0 ? 1 : bytes);
     if (memory == NULL) {
         out_of_memory(count, size);
+    }
+    if (bytes <= SMALL) {
+        memset(memory, 0, bytes);
     }
     return memory;
 }

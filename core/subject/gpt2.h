@@ -8,7 +8,7 @@
  * The numbers depend on the weights, the tokens, the length of the excerpts, how many are in a batch (OpenBLAS sums in
  * another order for another shape) and OpenBLAS's kernels (matrix_core()); not on threads, other excerpts' contents or
  * the processor's vector width: glia's own loops round alike everywhere. They agree with PyTorch's float32 to 1e-4
- * relative + 1e-5 absolute. Call matrix_single_thread() before.
+ * relative + 1e-5 absolute.
  */
 #ifndef GLIA_SUBJECT_GPT2_H
 #define GLIA_SUBJECT_GPT2_H

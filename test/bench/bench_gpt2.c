@@ -124,7 +124,6 @@ int main(int count, char **words) {
     }
     for (int i = 2; i < count; i++)
         numbers[i - 2] = strtoull(words[i], NULL, 10);
-    matrix_single_thread();
     error_info_t error = {0};
     subject_files_t *files = subject_files_open(words[1], &error);
     double start = now();

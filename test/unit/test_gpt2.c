@@ -14,7 +14,6 @@
 
 #include "core/base/buffer.h"
 #include "core/base/embedded.h"
-#include "core/base/matrix.h"
 #include "core/base/memory.h"
 #include "core/subject/gpt2.h"
 #include "core/subject/safetensors.h"
@@ -467,7 +466,6 @@ static void limits_of_a_batch(void **state) {
 }
 
 int main(void) {
-    matrix_single_thread();
 #define WITH_PARTS(test) cmocka_unit_test_setup_teardown(test, setup_parts, teardown_parts)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_models_match_pytorch),

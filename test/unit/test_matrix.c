@@ -6,10 +6,13 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "core/base/matrix.h"
+#include "core/base/memory.h"
 
 static void by_hand(void **state) {
     (void)state;
@@ -58,19 +61,34 @@ static void long_vectors(void **state) {
     assert_true(fabs(matrix_cosine(a, b, COUNT) - product / sqrt(left) / sqrt(right)) > 1e-6);
 }
 
-static void one_thread_gives_the_same(void **state) {
+static size_t threads(void) {
+    size_t count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (const struct dirent *task; (task = readdir(tasks));)
+        count += task->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
+static void computes_on_this_thread_only(void **state) {
     (void)state;
-    const float a[] = {3, 4, 5, 6, 7}, b[] = {4, 3, -1, 0, 2};
-    double before = matrix_cosine(a, b, 5);
-    matrix_single_thread();
-    matrix_single_thread();
-    assert_true(matrix_cosine(a, b, 5) == before);
+    enum { SIDE = 256 };
+    size_t before = threads();
+    float *a = MEMORY_NEW_ARRAY(SIDE * SIDE, float), *c = MEMORY_NEW_ARRAY(SIDE * SIDE, float);
+    matrix_multiply(SIDE, SIDE, SIDE, 1, a, SIDE, a, SIDE, false, false, c, SIDE);
+    assert_int_equal(threads(), before); /* not even threads that wait */
+    free(a);
+    free(c);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_hand),      cmocka_unit_test(undefined_is_nan),          cmocka_unit_test(extremes),
-        cmocka_unit_test(long_vectors), cmocka_unit_test(one_thread_gives_the_same),
+        cmocka_unit_test(by_hand),
+        cmocka_unit_test(undefined_is_nan),
+        cmocka_unit_test(extremes),
+        cmocka_unit_test(long_vectors),
+        cmocka_unit_test(computes_on_this_thread_only),
     };
     return cmocka_run_group_tests_name("matrix", tests, NULL, NULL);
 }

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "core/base/matrix.h"
 #include "core/subject/gpt2.h"
 #include "core/subject/tokenizer.h"
 
@@ -31,7 +30,6 @@ static void the_shipped_subject_runs(void **state) {
         "The red owl watched a trout in the river. On Monday, Anna Berg said nothing about the cat, "
         "the wolf and the horse.";
     error_info_t error = {0};
-    matrix_single_thread();
     subject_files_t *files = subject_files_open(NULL, &error);
     assert_non_null(files);
     gpt2_t *model = gpt2_load(files, NULL, &error);
