@@ -1,12 +1,13 @@
 /* http_curl.c - the http port on libcurl multi (socket action). (http_curl_easy.c: libcurl's side of one exchange.)
  *
- * An exchange is RUNNING (known to curl_multi), then FINISHED (its outcome stands, it waits in `finished`), then
- * gone. `done` is called from two places only, a socket or timer event of the loop and http_curl_free, after curl
- * returned; so a `done` may submit and cancel as it likes.
+ * An exchange is WAITING (for a turn of the loop that has not started its share yet), RUNNING (known to curl_multi),
+ * then FINISHED (its outcome stands, it waits in `finished`), then gone. `done` is called from two places only, a
+ * socket or timer event of the loop and http_curl_free, after curl returned; so a `done` may submit and cancel as it
+ * likes.
  *
  *   RUNNING --curl reports it--> FINISHED        (collect, after every call that can complete something)
- *   RUNNING --http_cancel--> FINISHED            (CANCELLED; what curl had completed is collected first)
- *   (new) --cannot be sent--> FINISHED           (REFUSED)
+ *   WAITING or RUNNING --http_cancel--> FINISHED (CANCELLED; what curl had completed is collected first)
+ *   WAITING --cannot be sent--> FINISHED         (REFUSED)
  */
 #include "core/net/http_curl.h"
 
@@ -22,6 +23,7 @@
 enum {
     CONNECTIONS_KEPT = 1024, /* idle connections, when max_connections sets no limit */
     NUDGE = 50 * 1000,       /* microseconds, see nudge_fired */
+    STARTS_A_TURN = 32,      /* curl sends all that it was given in one call, each in some 20 us: no turn takes long */
 };
 
 typedef struct {
@@ -48,7 +50,11 @@ struct http_curl {
     clock_port_t *clock;
     CURLM *multi;
     clock_timer_t *curl_timer; /* what curl asked for */
+    int64_t curl_due;          /* when it fires; INT64_MAX: never */
     clock_timer_t *later;      /* due while something is finished that no event will deliver */
+    clock_timer_t *turn;       /* due in the next turn of the loop while `started` is not 0 */
+    int started;               /* in this turn */
+    exchange_list_t waiting;
     exchange_list_t running;
     exchange_list_t finished;
     clock_timer_t *nudge; /* running while `nudged_running` is not 0 */
@@ -129,12 +135,16 @@ void http_curl_sends_on(http_curl_t *port, int local_port) {
 static void exchange_finish(http_exchange_t *exchange, http_outcome_t outcome, const char *detail) {
     http_curl_t *port = exchange->port;
     http_detail_set(&exchange->response, detail); /* before curl writes over its error text */
-    if (exchange->easy) {
+    if (exchange->state == EXCHANGE_WAITING)
+        list_remove(&port->waiting, exchange);
+    if (exchange->state == EXCHANGE_RUNNING) {
         list_remove(&port->running, exchange);
         if (exchange->nudged && --port->nudged_running == 0)
             clock_timer_stop(port->clock, port->nudge);
         exchange->response.sent = easy_has_sent(exchange->easy);
         curl_multi_remove_handle(port->multi, exchange->easy->curl);
+    }
+    if (exchange->easy) {
         easy_give(&port->pool, exchange->easy);
         exchange->easy = NULL;
     }
@@ -216,6 +226,7 @@ static void port_act(http_curl_t *port, curl_socket_t fd, int mask) {
 
 static void curl_timer_fired(void *context) {
     http_curl_t *port = context;
+    port->curl_due = INT64_MAX;
     port_act(port, CURL_SOCKET_TIMEOUT, 0);
     port_deliver(port);
 }
@@ -315,34 +326,39 @@ static int curl_wants_socket(CURL *easy, curl_socket_t fd, int what, void *conte
 static int curl_wants_timer(CURLM *multi, long milliseconds, void *context) {
     (void)multi;
     http_curl_t *port = context;
+    int64_t now = clock_now(port->clock);
+    if (milliseconds >= 0 && port->curl_due <= now)
+        return 0; /* about to fire; to start it again would put it off for a turn */
+    port->curl_due = milliseconds < 0 ? INT64_MAX : now + (int64_t)milliseconds * 1000;
     if (milliseconds < 0)
         clock_timer_stop(port->clock, port->curl_timer);
     else
-        clock_timer_start(port->clock, port->curl_timer, clock_now(port->clock) + (int64_t)milliseconds * 1000);
+        clock_timer_start(port->clock, port->curl_timer, port->curl_due);
     return 0;
 }
 
 /* --- submit and cancel ---------------------------------------------------------------------------------------- */
 
-/* NULL, or why it cannot be sent. */
-static const char *exchange_start(http_exchange_t *exchange, const http_request_t *request) {
+/* WAITING until now. */
+static void exchange_start(http_exchange_t *exchange) {
     http_curl_t *port = exchange->port;
-    const char *refusal = http_request_refusal(request);
-    if (refusal)
-        return refusal;
-    easy_t *easy = easy_take(&port->pool, request, exchange);
-    if (!easy)
-        return "libcurl does not take the request";
-    if (curl_multi_add_handle(port->multi, easy->curl) != CURLM_OK) {
-        easy_give(&port->pool, easy);
-        return "libcurl does not take the request";
+    if (port->started++ == 0)
+        clock_timer_start(port->clock, port->turn, clock_now(port->clock));
+    if (curl_multi_add_handle(port->multi, exchange->easy->curl) != CURLM_OK) {
+        exchange_finish(exchange, HTTP_REFUSED, "libcurl does not take the request");
+        return;
     }
-    exchange->easy = easy;
-    exchange->nudged = request->http2 && !http_curl_http2_is_sound();
+    list_remove(&port->waiting, exchange);
     list_append(&port->running, exchange);
+    exchange->state = EXCHANGE_RUNNING;
     if (exchange->nudged && port->nudged_running++ == 0)
         clock_timer_start(port->clock, port->nudge, clock_now(port->clock) + NUDGE);
-    return NULL;
+}
+
+/* All that wait, as far as this turn's share goes. */
+static void start_waiting(http_curl_t *port) {
+    while (port->waiting.first && port->started < STARTS_A_TURN)
+        exchange_start(port->waiting.first);
 }
 
 static void deliver_later(http_curl_t *port) {
@@ -350,20 +366,31 @@ static void deliver_later(http_curl_t *port) {
         clock_timer_start(port->clock, port->later, clock_now(port->clock));
 }
 
+static void turn_fired(void *context) {
+    http_curl_t *port = context;
+    port->started = 0;
+    start_waiting(port);
+    deliver_later(port);
+}
+
 static http_exchange_t *http_curl_submit(http_port_t *http, const http_request_t *request, http_done_t *done,
                                          void *context) {
     http_curl_t *port = (http_curl_t *)http;
     http_exchange_t *exchange = MEMORY_NEW(http_exchange_t);
-    exchange->state = EXCHANGE_RUNNING;
     exchange->port = port;
     exchange->done = done;
     exchange->context = context;
     exchange->body = memory_copy(request->body ? request->body : "", request->body ? request->body_length : 0);
     exchange->body_length = request->body ? request->body_length : 0;
     exchange->response.body.maximum = request->maximum_body;
-    const char *refusal = exchange_start(exchange, request);
-    if (refusal)
-        exchange_finish(exchange, HTTP_REFUSED, refusal);
+    exchange->nudged = request->http2 && !http_curl_http2_is_sound();
+    list_append(&port->waiting, exchange);
+    const char *refusal = http_request_refusal(request);
+    exchange->easy = refusal ? NULL : easy_take(&port->pool, request, exchange);
+    if (exchange->easy)
+        start_waiting(port);
+    else
+        exchange_finish(exchange, HTTP_REFUSED, refusal ? refusal : "libcurl does not take the request");
     port_collect(port);
     deliver_later(port);
     return exchange;
@@ -372,7 +399,7 @@ static http_exchange_t *http_curl_submit(http_port_t *http, const http_request_t
 static void http_curl_cancel(http_port_t *http, http_exchange_t *exchange) {
     http_curl_t *port = (http_curl_t *)http;
     port_collect(port); /* what has arrived whole is not thrown away */
-    if (exchange->state == EXCHANGE_RUNNING)
+    if (exchange->state != EXCHANGE_FINISHED)
         exchange_finish(exchange, HTTP_CANCELLED, "cancelled");
     deliver_later(port);
 }
@@ -389,6 +416,7 @@ http_port_t *http_curl_create(loop_t *loop, long max_connections, error_info_t *
     port->port.cancel = http_curl_cancel;
     port->loop = loop;
     port->clock = loop_clock(loop);
+    port->curl_due = INT64_MAX;
     port->multi = curl_multi_init();
     if (!port->multi) {
         error_set(error, ERROR_RETRYABLE, "libcurl cannot be set up: out of memory or of open files");
@@ -399,6 +427,7 @@ http_port_t *http_curl_create(loop_t *loop, long max_connections, error_info_t *
     port->curl_timer = clock_timer_create(port->clock, curl_timer_fired, port);
     port->nudge = clock_timer_create(port->clock, nudge_fired, port);
     port->later = clock_timer_create(port->clock, later_fired, port);
+    port->turn = clock_timer_create(port->clock, turn_fired, port);
     long kept = max_connections > 0 ? max_connections : CONNECTIONS_KEPT;
     curl_multi_setopt(port->multi, CURLMOPT_SOCKETFUNCTION, curl_wants_socket);
     curl_multi_setopt(port->multi, CURLMOPT_SOCKETDATA, port);
@@ -413,8 +442,10 @@ http_port_t *http_curl_create(loop_t *loop, long max_connections, error_info_t *
 
 void http_curl_free(http_port_t *http) {
     http_curl_t *port = (http_curl_t *)http;
-    while (port->running.first || port->finished.first) { /* a `done` may submit again */
+    while (port->waiting.first || port->running.first || port->finished.first) { /* a `done` may submit again */
         port_collect(port);
+        while (port->waiting.first)
+            exchange_finish(port->waiting.first, HTTP_CANCELLED, "cancelled: the program stops");
         while (port->running.first)
             exchange_finish(port->running.first, HTTP_CANCELLED, "cancelled: the program stops");
         port_deliver(port);
@@ -428,6 +459,7 @@ void http_curl_free(http_port_t *http) {
     clock_timer_free(port->clock, port->curl_timer);
     clock_timer_free(port->clock, port->nudge);
     clock_timer_free(port->clock, port->later);
+    clock_timer_free(port->clock, port->turn);
     free(port);
     curl_global_cleanup();
 }

@@ -8,7 +8,7 @@
 #include "core/net/http_curl.h"
 
 typedef struct http_curl http_curl_t;
-typedef enum { EXCHANGE_RUNNING, EXCHANGE_FINISHED } exchange_state_t;
+typedef enum { EXCHANGE_WAITING, EXCHANGE_RUNNING, EXCHANGE_FINISHED } exchange_state_t;
 
 /* A handle of libcurl with all options set for requests like one; most are like the one before. */
 typedef struct easy {
