@@ -287,6 +287,7 @@ static bool reopen(store_t *store, size_t txn_id, error_info_t *error) {
         return false;
     }
     env_lmdb_close(store);
+    request_index_forget(store->requests);
     int code = env_lmdb_open(store);
     code = code != 0 ? code : open_tables_again(store);
     bool kept = false;

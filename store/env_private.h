@@ -77,6 +77,7 @@ struct store {
     bool crashed;     /* by the hook */
     bool broken;      /* the environment was lost and could not be had again */
     uint64_t commits;
+    struct request_index *requests; /* request_index.c; has locks of its own */
     store_hook_t *hook;
     void *hook_context;
 };
@@ -86,6 +87,7 @@ struct store_txn {
     struct MDB_txn *txn;
     bool writes;
     int failed; /* LMDB's code of the first put, append or delete that failed; nothing can be committed then */
+    uint64_t first_response; /* that this transaction added; 0: none */
     pthread_t thread;
     store_txn_t *next, *previous;
 };
@@ -99,6 +101,15 @@ bool env_table_open(store_txn_t *txn, store_table_t table, bool create, bool *fo
 uint64_t env_table_total(store_txn_t *txn);
 /* Ends a read transaction so that the table handles that it opened stay. */
 bool env_read_keep(store_txn_t *txn, error_info_t *error);
+
+/* --- request_index.c ----------------------------------------------------------------------------------------- */
+
+struct request_index *request_index_create(void);
+/* For an environment that was opened again: what was thought committed may not be. */
+void request_index_forget(struct request_index *index);
+void request_index_free(struct request_index *index);
+
+/* --- env_map.c ------------------------------------------------------------------------------------------------- */
 
 void env_gate_create(store_t *store);
 void env_gate_destroy(store_t *store);

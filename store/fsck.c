@@ -13,12 +13,14 @@
 #include "store/env_private.h"
 #include "store/key.h"
 #include "store/problems.h"
+#include "store/request_index.h"
 #include "store/values.h"
 
 typedef struct {
     store_txn_t *txn;
     problems_t problems;
     uint64_t records;
+    uint64_t last_response;
 } fsck_t;
 
 /* --- helpers --------------------------------------------------------------------------------------------- */
@@ -46,6 +48,15 @@ static void unreadable(fsck_t *fsck, store_table_t table, store_bytes_t key) {
 static void wrong(fsck_t *fsck, store_table_t table, store_bytes_t key, const char *what) {
     char text[SHOWN_KEY];
     problems_add(&fsck->problems, "table `%s`, key %s: %s", store_table_name(table), show(key, text), what);
+}
+
+/* 0: none, or its key cannot be read. */
+static uint64_t last_number(fsck_t *fsck, store_table_t table) {
+    store_walk_t walk = {.backward = true};
+    bool found = store_walk_next(fsck->txn, table, &walk) && walk.key.size == 8;
+    uint64_t number = found ? key_get_u64(walk.key.data) : 0;
+    store_walk_end(&walk);
+    return number;
 }
 
 static hash_t hash_of_key(const void *key) {
@@ -268,7 +279,8 @@ static void check_response(fsck_t *fsck, store_bytes_t key, store_bytes_t value)
         problems_add(&fsck->problems, "response %" PRIu64 ": its body cannot be read", number);
     }
     buffer_free(&body);
-    if (!has_hash(fsck, TABLE_REQUESTS, record.request)) {
+    if (number <= request_index_bound(record.request, fsck->last_response) &&
+        !has_hash(fsck, TABLE_REQUESTS, record.request)) {
         problems_add(&fsck->problems, "response %" PRIu64 ": its request is not there", number);
     }
     check_attempt_of(fsck, number, &record);
@@ -400,6 +412,7 @@ bool fsck_run(store_t *store, fsck_report_t *report, error_info_t *error) {
         return false;
     }
     fsck_t fsck = {.txn = txn, .problems = {0, &report->lines}};
+    fsck.last_response = last_number(&fsck, TABLE_RESPONSES);
     fsck.problems.count = ledger_check(txn, &report->lines);
     for (int table = 0; table < TABLE_COUNT; table++) {
         check_table(&fsck, (store_table_t)table);

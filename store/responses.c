@@ -1,4 +1,4 @@
-/* responses.c - the tables REQUESTS, RESPONSES, EMBED_LINKS and EMBEDDINGS. */
+/* responses.c - the tables RESPONSES, EMBED_LINKS and EMBEDDINGS. (REQUESTS: request_index.c.) */
 #include "store/responses.h"
 
 #include <inttypes.h>
@@ -10,6 +10,7 @@
 #include "store/env_private.h"
 #include "store/frame.h"
 #include "store/key.h"
+#include "store/request_index.h"
 #include "store/values.h"
 
 enum {
@@ -71,27 +72,6 @@ void response_pack(const void *body, size_t size, buffer_t *packed) {
     frame_pack(body, size, FRAME_RESPONSES, packed);
 }
 
-static uint64_t last_response(store_txn_t *txn) {
-    store_walk_t walk = {.backward = true};
-    if (!store_walk_next(txn, TABLE_RESPONSES, &walk)) {
-        return 0;
-    }
-    if (walk.key.size != 8) {
-        store_damaged(txn, TABLE_RESPONSES, "a key that is no number");
-    }
-    uint64_t number = key_get_u64(walk.key.data);
-    store_walk_end(&walk);
-    return number;
-}
-
-static bool put_request(store_txn_t *txn, hash_t request, uint64_t number, error_info_t *error) {
-    store_bytes_t old;
-    uint8_t value[8];
-    key_put_u64(value, number);
-    return store_get(txn, TABLE_REQUESTS, request.bytes, HASH_SIZE, &old) ||
-           store_put(txn, TABLE_REQUESTS, request.bytes, HASH_SIZE, value, sizeof value, error);
-}
-
 static bool put_links(store_txn_t *txn, uint64_t number, const hash_t *keys, size_t count, error_info_t *error) {
     for (size_t i = 0; i < count; i++) {
         store_bytes_t old;
@@ -113,7 +93,7 @@ bool response_put(store_txn_t *txn, hash_t request, uint64_t attempt, const buff
         return error_set(error, ERROR_BUG, "response_put: the bytes of attempt %" PRIu64 " are none of response_pack's",
                          attempt);
     }
-    uint64_t next = last_response(txn) + 1;
+    uint64_t next = response_last(txn) + 1;
     response_record_t record = {.request = request,
                                 .attempt = attempt,
                                 .body_size = body_size,
@@ -126,21 +106,13 @@ bool response_put(store_txn_t *txn, hash_t request, uint64_t attempt, const buff
     response_encode(&record, &value);
     bool good = store_append(txn, TABLE_RESPONSES, key, sizeof key, value.data, value.length, error);
     buffer_free(&value);
-    good = good && put_request(txn, request, next, error) && put_links(txn, next, embed_keys, embed_count, error);
+    good = good && request_index_added(txn, next, error) && put_links(txn, next, embed_keys, embed_count, error);
     *number = good ? next : 0;
     return good;
 }
 
 uint64_t response_find(store_txn_t *txn, hash_t request) {
-    store_bytes_t value;
-    if (!store_get(txn, TABLE_REQUESTS, request.bytes, HASH_SIZE, &value)) {
-        return 0;
-    }
-    /* Not knowing whether a request was answered must not end in paying for it again. */
-    if (value.size != 8 || key_get_u64(value.data) == 0) {
-        store_damaged(txn, TABLE_REQUESTS, "a value that is no response's number");
-    }
-    return key_get_u64(value.data);
+    return request_index_find(txn, request);
 }
 
 static bool get_record(store_txn_t *txn, uint64_t number, response_record_t *record, error_info_t *error) {

@@ -7,12 +7,13 @@
  * nothing that has one is ever deleted, so that a crash can neither lose nor repeat one. Tables marked (hot) are
  * written for every attempt and have sequential keys; lookups by hash go through small tables beside them.
  *
- * Versions: 2 added BATCH_LINES; 3 added EXCERPTS, RECORDINGS and PIECES, and neuron records that share excerpts.
+ * Versions: 2 added BATCH_LINES; 3 added EXCERPTS, RECORDINGS and PIECES, and neuron records that share excerpts; 4
+ * adds rows to REQUESTS by slices (request_index.h).
  */
 #ifndef GLIA_STORE_SCHEMA_H
 #define GLIA_STORE_SCHEMA_H
 
-enum { SCHEMA_VERSION = 3 };
+enum { SCHEMA_VERSION = 4 };
 
 /*      enum, name in LMDB            key                                  value */
 #define STORE_TABLE_MAP(ROW)                                                                                           \

@@ -65,6 +65,9 @@ static void put_response(store_txn_t *txn, attempt_t *attempt, error_info_t *err
     response_pack("{\"answer\": 42}", 14, &packed);
     assert_true(response_put(txn, attempt->request, attempt->number, &packed, keys, 1, &attempt->response, error));
     assert_true(embedding_put(txn, keys[0], floats, 2, error));
+    uint8_t number[8]; /* this early the table need not have it, but may */
+    key_put_u64(number, attempt->response);
+    assert_true(store_put(txn, TABLE_REQUESTS, attempt->request.bytes, HASH_SIZE, number, sizeof number, error));
     buffer_free(&packed);
 }
 
