@@ -397,7 +397,8 @@ static write_result_t write_once(store_t *store, store_apply_t *apply, void *con
         env_error(store, code, "write", error);
         return WRITE_FAILED;
     }
-    bool applied = apply(&txn, context, error);
+    bool applied = apply(&txn, context, error) && (txn.put_kept == NULL || txn.put_kept(&txn, error));
+    free(txn.kept);
     if (applied && txn.failed == 0) {
         return commit(store, &txn, error);
     }

@@ -88,6 +88,10 @@ struct store_txn {
     bool writes;
     int failed; /* LMDB's code of the first put, append or delete that failed; nothing can be committed then */
     uint64_t first_response; /* that this transaction added; 0: none */
+    /* What a module keeps for the length of a write transaction (freed with it), and how it is put before the commit.
+     */
+    void *kept;
+    bool (*put_kept)(store_txn_t *txn, error_info_t *error);
     pthread_t thread;
     store_txn_t *next, *previous;
 };

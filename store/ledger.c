@@ -134,32 +134,70 @@ static bool not_negative(const balance_t *balance) {
            balance->reasoning_tokens >= 0;
 }
 
+/* The row that this transaction changed last: a commit moves the same one a hundred times. Written when another one is
+ * changed, when balances are read, and before the commit. */
+typedef struct {
+    uint8_t key[BALANCE_KEY_SIZE];
+    size_t key_size;
+    balance_t balance;
+    bool changed;
+} row_t;
+
+static bool row_put(store_txn_t *txn, error_info_t *error) {
+    row_t *row = txn->kept;
+    if (row == NULL || !row->changed) {
+        return true;
+    }
+    buffer_t bytes = BUFFER_EMPTY;
+    ledger_balance_encode(&row->balance, &bytes);
+    row->changed = false;
+    bool good = store_put(txn, TABLE_BALANCES, row->key, row->key_size, bytes.data, bytes.length, error);
+    buffer_free(&bytes);
+    return good;
+}
+
+/* NULL: the row that was there before could not be written. */
+static row_t *row_of(store_txn_t *txn, const attempt_t *attempt, error_info_t *error) {
+    uint8_t key[BALANCE_KEY_SIZE];
+    size_t size = ledger_balance_key(key, attempt->run, attempt->day, attempt->stage, attempt->model);
+    row_t *row = txn->kept;
+    if (row != NULL && row->key_size == size && memcmp(row->key, key, size) == 0) {
+        return row;
+    }
+    if (row == NULL) {
+        row = txn->kept = MEMORY_NEW(row_t);
+        txn->put_kept = row_put;
+    } else if (!row_put(txn, error)) {
+        return NULL;
+    }
+    memcpy(row->key, key, size);
+    row->key_size = size;
+    row->balance = (balance_t){0};
+    store_bytes_t value;
+    if (store_get(txn, TABLE_BALANCES, key, size, &value) &&
+        !ledger_balance_decode(value.data, value.size, &row->balance)) {
+        store_damaged(txn, TABLE_BALANCES, "a balance that cannot be read");
+    }
+    return row;
+}
+
 /* The row loses what `before` (NULL: a new attempt) contributed and gains what `after` does. */
 static bool move_balance(store_txn_t *txn, const attempt_t *before, const attempt_t *after, error_info_t *error) {
-    uint8_t key[BALANCE_KEY_SIZE];
-    size_t key_size = ledger_balance_key(key, after->run, after->day, after->stage, after->model);
-    balance_t balance = {0};
-    store_bytes_t value;
-    if (store_get(txn, TABLE_BALANCES, key, key_size, &value) &&
-        !ledger_balance_decode(value.data, value.size, &balance)) {
-        store_damaged(txn, TABLE_BALANCES, "a balance that cannot be read");
+    row_t *row = row_of(txn, after, error);
+    if (row == NULL) {
+        return false;
     }
     if (before != NULL) {
         balance_t part = ledger_contribution(before);
-        balance_take(&balance, &part);
+        balance_take(&row->balance, &part);
     }
     balance_t part = ledger_contribution(after);
-    balance_add(&balance, &part);
-    if (!not_negative(&balance)) {
-        return error_set(error, ERROR_FATAL,
-                         "ledger: the balance of attempt %" PRIu64 " would fall below zero; see `glia fsck`",
-                         after->number);
-    }
-    buffer_t bytes = BUFFER_EMPTY;
-    ledger_balance_encode(&balance, &bytes);
-    bool good = store_put(txn, TABLE_BALANCES, key, key_size, bytes.data, bytes.length, error);
-    buffer_free(&bytes);
-    return good;
+    balance_add(&row->balance, &part);
+    row->changed = true;
+    return not_negative(&row->balance) ||
+           error_set(error, ERROR_FATAL,
+                     "ledger: the balance of attempt %" PRIu64 " would fall below zero; see `glia fsck`",
+                     after->number);
 }
 
 /* --- transitions ----------------------------------------------------------------------------------------- */
@@ -405,6 +443,7 @@ void ledger_balances(store_txn_t *txn, uint32_t run, ledger_balance_visit_t *vis
     uint8_t from[4];
     key_put_u32(from, run);
     store_walk_t walk = {0};
+    (void)row_put(txn, NULL); /* a failure ends the transaction */
     if (run != 0) {
         walk = (store_walk_t){.from = from, .from_size = sizeof from, .prefix_size = sizeof from};
     }
