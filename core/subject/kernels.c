@@ -1,6 +1,6 @@
-/* kernels.c - vectorisable loops. Each is written once, as a body that is inlined into a version for any x86-64 and one
- * for AVX2, and chosen when it runs. The Makefile compiles this file with -O3, which has the loops vectorised, and
- * -ffp-contract=off, without which a compiler may round a*b+c once instead of twice. */
+/* kernels.c - vectorisable loops. Each is written once, as a body that is inlined into versions for any x86-64, for
+ * AVX2 and for AVX-512, and chosen when it runs. The Makefile compiles this file with -O3, which has the loops
+ * vectorised, and -ffp-contract=off, without which a compiler may round a*b+c once instead of twice. */
 #include "core/subject/kernels.h"
 
 #include <math.h>
@@ -23,13 +23,18 @@ static inline float float_of(uint32_t bits) {
 
 #ifdef __x86_64__
 #define AVX2       __attribute__((target("avx2")))
+#define AVX512     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
 #define HAS_AVX2() __builtin_cpu_supports("avx2")
+#define HAS_AVX512()                                                                                                   \
+    (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
 #else
 #define AVX2
-#define HAS_AVX2() 0
+#define AVX512
+#define HAS_AVX2()   0
+#define HAS_AVX512() 0
 #endif
 
-/* Defines `name` as a choice between two versions of `name`_body. */
+/* Defines `name` as a choice between the versions of `name`_body. */
 #define KERNEL(type, name, parameters, arguments)                                                                      \
     static type name##_plain parameters {                                                                              \
         return name##_body arguments;                                                                                  \
@@ -37,7 +42,12 @@ static inline float float_of(uint32_t bits) {
     AVX2 static type name##_avx2 parameters {                                                                          \
         return name##_body arguments;                                                                                  \
     }                                                                                                                  \
+    AVX512 static type name##_avx512 parameters {                                                                      \
+        return name##_body arguments;                                                                                  \
+    }                                                                                                                  \
     type name parameters {                                                                                             \
+        if (HAS_AVX512())                                                                                              \
+            return name##_avx512 arguments;                                                                            \
         return HAS_AVX2() ? name##_avx2 arguments : name##_plain arguments;                                            \
     }
 
