@@ -12,7 +12,7 @@ from common import BENCH, QUICK, Place, client, ratio, row
 from recording import LENGTH, make_model, record, speed
 from row_gpt2 import OPENMP, forward, forward_torch
 
-ROUNDS, EXCERPTS, REAL, SAMPLE = (2, 64, 60000, 1024) if QUICK else (3, 256, 60000, 1024)
+ROUNDS, EXCERPTS, REAL, SAMPLE = (2, 64, 60000, 1024) if QUICK else (2, 512, 60000, 1024)
 SHAPE = "12 x 768, excerpts of 64 tokens, 2 workers"
 
 with Place() as place:
