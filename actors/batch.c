@@ -155,9 +155,9 @@ static line_state_t state_of(const batch_t *batch, store_txn_t *txn, const batch
     return LINE_FAILED;
 }
 
-static batch_line_t *parse(batch_t *batch, const line_t *text) {
+static batch_line_t *parse(batch_t *batch, const line_t *text, hash_t raw) {
     batch->parsed++;
-    return batch_line_read(batch->settings, text->text, text->length, text->size);
+    return batch_line_read(batch->settings, text->text, text->length, text->size, raw);
 }
 
 static void take_up(batch_t *batch, batch_line_t *line, job_t ***tail) {
@@ -190,7 +190,7 @@ static bool look_at_line(batch_t *batch, store_txn_t *txn, const line_t *text, j
     if (index < batch->kept && !known)
         return refuse_results(batch, text->number, error);
     bool fresh = known && hash_equal(row.settings, batch->settings_hash);
-    batch_line_t *line = fresh ? NULL : parse(batch, text);
+    batch_line_t *line = fresh ? NULL : parse(batch, text, raw);
     uint64_t sample = batch_counts_meet(batch->counts, fresh ? row.identity : line->identity);
     line_state_t state = LINE_OPEN;
     if (index < batch->kept)
@@ -202,7 +202,7 @@ static bool look_at_line(batch_t *batch, store_txn_t *txn, const line_t *text, j
     batch->failed += state == LINE_FAILED;
     if (state == LINE_OPEN) {
         if (!line)
-            line = parse(batch, text);
+            line = parse(batch, text, raw);
         line->index = index;
         line->number = text->number;
         line->settings = batch->settings_hash;

@@ -291,10 +291,10 @@ static bool read_members(reading_t *reading, const json_value_t *root, json_span
     return check_model(reading) && check_bounded(reading) && check_parts(reading) && check_maximum(reading);
 }
 
-batch_line_t *batch_line_read(const settings_t *settings, const char *text, size_t length, uint64_t size) {
+batch_line_t *batch_line_read(const settings_t *settings, const char *text, size_t length, uint64_t size, hash_t raw) {
     batch_line_t *line = MEMORY_NEW(batch_line_t);
     reading_t reading = {.settings = settings, .line = line};
-    line->raw = batch_line_raw(text, length, size);
+    line->raw = raw;
     line->size = length;
     error_info_t error = {0};
     json_value_t *root = size == length ? json_parse(text, length, "line", JSON_PLAIN, &error) : NULL;

@@ -46,8 +46,9 @@ hash_t batch_line_raw(const char *text, size_t length, uint64_t size);
 hash_t batch_settings_hash(const settings_t *settings);
 
 /* Never NULL: a line that cannot be used has `trouble`, and an identity made of its bytes. `size`: of the whole line,
- * more than `length` if it was too long. sample, index, number and settings are the caller's to fill in. */
-batch_line_t *batch_line_read(const settings_t *settings, const char *text, size_t length, uint64_t size);
+ * more than `length` if it was too long; `raw`: batch_line_raw of the same. sample, index, number and settings are the
+ * caller's to fill in. */
+batch_line_t *batch_line_read(const settings_t *settings, const char *text, size_t length, uint64_t size, hash_t raw);
 
 hash_t batch_request_id(hash_t identity, uint64_t sample);
 hash_t batch_job_id(hash_t identity, uint64_t sample);

@@ -60,6 +60,11 @@ static void explain_refusal(const json_prepared_t *prepared, const char *text, s
 }
 
 static json_value_t *parse_at(const char *text, size_t length, place_t place, unsigned flags, error_info_t *error) {
+    /* Nearly every text can be read as it is; the others are prepared, or explained. */
+    json_value_t *plain = length == 0 ? NULL : json_dom_parse(text, length, false);
+    if (plain != NULL) {
+        return plain;
+    }
     json_prepared_t prepared;
     json_prepare(&prepared, text, length, flags);
     json_value_t *root = NULL;

@@ -43,6 +43,7 @@ struct document {
     std::vector<std::unique_ptr<json_value[]>> blocks;
     size_t left = 0; /* nodes left in the last block */
     bool marked;
+    int depth = 0; /* of containers around what is built; simdjson does not count an innermost one that is empty */
 
     /* A string and its NUL take no more than its text with the quotes. */
     document(size_t length, bool has_marks) : strings(new char[length + 1]), marked(has_marks), at(strings.get()) {
@@ -143,6 +144,18 @@ bool build_object(document &doc, const simdjson::dom::object &object, json_value
     return !has_twins(members, node.count);
 }
 
+bool build_array(document &doc, const simdjson::dom::array &array, json_value &node) {
+    node.kind = JSON_KIND_ARRAY;
+    node.count = count_of(array);
+    json_value *elements = doc.take(node.count);
+    node.children = elements;
+    size_t i = 0;
+    for (element value : array)
+        if (!build(doc, value, elements[i++]))
+            return false;
+    return true;
+}
+
 bool build(document &doc, const element &from, json_value &node) {
     node = json_value{};
     switch (from.type()) {
@@ -166,19 +179,15 @@ bool build(document &doc, const element &from, json_value &node) {
         node.number = double(from);
         return true;
     case element_type::STRING: put_string(doc, doc.keep(std::string_view(from)), node); return true;
-    case element_type::OBJECT: return build_object(doc, simdjson::dom::object(from), node);
+    case element_type::OBJECT:
     case element_type::ARRAY: break;
     }
-    simdjson::dom::array array = from;
-    node.kind = JSON_KIND_ARRAY;
-    node.count = count_of(array);
-    json_value *elements = doc.take(node.count);
-    node.children = elements;
-    size_t i = 0;
-    for (element value : array)
-        if (!build(doc, value, elements[i++]))
-            return false;
-    return true;
+    if (++doc.depth > JSON_DEPTH_LIMIT)
+        return false;
+    bool good = from.is_object() ? build_object(doc, simdjson::dom::object(from), node)
+                                 : build_array(doc, simdjson::dom::array(from), node);
+    doc.depth--;
+    return good;
 }
 
 json_value_t *parse(const char *text, size_t length, bool marked) {

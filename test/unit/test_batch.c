@@ -38,7 +38,8 @@ static settings_t *load(const char *assignment) {
 #define EMBED(body) "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/embeddings\",\"body\":" body "}"
 
 static batch_line_t *read_line(const settings_t *settings, const char *text) {
-    return batch_line_read(settings, text, strlen(text), strlen(text));
+    size_t length = strlen(text);
+    return batch_line_read(settings, text, length, length, batch_line_raw(text, length, length));
 }
 
 static void test_bodies(void **state) {
@@ -122,7 +123,8 @@ static void test_refusals(void **state) {
         assert_false(hash_is_zero(line->identity));
         batch_line_free(line);
     }
-    batch_line_t *cut = batch_line_read(settings, "{", 1, BATCH_LINE_MAXIMUM + 1);
+    batch_line_t *cut =
+        batch_line_read(settings, "{", 1, BATCH_LINE_MAXIMUM + 1, batch_line_raw("{", 1, BATCH_LINE_MAXIMUM + 1));
     assert_non_null(strstr(cut->trouble, "64 MiB"));
     assert_false(hash_equal(cut->raw, batch_line_raw("{", 1, BATCH_LINE_MAXIMUM + 2)));
     batch_line_free(cut);
