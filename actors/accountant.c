@@ -26,7 +26,6 @@ typedef struct {
         int32_t day;
         charge_t charge;
     } days[DAYS];
-    uint32_t era;        /* of the clock */
     size_t parked;       /* REFUSED since the last FREED */
     int32_t waiting_day; /* whose midnight was last said to be waited for */
 } accountant_t;
@@ -220,7 +219,7 @@ static void on_reserve(accountant_t *accountant, ticket_t *ticket) {
         .rate_charge = endpoint->charge_bound ? ticket->charge_bound : ticket->charge_estimate,
         .reserved_utc = utc,
         .reserved_now = clock_now(actor_clock(accountant->self)),
-        .era = accountant->era,
+        .era = clock_era(actor_clock(accountant->self)),
         .tries = (int32_t)ticket->attempts,
     };
     text_copy(attempt->model, sizeof attempt->model, settings->models[ticket->model].name);
@@ -326,7 +325,6 @@ actor_t *accountant_create(scheduler_t *scheduler, const accountant_options_t *o
     accountant->options = *options;
     accountant->models = MEMORY_NEW_ARRAY(options->settings->model_count + 1, charge_t);
     accountant->self = actor_create(scheduler, &accountant_definition, accountant, mailbox);
-    accountant->era = clock_era(actor_clock(accountant->self));
     store_txn_t *txn = store_read_begin(options->store, error);
     if (!txn)
         return NULL; /* the scheduler owns the actor */

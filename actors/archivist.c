@@ -280,7 +280,7 @@ static void try_again(archivist_t *archivist) {
     submit(archivist, commit);
 }
 
-static void pause(archivist_t *archivist) {
+static void wait_for_disk(archivist_t *archivist) {
     archivist->state = ARCHIVIST_PAUSED;
     clock_port_t *clock = actor_clock(archivist->self);
     clock_timer_start(clock, archivist->timer, clock_now(clock) + RETRY_PAUSE);
@@ -304,7 +304,7 @@ static void see_to_failure(archivist_t *archivist) {
             return;
         }
     }
-    pause(archivist);
+    wait_for_disk(archivist);
 }
 
 static void acknowledge(archivist_t *archivist, write_t *write) {

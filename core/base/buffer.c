@@ -9,6 +9,8 @@
 
 #include "core/base/memory.h"
 
+enum { SMALLEST = 256 }; /* bytes: most values that are packed fit */
+
 /* Makes room for `more` bytes and the NUL behind them; false if the maximum would be passed. */
 static bool reserve(buffer_t *buffer, size_t more) {
     size_t needed;
@@ -21,7 +23,7 @@ static bool reserve(buffer_t *buffer, size_t more) {
     if (needed < buffer->capacity) {
         return true;
     }
-    size_t capacity = buffer->capacity < 64 ? 64 : buffer->capacity;
+    size_t capacity = buffer->capacity < SMALLEST ? SMALLEST : buffer->capacity;
     while (capacity <= needed) {
         if (__builtin_mul_overflow(capacity, 2, &capacity)) {
             capacity = needed + 1;

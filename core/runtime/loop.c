@@ -35,6 +35,7 @@ typedef struct link {
 
 struct loop {
     clock_port_t clock; /* first member: a clock_port_t of this loop is the loop */
+    uint32_t era;       /* of the clock */
     uv_loop_t uv;
     uv_timer_t lag_timer;
     uv_idle_t soon_idle; /* active while `soon` holds a timer, so that the turn does not wait */
@@ -109,9 +110,12 @@ static int64_t clock_utc_real(clock_port_t *clock) {
     return (int64_t)now.tv_sec * CLOCK_SECOND + now.tv_nsec / 1000;
 }
 
-/* Of the boot's random id (Linux). */
 static uint32_t clock_era_boot(clock_port_t *clock) {
-    (void)clock;
+    return ((loop_t *)clock)->era;
+}
+
+/* Of the boot's random id (Linux). */
+static uint32_t read_era(void) {
     static const char path[] = "/proc/sys/kernel/random/boot_id";
     buffer_t id = BUFFER_EMPTY;
     error_info_t error;
@@ -295,6 +299,7 @@ loop_t *loop_create(error_info_t *error) {
         .timer_stop = timer_stop_uv,
         .timer_free = timer_free_uv,
     };
+    loop->era = read_era();
     link_clear(&loop->soon);
     link_clear(&loop->firing);
     uv_idle_init(&loop->uv, &loop->soon_idle);
