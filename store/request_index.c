@@ -119,9 +119,10 @@ static void slice_forget(slice_t *slice, uint64_t base) {
     size_t old = 0;
     while (old < slice->count && slice->entries[old].number <= base)
         old++;
-    slice->count -= old;
-    memmove(slice->entries, slice->entries + old, slice->count * sizeof *slice->entries);
     slice->base = base;
+    slice->count -= old;
+    if (old > 0)
+        memmove(slice->entries, slice->entries + old, slice->count * sizeof *slice->entries);
 }
 
 static bool remember(void *context, hash_t request, uint64_t number) {

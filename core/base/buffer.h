@@ -46,7 +46,7 @@ bool buffer_write_file(const buffer_t *buffer, const char *path, error_info_t *e
 bool buffer_append_growing(buffer_t *buffer, const void *bytes, size_t length); /* private: what did not fit */
 
 static inline bool buffer_append(buffer_t *buffer, const void *bytes, size_t length) {
-    if (length >= buffer->capacity - buffer->length)
+    if (length == 0 || length >= buffer->capacity - buffer->length)
         return buffer_append_growing(buffer, bytes, length);
     memcpy(buffer->data + buffer->length, bytes, length);
     buffer->length += length;
