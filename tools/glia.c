@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/memory.h"
 #include "core/base/text.h"
 #include "tools/command.h"
 #include "tools/help.h"
@@ -71,7 +70,6 @@ int main(int argc, char **argv) {
     /* A write to a pipe whose reader left is an error code, not the end of a run. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* likewise a limit on file sizes */
-    memory_keep_freed();
     error_info_t error = {0};
     const char *name = argc > 1 ? argv[1] : "help";
     const command_t *command = NULL;

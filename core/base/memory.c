@@ -1,14 +1,11 @@
 /* memory.c - allocation that aborts instead of returning NULL. */
 #include "core/base/memory.h"
 
-#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { SMALL = 1024 }; /* bytes */
 
 static _Noreturn void out_of_memory(size_t count, size_t size) {
     fprintf(stderr, "glia: out of memory (%zu objects of %zu bytes); start again with more memory, the run resumes\n",
@@ -21,13 +18,9 @@ void *memory_new(size_t count, size_t size) {
     if (__builtin_mul_overflow(count, size, &bytes)) {
         out_of_memory(count, size);
     }
-    /* glibc's calloc passes by the cache of small pieces that each thread has; an empty object still has an address. */
-    void *memory = bytes > SMALL ? calloc(count, size) : realloc(NULL, bytes == 0 ? 1 : bytes);
+    void *memory = bytes == 0 ? calloc(1, 1) : calloc(count, size); /* an empty object still has an address */
     if (memory == NULL) {
         out_of_memory(count, size);
-    }
-    if (bytes <= SMALL) {
-        memset(memory, 0, bytes);
     }
     return memory;
 }
@@ -79,10 +72,4 @@ char *memory_format(const char *format, ...) {
     vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
     return text;
-}
-
-void memory_keep_freed(void) {
-    enum { KEPT = 16 << 20, STEP = 1 << 20 };
-    (void)mallopt(M_TRIM_THRESHOLD, KEPT);
-    (void)mallopt(M_TOP_PAD, STEP);
 }

@@ -17,10 +17,6 @@ char *memory_copy_string(const char *text);          /* NULL stays NULL */
 void *memory_copy(const void *bytes, size_t length); /* one NUL byte is added behind */
 char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* For a program that allocates in waves: up to 16 MiB of what was freed stay with the process, instead of going to the
- * kernel and coming back as page faults. To be called once, before the first thread. */
-void memory_keep_freed(void);
-
 #define MEMORY_NEW(type)              ((type *)memory_new(1, sizeof(type)))
 #define MEMORY_NEW_ARRAY(count, type) ((type *)memory_new((count), sizeof(type)))
 
