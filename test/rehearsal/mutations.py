@@ -41,6 +41,10 @@ MUTATIONS = {
         ("actors/accountant.c", "    money_t charged = money_add(balance->settled, balance->doubts);",
          "    money_t charged = balance->settled;"),
     ],
+    "the newest answers are not found again": [
+        ("store/request_index.c", "search.number = entry && entry->number <= committed ? entry->number : 0;",
+         "search.number = 0;"),
+    ],
     "open attempts are not recovered at start": [
         ("tools/prepare.c", "return ledger_recover(txn, t->utc, &t->taken->recovered, &t->taken->recovered_amount, error) &&\n",
          "return\n"),

@@ -103,19 +103,25 @@ static void test_as_the_model_says(void **state) {
     free(model);
 }
 
-/* Seen from before, while others write and look, nothing of what came later is there. */
-static void *go_on(void *context) {
-    void **both = context;
-    model_t *model = both[1];
-    for (uint64_t end = model->last + 2 * CYCLE; model->last < end;) {
-        put_some(both[0], model, 200);
-        store_txn_t *txn = store_dir_read(both[0]);
-        look(txn, model, rng_below(&model->rng, REQUESTS));
+typedef struct {
+    store_t *store;
+    model_t *model;
+    uint64_t count;
+} more_t;
+
+static void *put_more(void *context) {
+    const more_t *more = context;
+    for (uint64_t end = more->model->last + more->count; more->model->last < end;) {
+        put_some(more->store, more->model, 200);
+        store_txn_t *txn = store_dir_read(more->store);
+        look(txn, more->model, rng_below(&more->model->rng, REQUESTS));
         store_read_end(txn);
     }
     return NULL;
 }
 
+/* Seen from before, while others write and look, nothing of what came later is there: not of a few responses, which
+ * memory has beside the older ones, nor of many, for which it has let the older ones go. */
 static void test_old_snapshot(void **state) {
     store_dir_t *fixture = *state;
     model_t *model = MEMORY_NEW(model_t);
@@ -124,17 +130,20 @@ static void test_old_snapshot(void **state) {
         put_some(fixture->store, model, 200);
     model_t *then = memory_copy(model, sizeof *model);
     store_txn_t *txn = store_dir_read(fixture->store);
-    pthread_t thread;
-    void *both[] = {fixture->store, model};
-    assert_int_equal(pthread_create(&thread, NULL, go_on, both), 0);
-    for (uint64_t i = 0; i < 200; i++)
-        look(txn, then, i);
-    pthread_join(thread, NULL);
-    for (uint64_t i = 0; i < 200; i++)
-        look(txn, then, i);
+    const uint64_t counts[] = {100, 20 * REQUEST_STEP}; /* few: the map cannot grow while this reads */
+    for (size_t turn = 0; turn < 2; turn++) {
+        pthread_t thread;
+        more_t more = {fixture->store, model, counts[turn]};
+        assert_int_equal(pthread_create(&thread, NULL, put_more, &more), 0);
+        for (uint64_t i = 0; i < 200; i++)
+            look(txn, then, i);
+        pthread_join(thread, NULL);
+        for (uint64_t i = 0; i < (turn ? 200 : REQUESTS); i++)
+            look(txn, then, i);
+    }
     store_read_end(txn);
     txn = store_dir_read(fixture->store);
-    for (uint64_t i = 0; i < 200; i++)
+    for (uint64_t i = 0; i < REQUESTS; i++)
         look(txn, model, i);
     store_read_end(txn);
     free(then);
