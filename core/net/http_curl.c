@@ -328,7 +328,7 @@ static int curl_wants_timer(CURLM *multi, long milliseconds, void *context) {
     http_curl_t *port = context;
     int64_t now = clock_now(port->clock);
     if (milliseconds >= 0 && port->curl_due <= now)
-        return 0; /* about to fire; to start it again would put it off for a turn */
+        return 0; /* about to fire, and curl asks anew then; to start it again would put it off for a turn */
     port->curl_due = milliseconds < 0 ? INT64_MAX : now + (int64_t)milliseconds * 1000;
     if (milliseconds < 0)
         clock_timer_stop(port->clock, port->curl_timer);

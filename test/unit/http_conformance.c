@@ -526,6 +526,51 @@ static void cancel_while_waiting(void **state) {
     }
 }
 
+typedef struct {
+    asked_t other;
+    http_request_t request;
+} passing_t;
+
+static void ask_and_cancel(void *context) {
+    passing_t *passing = context;
+    ask(&passing->other, passing->other.peer, &passing->request);
+    cancel(&passing->other);
+}
+
+/* The timeout of one exchange is not lost when another comes and goes. */
+static void timeout_strikes_after_a_cancel(void **state) {
+    http_peer_t *peer = *state;
+    asked_t asked;
+    set(peer, PEER_HANG, 0);
+    http_request_t request = request_for(peer, "{}");
+    passing_t passing = {.other = {.peer = peer}, .request = request};
+    request.total_timeout = SHORT;
+    ask(&asked, peer, &request);
+    when(peer, peer->delivered, 1, ask_and_cancel, &passing);
+    expect_done(peer, &asked, HTTP_TIMED_OUT);
+    expect_done(peer, &passing.other, HTTP_CANCELLED);
+    http_response_clear(&asked.response);
+    http_response_clear(&passing.other.response);
+}
+
+/* More than one turn starts: the last of them was not even begun. */
+static void cancel_one_of_many(void **state) {
+    http_peer_t *peer = *state;
+    enum { COUNT = 80 };
+    asked_t *asked = MEMORY_NEW_ARRAY(COUNT, asked_t);
+    set(peer, PEER_RESPOND, 100);
+    http_request_t request = request_for(peer, "{}");
+    for (size_t i = 0; i < COUNT; i++)
+        ask(&asked[i], peer, &request);
+    cancel(&asked[COUNT - 1]);
+    for (size_t i = 0; i < COUNT; i++) {
+        expect_done(peer, &asked[i], i < COUNT - 1 ? HTTP_COMPLETE : HTTP_CANCELLED);
+        http_response_clear(&asked[i].response);
+    }
+    assert_int_equal(peer->delivered(peer), COUNT - 1);
+    free(asked);
+}
+
 static void cancel_a_refused_one(void **state) {
     http_peer_t *peer = *state;
     asked_t asked;
@@ -605,6 +650,8 @@ int http_conformance_run(const char *group, int (*setup)(void **state), int (*te
         CASE(idle_timeout_strikes),
         CASE(cancel_at_once),
         CASE(cancel_while_waiting),
+        CASE(timeout_strikes_after_a_cancel),
+        CASE(cancel_one_of_many),
         CASE(cancel_a_refused_one),
         CASE(done_may_cancel_others),
     };
