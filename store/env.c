@@ -439,3 +439,16 @@ void store_walk_end(store_walk_t *walk) {
     free(state);
     walk->cursor = NULL;
 }
+
+uint64_t store_last_number(store_txn_t *txn, store_table_t table) {
+    store_walk_t walk = {.backward = true};
+    if (!store_walk_next(txn, table, &walk)) {
+        return 0;
+    }
+    if (walk.key.size != 8) {
+        store_damaged(txn, table, "a key that is no number");
+    }
+    uint64_t number = key_get_u64(walk.key.data);
+    store_walk_end(&walk);
+    return number;
+}

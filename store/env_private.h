@@ -122,6 +122,8 @@ bool env_error(const store_t *store, int code, const char *doing, error_info_t *
 
 /* The store lies and there is no way to say so: writes what is damaged to standard error and aborts. */
 _Noreturn void store_damaged(const store_txn_t *txn, store_table_t table, const char *what);
+/* The number in the last key of a table whose keys are u64; 0: it is empty. Stops the program if that key is none. */
+uint64_t store_last_number(store_txn_t *txn, store_table_t table);
 /* The name of a table in LMDB. */
 const char *store_table_name(store_table_t table);
 

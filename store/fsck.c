@@ -50,15 +50,6 @@ static void wrong(fsck_t *fsck, store_table_t table, store_bytes_t key, const ch
     problems_add(&fsck->problems, "table `%s`, key %s: %s", store_table_name(table), show(key, text), what);
 }
 
-/* 0: none, or its key cannot be read. */
-static uint64_t last_number(fsck_t *fsck, store_table_t table) {
-    store_walk_t walk = {.backward = true};
-    bool found = store_walk_next(fsck->txn, table, &walk) && walk.key.size == 8;
-    uint64_t number = found ? key_get_u64(walk.key.data) : 0;
-    store_walk_end(&walk);
-    return number;
-}
-
 static hash_t hash_of_key(const void *key) {
     hash_t hash;
     memcpy(hash.bytes, key, HASH_SIZE);
@@ -412,7 +403,7 @@ bool fsck_run(store_t *store, fsck_report_t *report, error_info_t *error) {
         return false;
     }
     fsck_t fsck = {.txn = txn, .problems = {0, &report->lines}};
-    fsck.last_response = last_number(&fsck, TABLE_RESPONSES);
+    fsck.last_response = store_count(txn, TABLE_RESPONSES); /* no number is left out, else that is reported */
     fsck.problems.count = ledger_check(txn, &report->lines);
     for (int table = 0; table < TABLE_COUNT; table++) {
         check_table(&fsck, (store_table_t)table);

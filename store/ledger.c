@@ -22,19 +22,6 @@ static const int64_t most_tokens = INT64_C(1000000000000);
 
 /* --- rows ------------------------------------------------------------------------------------------------ */
 
-static uint64_t last_number(store_txn_t *txn, store_table_t table) {
-    store_walk_t walk = {.backward = true};
-    if (!store_walk_next(txn, table, &walk)) {
-        return 0;
-    }
-    if (walk.key.size != 8) {
-        store_damaged(txn, table, "a key that is no number");
-    }
-    uint64_t number = key_get_u64(walk.key.data);
-    store_walk_end(&walk);
-    return number;
-}
-
 static bool put_number(store_txn_t *txn, store_table_t table, uint64_t number, error_info_t *error) {
     uint8_t key[8];
     key_put_u64(key, number);
@@ -69,7 +56,7 @@ static bool put_entry(store_txn_t *txn, ledger_kind_t kind, uint64_t attempt, mo
                       const char *reason, error_info_t *error) {
     ledger_entry_t entry = {kind, attempt, amount, utc, (char *)(uintptr_t)reason};
     uint8_t key[8];
-    key_put_u64(key, last_number(txn, TABLE_LEDGER) + 1);
+    key_put_u64(key, store_last_number(txn, TABLE_LEDGER) + 1);
     buffer_t value = BUFFER_EMPTY;
     ledger_entry_encode(&entry, &value);
     bool good = store_append(txn, TABLE_LEDGER, key, sizeof key, value.data, value.length, error);
@@ -209,7 +196,7 @@ bool ledger_reserve(store_txn_t *txn, attempt_t *attempt, error_info_t *error) {
         return error_set(error, ERROR_BUG, "ledger_reserve: not a reservation (state %s, worst case %" PRId64 " pico)",
                          attempt_state_name(attempt->state), attempt->worst_case.pico);
     }
-    attempt->number = last_number(txn, TABLE_ATTEMPTS) + 1;
+    attempt->number = store_last_number(txn, TABLE_ATTEMPTS) + 1;
     attempt->finished_utc = 0;
     attempt->cost = MONEY_ZERO;
     attempt->prompt_tokens = attempt->cached_tokens = 0;

@@ -9,6 +9,7 @@
 
 #include "core/base/memory.h"
 #include "store/key.h"
+#include "store/responses.h"
 #include "store/values.h"
 
 enum { SPAN = REQUEST_SLICES * REQUEST_STEP }; /* responses until a slice is put again */
@@ -19,9 +20,13 @@ typedef struct {
 } entry_t;
 
 typedef struct {
-    uint64_t base; /* what is up to here is in the table, and was forgotten */
     size_t count, room;
-    entry_t *entries; /* in order of number; no request twice */
+    entry_t *entries;
+} list_t;
+
+typedef struct {
+    uint64_t base; /* what is up to here is in the table, and was forgotten */
+    list_t newer;  /* in order of number; no request twice */
 } slice_t;
 
 struct request_index {
@@ -45,17 +50,6 @@ uint64_t request_index_bound(hash_t request, uint64_t last) {
     uint64_t steps = last / REQUEST_STEP;
     uint64_t since = (steps - slice_of(request)) % REQUEST_SLICES; /* a power of two: wrapping around does not matter */
     return since > steps ? 0 : (steps - since) * REQUEST_STEP;
-}
-
-uint64_t response_last(store_txn_t *txn) {
-    store_walk_t walk = {.backward = true};
-    if (!store_walk_next(txn, TABLE_RESPONSES, &walk))
-        return 0;
-    if (walk.key.size != 8)
-        store_damaged(txn, TABLE_RESPONSES, "a key that is no number");
-    uint64_t number = key_get_u64(walk.key.data);
-    store_walk_end(&walk);
-    return number;
 }
 
 /* --- responses in their order ------------------------------------------------------------------------------- */
@@ -91,7 +85,7 @@ void request_index_forget(struct request_index *index) {
     pthread_mutex_lock(&index->mutex);
     index->upto = 0;
     for (size_t i = 0; i < REQUEST_SLICES; i++) {
-        free(index->slices[i].entries);
+        free(index->slices[i].newer.entries);
         index->slices[i] = (slice_t){0};
     }
     pthread_mutex_unlock(&index->mutex);
@@ -103,38 +97,42 @@ void request_index_free(struct request_index *index) {
     free(index);
 }
 
+static void list_add(list_t *list, hash_t request, uint64_t number) {
+    if (list->count == list->room) {
+        list->room = list->room ? 2 * list->room : 16;
+        list->entries = memory_resize(list->entries, list->room, sizeof *list->entries);
+    }
+    list->entries[list->count++] = (entry_t){request, number};
+}
+
 /* NULL: not there. */
 static const entry_t *slice_find(const slice_t *slice, hash_t request) {
     uint64_t wanted[2], there[2];
     memcpy(wanted, request.bytes, HASH_SIZE);
-    for (size_t i = 0; i < slice->count; i++) {
-        memcpy(there, slice->entries[i].request.bytes, HASH_SIZE);
+    for (size_t i = 0; i < slice->newer.count; i++) {
+        memcpy(there, slice->newer.entries[i].request.bytes, HASH_SIZE);
         if (there[0] == wanted[0] && there[1] == wanted[1])
-            return &slice->entries[i];
+            return &slice->newer.entries[i];
     }
     return NULL;
 }
 
 static void slice_forget(slice_t *slice, uint64_t base) {
+    list_t *newer = &slice->newer;
     size_t old = 0;
-    while (old < slice->count && slice->entries[old].number <= base)
+    while (old < newer->count && newer->entries[old].number <= base)
         old++;
     slice->base = base;
-    slice->count -= old;
+    newer->count -= old;
     if (old > 0)
-        memmove(slice->entries, slice->entries + old, slice->count * sizeof *slice->entries);
+        memmove(newer->entries, newer->entries + old, newer->count * sizeof *newer->entries);
 }
 
 static bool remember(void *context, hash_t request, uint64_t number) {
     struct request_index *index = context;
     slice_t *slice = &index->slices[slice_of(request)];
-    if (!slice_find(slice, request)) {
-        if (slice->count == slice->room) {
-            slice->room = slice->room ? 2 * slice->room : 16;
-            slice->entries = memory_resize(slice->entries, slice->room, sizeof *slice->entries);
-        }
-        slice->entries[slice->count++] = (entry_t){request, number};
-    }
+    if (!slice_find(slice, request))
+        list_add(&slice->newer, request, number);
     index->upto = number;
     if (number % REQUEST_STEP == 0)
         slice_forget(&index->slices[slice_at(number)], number);
@@ -143,7 +141,7 @@ static bool remember(void *context, hash_t request, uint64_t number) {
 
 /* Adds what is committed and not yet there; returns the last response that is committed in the eyes of `txn`. */
 static uint64_t catch_up(struct request_index *index, store_txn_t *txn) {
-    uint64_t last = txn->first_response ? txn->first_response - 1 : response_last(txn);
+    uint64_t last = txn->first_response ? txn->first_response - 1 : store_last_number(txn, TABLE_RESPONSES);
     uint64_t known = last > SPAN ? last - SPAN : 0; /* up to here all is in the table */
     if (index->upto < known) {
         for (size_t i = 0; i < REQUEST_SLICES; i++)
@@ -184,7 +182,7 @@ static uint64_t find_new(struct request_index *index, store_txn_t *txn, hash_t r
     return search.number;
 }
 
-uint64_t request_index_find(store_txn_t *txn, hash_t request) {
+uint64_t response_find(store_txn_t *txn, hash_t request) {
     store_bytes_t value;
     if (store_get(txn, TABLE_REQUESTS, request.bytes, HASH_SIZE, &value)) {
         /* Not knowing whether a request was answered must not end in paying for it again. */
@@ -202,19 +200,14 @@ uint64_t request_index_find(store_txn_t *txn, hash_t request) {
 /* --- putting a slice ---------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    size_t slice, count, room;
-    entry_t *entries;
+    size_t slice;
+    list_t rows;
 } collection_t;
 
 static bool collect(void *context, hash_t request, uint64_t number) {
-    collection_t *rows = context;
-    if (slice_of(request) != rows->slice)
-        return true;
-    if (rows->count == rows->room) {
-        rows->room = rows->room ? 2 * rows->room : 512;
-        rows->entries = memory_resize(rows->entries, rows->room, sizeof *rows->entries);
-    }
-    rows->entries[rows->count++] = (entry_t){request, number};
+    collection_t *collection = context;
+    if (slice_of(request) == collection->slice)
+        list_add(&collection->rows, request, number);
     return true;
 }
 
@@ -225,7 +218,7 @@ static int by_request(const void *a, const void *b) {
 }
 
 /* A request's first response stays. */
-static bool put_rows(store_txn_t *txn, collection_t *rows, error_info_t *error) {
+static bool put_rows(store_txn_t *txn, const list_t *rows, error_info_t *error) {
     bool good = true;
     if (rows->count)
         qsort(rows->entries, rows->count, sizeof *rows->entries, by_request);
@@ -246,15 +239,15 @@ bool request_index_added(store_txn_t *txn, uint64_t number, error_info_t *error)
     if (number % REQUEST_STEP != 0)
         return true;
     struct request_index *index = txn->store->requests;
-    collection_t rows = {.slice = slice_at(number)};
+    collection_t collection = {.slice = slice_at(number)};
     pthread_mutex_lock(&index->mutex);
     uint64_t committed = catch_up(index, txn);
-    const slice_t *slice = &index->slices[rows.slice];
-    for (size_t i = 0; i < slice->count; i++)
-        collect(&rows, slice->entries[i].request, slice->entries[i].number);
+    const list_t *newer = &index->slices[collection.slice].newer;
+    for (size_t i = 0; i < newer->count; i++)
+        list_add(&collection.rows, newer->entries[i].request, newer->entries[i].number);
     pthread_mutex_unlock(&index->mutex);
-    walk_responses(txn, committed, number, collect, &rows);
-    bool good = put_rows(txn, &rows, error);
-    free(rows.entries);
+    walk_responses(txn, committed, number, collect, &collection);
+    bool good = put_rows(txn, &collection.rows, error);
+    free(collection.rows.entries);
     return good;
 }

@@ -7,9 +7,9 @@
  *
  *     REQUESTS has every response n with  n <= request_index_bound(id of n, number of the last response)
  *
- * What is newer (REQUEST_STEP * REQUEST_SLICES responses at most) is found in memory, where the first lookup of a
- * process puts it and each later one adds what came since. Reading RESPONSES is all that this needs, so nothing can be
- * lost with it; a snapshot older than what memory has left reads them again.
+ * response_find (responses.h) looks there; what is newer (REQUEST_STEP * REQUEST_SLICES responses at most) it finds in
+ * memory, where the first lookup of a process puts it and each later one adds what came since. Reading RESPONSES is all
+ * that this needs, so nothing can be lost with it; a snapshot older than what memory has left reads them again.
  */
 #ifndef GLIA_STORE_REQUEST_INDEX_H
 #define GLIA_STORE_REQUEST_INDEX_H
@@ -21,12 +21,7 @@ enum { REQUEST_SLICES = 64, REQUEST_STEP = 256 };
 
 /* The highest number of a response of the slice of `request` that the table has, if `last` is the last response. */
 uint64_t request_index_bound(hash_t request, uint64_t last);
-/* The first response of the request; 0: it has none. Thread-safe. */
-uint64_t request_index_find(store_txn_t *txn, hash_t request);
 /* To be called in the transaction that appended response `number`, after it did. */
 bool request_index_added(store_txn_t *txn, uint64_t number, error_info_t *error);
-
-/* Of the last response; 0: there is none. */
-uint64_t response_last(store_txn_t *txn);
 
 #endif

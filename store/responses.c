@@ -93,7 +93,7 @@ bool response_put(store_txn_t *txn, hash_t request, uint64_t attempt, const buff
         return error_set(error, ERROR_BUG, "response_put: the bytes of attempt %" PRIu64 " are none of response_pack's",
                          attempt);
     }
-    uint64_t next = response_last(txn) + 1;
+    uint64_t next = store_last_number(txn, TABLE_RESPONSES) + 1;
     response_record_t record = {.request = request,
                                 .attempt = attempt,
                                 .body_size = body_size,
@@ -109,10 +109,6 @@ bool response_put(store_txn_t *txn, hash_t request, uint64_t attempt, const buff
     good = good && request_index_added(txn, next, error) && put_links(txn, next, embed_keys, embed_count, error);
     *number = good ? next : 0;
     return good;
-}
-
-uint64_t response_find(store_txn_t *txn, hash_t request) {
-    return request_index_find(txn, request);
 }
 
 static bool get_record(store_txn_t *txn, uint64_t number, response_record_t *record, error_info_t *error) {

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "core/base/json.h"
-#include "core/base/memory.h"
 #include "core/base/text.h"
 #include "store/fsck.h"
 #include "tools/command.h"
@@ -76,12 +75,10 @@ static int wait_for(pid_t child, const char *directory, error_info_t *error) {
 }
 
 static int run(const option_list_t *options, error_info_t *error) {
-    store_t *store = command_open_store(options, error);
-    if (!store)
+    char *directory = command_store_path(options, error);
+    if (!directory)
         return error_exit_code(error->class_);
-    char *directory = memory_copy_string(store_directory(store));
-    store_close(store); /* an LMDB environment must not cross a fork */
-    pid_t child = fork();
+    pid_t child = fork(); /* before the store is opened: that reads it, too, and LMDB must not cross a fork */
     int code;
     if (child > 0) {
         code = wait_for(child, directory, error);

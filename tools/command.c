@@ -74,7 +74,7 @@ settings_t *command_settings(const option_list_t *options, bool offline, error_i
 /* --- the store ----------------------------------------------------------------------------------------- */
 
 /* The directory of the store: owned; NULL with *error set. */
-static char *store_path(const option_list_t *options, error_info_t *error) {
+char *command_store_path(const option_list_t *options, error_info_t *error) {
     const char *path = option_get(options, "store");
     if (path)
         return memory_copy_string(path);
@@ -85,7 +85,7 @@ static char *store_path(const option_list_t *options, error_info_t *error) {
 }
 
 store_t *command_open_store(const option_list_t *options, error_info_t *error) {
-    char *path = store_path(options, error);
+    char *path = command_store_path(options, error);
     store_t *store = path ? store_open(path, STORE_READ, NULL, error) : NULL;
     free(path);
     return store;
@@ -99,7 +99,7 @@ store_t *command_open_store_to_write(const option_list_t *options, const char *w
             return NULL;
         store_close(store);
     }
-    char *path = store_path(options, error);
+    char *path = command_store_path(options, error);
     store = path ? store_open(path, STORE_WRITE, NULL, error) : NULL;
     free(path);
     if (store)

@@ -83,6 +83,8 @@ settings_t *command_settings(const option_list_t *options, bool offline, error_i
 char *command_assignment(const char *key, const char *value);
 /* The text of --config, of ./config.toml or of the shipped config, and what errors call it (owned). */
 bool command_read_config(const option_list_t *options, buffer_t *text, char **name, error_info_t *error);
+/* The directory of --store, else of the config; owned by the caller. NULL with *error set: the config is wrong. */
+char *command_store_path(const option_list_t *options, error_info_t *error);
 /* Opens the store of --store, else of the config, for reading. The caller owns: store_close. */
 store_t *command_open_store(const option_list_t *options, error_info_t *error);
 /* The same for writing; `what` is what a second process is told ("import"). `create`: makes it if it is not there. */
