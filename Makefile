@@ -34,7 +34,7 @@ TEST_PACKAGES := libcmocka-dev python3-pytest nghttp2-proxy openssl zstd clang l
 BENCH_PACKAGES := python3-aiohttp python3-httpx
 
 # --- what is built from what -----------------------------------------------------------------------
-LIB_C    := $(sort $(wildcard core/*/*.c store/*.c prompts/*.c actors/*.c))
+LIB_C    := $(sort $(wildcard core/*/*.c store/*.c prompts/*.c actors/*.c actors/*/*.c))
 LIB_CC   := $(sort $(wildcard core/*/*.cc))
 TOOLS_C  := $(filter-out tools/glia.c,$(sort $(wildcard tools/*.c tools/report/*.c tools/viewer/*.c)))
 STAND_C  := $(filter-out tools/standin/main.c,$(sort $(wildcard tools/standin/*.c)))

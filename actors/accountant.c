@@ -97,15 +97,15 @@ static bool over(obstacle_t *obstacle, const char *name, money_t cap, money_t us
 
 static bool find_obstacle(accountant_t *accountant, const ticket_t *ticket, int32_t day, obstacle_t *obstacle) {
     const settings_t *settings = accountant->options.settings;
-    const model_settings_t *model = &settings->models[ticket->model];
-    money_t wanted = ticket->worst_case;
+    const model_settings_t *model = &settings->models[ticket->request.model];
+    money_t wanted = ticket->request.worst_case;
     char name[192];
     *obstacle = (obstacle_t){0};
     if (over(obstacle, "budget.total_usd", settings->cap_total, charge_sum(&accountant->total), wanted))
         return true;
     if (model->capped) {
         snprintf(name, sizeof name, "budget.models.\"%s\"", model->name);
-        if (over(obstacle, name, model->cap, charge_sum(&accountant->models[ticket->model]), wanted))
+        if (over(obstacle, name, model->cap, charge_sum(&accountant->models[ticket->request.model]), wanted))
             return true;
     }
     if (settings->has_cap_store &&
@@ -125,7 +125,7 @@ static bool find_obstacle(accountant_t *accountant, const ticket_t *ticket, int3
 
 static void reserve_in_memory(accountant_t *accountant, const ticket_t *ticket, int sign) {
     money_t amount = {sign * ticket->attempt.worst_case.pico};
-    charge_t *charges[] = {&accountant->total, &accountant->store, &accountant->models[ticket->model],
+    charge_t *charges[] = {&accountant->total, &accountant->store, &accountant->models[ticket->request.model],
                            day_charge(accountant, ticket->attempt.day)};
     for (size_t i = 0; i < sizeof charges / sizeof charges[0]; i++)
         charges[i]->reserved = money_add(charges[i]->reserved, amount);
@@ -133,7 +133,7 @@ static void reserve_in_memory(accountant_t *accountant, const ticket_t *ticket, 
 
 static void charge_in_memory(accountant_t *accountant, const ticket_t *ticket) {
     money_t cost = ticket->attempt.cost;
-    charge_t *charges[] = {&accountant->total, &accountant->store, &accountant->models[ticket->model],
+    charge_t *charges[] = {&accountant->total, &accountant->store, &accountant->models[ticket->request.model],
                            day_charge(accountant, ticket->attempt.day)};
     for (size_t i = 0; i < sizeof charges / sizeof charges[0]; i++)
         charges[i]->charged = money_add(charges[i]->charged, cost);
@@ -157,7 +157,7 @@ static void refuse(accountant_t *accountant, ticket_t *ticket, const obstacle_t 
     money_format(obstacle->cap, 6, cap);
     money_format(obstacle->used, 6, used);
     money_format(obstacle->missing, 6, missing);
-    money_format(ticket->worst_case, 6, wanted);
+    money_format(ticket->request.worst_case, 6, wanted);
     ticket->parked = true;
     ticket->parked_until = INT64_MAX;
     bool hopeless = ticket->hopeless = obstacle->hopeless;
@@ -187,10 +187,8 @@ static void send_write(accountant_t *accountant, write_kind_t kind, ticket_t *ti
     if (kind == WRITE_END && ticket->verdict == RETRY_ANSWER) {
         write->packed = ticket->packed;
         ticket->packed = BUFFER_EMPTY;
-        write->embed_count = ticket->input_count;
-        write->embed_keys = MEMORY_NEW_ARRAY(ticket->input_count, hash_t);
-        for (size_t i = 0; i < ticket->input_count; i++)
-            write->embed_keys[i] = ticket->job->keys[ticket->inputs[i]];
+        write->embed_count = ticket->request.input_count;
+        write->embed_keys = ticket->request.keys;
     }
     actor_tell(accountant->options.archivist, accountant->self, MSG_WRITE, 0, write, write_free);
 }
@@ -211,18 +209,18 @@ static void on_reserve(accountant_t *accountant, ticket_t *ticket) {
         .run = accountant->options.run,
         .stage = ticket->job->stage,
         .day = day,
-        .request = ticket->request,
+        .request = ticket->request.id,
         .job = ticket->job->id,
-        .worst_case = ticket->worst_case,
-        .input_bound = ticket->input_bound,
-        .output_maximum = ticket->output_maximum,
-        .rate_charge = endpoint->charge_bound ? ticket->charge_bound : ticket->charge_estimate,
+        .worst_case = ticket->request.worst_case,
+        .input_bound = ticket->request.input_bound,
+        .output_maximum = ticket->request.output_maximum,
+        .rate_charge = request_charge(&ticket->request, endpoint),
         .reserved_utc = utc,
         .reserved_now = clock_now(actor_clock(accountant->self)),
         .era = clock_era(actor_clock(accountant->self)),
         .tries = (int32_t)ticket->attempts,
     };
-    text_copy(attempt->model, sizeof attempt->model, settings->models[ticket->model].name);
+    text_copy(attempt->model, sizeof attempt->model, settings->models[ticket->request.model].name);
     text_copy(attempt->endpoint, sizeof attempt->endpoint, endpoint->name);
     reserve_in_memory(accountant, ticket, 1);
     send_write(accountant, WRITE_RESERVE, ticket);
@@ -231,7 +229,7 @@ static void on_reserve(accountant_t *accountant, ticket_t *ticket) {
 /* What the exchange came to: decided here, in one place, from verdict and usage. */
 static void close_attempt(accountant_t *accountant, ticket_t *ticket) {
     attempt_t *attempt = &ticket->attempt;
-    const model_settings_t *model = &accountant->options.settings->models[ticket->model];
+    const model_settings_t *model = &accountant->options.settings->models[ticket->request.model];
     attempt->finished_utc = clock_utc(actor_clock(accountant->self));
     text_copy(attempt->verdict, sizeof attempt->verdict, retry_verdict_name(ticket->verdict));
     text_copy(attempt->code, sizeof attempt->code, ticket->detail.code);

@@ -14,11 +14,12 @@ static stage_built_t batcher_build(const stage_options_t *options, store_txn_t *
         job_fail(job, true, "invalid_line", "%s", line->trouble);
         return STAGE_BUILT_FAILURE;
     }
-    ticket->kind = line->kind;
-    ticket->written = line->body;
+    ticket->request.kind = line->kind;
+    ticket->request.model = job->model;
+    ticket->request.written = line->body;
     line->body = BUFFER_EMPTY;
-    ticket->request = batch_request_id(line->identity, line->sample);
-    ticket->output_maximum = line->output_maximum;
+    ticket->request.id = batch_request_id(line->identity, line->sample);
+    ticket->request.output_maximum = line->output_maximum;
     return STAGE_BUILT_REQUEST;
 }
 
@@ -28,7 +29,7 @@ static bool batcher_derive(const stage_options_t *options, store_txn_t *txn, tic
     (void)options, (void)body, (void)length, (void)product;
     uint64_t bought = ticket->attempt.response;
     batch_line_t *line = ticket->job->line;
-    line->response = bought ? bought : response_find(txn, ticket->request);
+    line->response = bought ? bought : response_find(txn, ticket->request.id);
     line->answer = ticket->body;
     ticket->body = BUFFER_EMPTY;
     return true;

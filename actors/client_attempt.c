@@ -18,26 +18,16 @@ void client_pool_hand_back(client_pool_t *pool, ticket_t *ticket) {
 
 static void flight_done(void *context, http_response_t *response);
 
-static void write_request(const settings_t *settings, const ticket_t *ticket, buffer_t *body) {
-    const char **inputs = MEMORY_NEW_ARRAY(ticket->input_count + 1, const char *);
-    llm_request_t request = ticket_request(ticket, settings, inputs);
-    request.parameters.modern_maximum = settings->models[ticket->model].modern_maximum;
-    llm_request_write(&request, settings->models[ticket->model].wire_name, body);
-    free(inputs);
-}
-
 static void send_request(client_pool_t *pool, ticket_t *ticket) {
     const settings_t *settings = pool->options.settings;
     const endpoint_settings_t *endpoint = &settings->endpoints[ticket->endpoint];
     buffer_t made = BUFFER_EMPTY;
-    if (ticket->written.length == 0)
-        write_request(settings, ticket, &made);
-    const buffer_t *body = made.length ? &made : &ticket->written;
+    const buffer_t *body = request_body(&ticket->request, settings, &made);
     const place_t *place = &pool->places[ticket->endpoint];
     const char *headers[] = {"Content-Type: application/json", place->authorization};
     http_request_t http = {
         .method = "POST",
-        .url = place->urls[ticket->kind],
+        .url = place->urls[ticket->request.kind],
         .headers = headers,
         .header_count = place->authorization ? 2 : 1,
         .body = body->data,
@@ -114,7 +104,7 @@ int64_t client_pool_start_ready(client_pool_t *pool, size_t endpoint) {
     int64_t now = clock_now(actor_clock(pool->self)), earliest = INT64_MAX;
     for (ticket_t *before = NULL; (before ? before->next : place->ready.first);) {
         ticket_t *ticket = before ? before->next : place->ready.first;
-        int64_t lane_most = settings->models[ticket->model].concurrency;
+        int64_t lane_most = settings->models[ticket->request.model].concurrency;
         if (has_lapsed(pool, ticket, now)) {
             give_back(pool, client_pool_unlink(&place->ready, before));
             continue;
@@ -177,13 +167,14 @@ static void check_bound(client_pool_t *pool, ticket_t *ticket) {
     const llm_usage_t *usage = &ticket->usage;
     if (ticket->verdict != RETRY_ANSWER || !usage->present)
         return;
-    if (usage->prompt_tokens <= ticket->input_bound && usage->completion_tokens <= ticket->output_maximum)
+    if (usage->prompt_tokens <= ticket->request.input_bound &&
+        usage->completion_tokens <= ticket->request.output_maximum)
         return;
     ticket->attempt.over_bound = true;
     snprintf(ticket->detail.message, sizeof ticket->detail.message,
              "reported %lld prompt and %lld completion tokens, more than the %lld and %lld that were set aside",
-             (long long)usage->prompt_tokens, (long long)usage->completion_tokens, (long long)ticket->input_bound,
-             (long long)ticket->output_maximum);
+             (long long)usage->prompt_tokens, (long long)usage->completion_tokens,
+             (long long)ticket->request.input_bound, (long long)ticket->request.output_maximum);
     log_line(pool->options.log, LOG_ERROR, "%s %s; it is not asked again in this run",
              pool->options.settings->endpoints[ticket->endpoint].name, ticket->detail.message);
 }

@@ -18,11 +18,11 @@ static lane_t *lane_at(client_pool_t *pool, size_t model, size_t endpoint) {
 }
 
 lane_t *client_pool_lane(client_pool_t *pool, const ticket_t *ticket) {
-    return lane_at(pool, ticket->model, ticket->endpoint);
+    return lane_at(pool, ticket->request.model, ticket->endpoint);
 }
 
 static int64_t charge_at(const client_pool_t *pool, const ticket_t *ticket, size_t endpoint) {
-    return pool->options.settings->endpoints[endpoint].charge_bound ? ticket->charge_bound : ticket->charge_estimate;
+    return request_charge(&ticket->request, &pool->options.settings->endpoints[endpoint]);
 }
 
 /* --- queues --------------------------------------------------------------------------------------------- */
@@ -30,7 +30,7 @@ static int64_t charge_at(const client_pool_t *pool, const ticket_t *ticket, size
 /* Tickets wait in the order of their jobs: one that was refused by a cap, or has to be tried again, does not lose its
  * turn to those that came after it. */
 void client_pool_enqueue(client_pool_t *pool, ticket_t *ticket) {
-    ticket_queue_t *queue = &pool->queues[ticket->model];
+    ticket_queue_t *queue = &pool->queues[ticket->request.model];
     ticket_t *before = queue->last;
     if (before && before->job->turn > ticket->job->turn)
         for (before = NULL; (before ? before->next : queue->first)->job->turn < ticket->job->turn;)
@@ -92,12 +92,13 @@ static bool has_room(const place_t *place, const lane_t *lane, int64_t place_mos
 static int64_t ready_at(client_pool_t *pool, const ticket_t *ticket, size_t endpoint, int64_t now) {
     const settings_t *settings = pool->options.settings;
     place_t *place = &pool->places[endpoint];
-    lane_t *lane = lane_at(pool, ticket->model, endpoint);
+    lane_t *lane = lane_at(pool, ticket->request.model, endpoint);
     if (place->breaker.state == BREAKER_SHUT)
         return INT64_MAX;
     if (!breaker_allows(&place->breaker, now))
         return place->breaker.state == BREAKER_OPEN ? place->breaker.until : INT64_MAX;
-    if (!has_room(place, lane, settings->endpoints[endpoint].concurrency, settings->models[ticket->model].concurrency))
+    if (!has_room(place, lane, settings->endpoints[endpoint].concurrency,
+                  settings->models[ticket->request.model].concurrency))
         return INT64_MAX;
     int64_t charge = charge_at(pool, ticket, endpoint);
     int64_t a = limiter_ready_at(place->limiter, now, charge);
@@ -107,7 +108,7 @@ static int64_t ready_at(client_pool_t *pool, const ticket_t *ticket, size_t endp
 
 /* The first endpoint at which the ticket may start now, else SIZE_MAX and in *when the earliest known time. */
 static size_t choose_endpoint(client_pool_t *pool, const ticket_t *ticket, int64_t now, int64_t *when) {
-    const model_settings_t *model = &pool->options.settings->models[ticket->model];
+    const model_settings_t *model = &pool->options.settings->models[ticket->request.model];
     *when = INT64_MAX;
     for (size_t i = 0; i < model->endpoint_count; i++) {
         size_t endpoint = model->endpoints[i];
@@ -124,7 +125,7 @@ static size_t choose_endpoint(client_pool_t *pool, const ticket_t *ticket, int64
 
 static void ask_for_reservation(client_pool_t *pool, ticket_t *ticket, size_t endpoint, int64_t now) {
     place_t *place = &pool->places[endpoint];
-    lane_t *lane = lane_at(pool, ticket->model, endpoint);
+    lane_t *lane = lane_at(pool, ticket->request.model, endpoint);
     int64_t charge = charge_at(pool, ticket, endpoint);
     limiter_take(place->limiter, now, charge);
     limiter_take(lane->limiter, now, charge);
@@ -147,7 +148,7 @@ void client_pool_release_grant(client_pool_t *pool, const ticket_t *ticket) {
 /* A ticket that no endpoint could ever take, however long it waits. */
 static bool never_fits(client_pool_t *pool, const ticket_t *ticket) {
     const settings_t *settings = pool->options.settings;
-    const model_settings_t *model = &settings->models[ticket->model];
+    const model_settings_t *model = &settings->models[ticket->request.model];
     for (size_t i = 0; i < model->endpoint_count; i++) {
         size_t endpoint = model->endpoints[i];
         int64_t charge = charge_at(pool, ticket, endpoint);
@@ -189,7 +190,7 @@ static int64_t pump_queue(client_pool_t *pool, ticket_queue_t *queue, int64_t no
 /* Why a waiting ticket cannot start without outside help; false: it can, some time. */
 static bool ticket_is_stuck(client_pool_t *pool, const ticket_t *ticket, int64_t now, stall_t *stall) {
     const settings_t *settings = pool->options.settings;
-    const model_settings_t *model = &settings->models[ticket->model];
+    const model_settings_t *model = &settings->models[ticket->request.model];
     if (ticket->parked && ticket->parked_until == INT64_MAX) {
         stall->kind = ticket->hopeless ? STALL_CONFIG : STALL_CAP;
         snprintf(stall->message, sizeof stall->message, "%s", ticket->refusal);
@@ -275,7 +276,8 @@ static void on_ticket(client_pool_t *pool, ticket_t *ticket) {
     if (never_fits(pool, ticket)) {
         job_fail(ticket->job, true, "bound",
                  "one request is charged %lld tokens, more than tpm of every endpoint of %s; raise tpm",
-                 (long long)ticket->charge_estimate, pool->options.settings->models[ticket->model].name);
+                 (long long)ticket->request.charge_estimate,
+                 pool->options.settings->models[ticket->request.model].name);
         actor_tell(ticket->owner, pool->self, MSG_RETURNED, 0, ticket, ticket_free);
         return;
     }

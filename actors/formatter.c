@@ -8,20 +8,20 @@
 #include "actors/results.h"
 #include "actors/stage.h"
 #include "core/base/memory.h"
-#include "core/llm/tokens.h"
 #include "prompts/explain.h"
 #include "store/records.h"
 
 /* Renders with as few few-shot examples left out as the model's context asks for. False: too long even without any. */
-static bool render_to_fit(const model_settings_t *model, const template_t *template, const split_list_t *records,
-                          double threshold, int64_t output, ticket_t *ticket) {
+static bool render_to_fit(const settings_t *settings, const template_t *template, const split_list_t *records,
+                          double threshold, ticket_t *ticket) {
+    const model_settings_t *model = &settings->models[ticket->request.model];
+    int64_t output = settings->explain_output;
     size_t examples = explain_example_count(template);
     for (size_t dropped = 0; dropped <= examples; dropped++) {
-        message_list_clear(&ticket->messages);
-        explain_messages(template, records, threshold, dropped, &ticket->messages);
-        llm_request_t request = {.kind = LLM_CHAT, .messages = &ticket->messages};
-        ticket->dropped = (int64_t)dropped;
-        if (tokens_input_estimate(&request, model->bytes_per_token) + output <= model->context_tokens)
+        message_list_clear(&ticket->request.messages);
+        explain_messages(template, records, threshold, dropped, &ticket->request.messages);
+        ticket->request.dropped = (int64_t)dropped;
+        if (request_input_estimate(&ticket->request, settings) + output <= model->context_tokens)
             return true;
     }
     return false;
@@ -29,8 +29,8 @@ static bool render_to_fit(const model_settings_t *model, const template_t *templ
 
 static stage_built_t build_explain(const stage_options_t *options, store_txn_t *txn, ticket_t *ticket) {
     const settings_t *settings = sweep_settings(options->sweep);
-    const model_settings_t *model = &settings->models[ticket->model];
     job_t *job = ticket->job;
+    const model_settings_t *model = &settings->models[job->model];
     error_info_t error;
     double threshold;
     neuron_record_t *read = options->neuron ? NULL : records_get(txn, job->neuron, &error);
@@ -41,20 +41,20 @@ static stage_built_t build_explain(const stage_options_t *options, store_txn_t *
     }
     split_list_t train = neuron_split(neuron, SPLIT_TRAIN);
     stage_built_t built = STAGE_BUILT_FAILURE;
+    request_begin(&ticket->request, settings, LLM_CHAT, job->model);
     if (train.count == 0)
         job_fail(job, true, "records", "%s has no activation records to explain from", neuron->id);
     else if (!neuron_threshold(neuron, &threshold))
         job_fail(job, true, "records", "%s has no quantile boundaries; give its record set a threshold", neuron->id);
-    else if (!render_to_fit(model, sweep_explain_template(options->sweep, job->chain.format), &train, threshold,
-                            settings->explain_output, ticket))
+    else if (!render_to_fit(settings, sweep_explain_template(options->sweep, job->chain.format), &train, threshold,
+                            ticket))
         job_fail(job, true, "context",
                  "the prompt needs more than context_tokens = %lld of %s even without few-shot examples",
                  (long long)model->context_tokens, model->name);
     else
         built = STAGE_BUILT_REQUEST;
-    ticket->kind = LLM_CHAT;
-    ticket->sample = job->chain.sample;
-    ticket->parameters = (llm_parameters_t){
+    ticket->request.sample = job->chain.sample;
+    ticket->request.parameters = (llm_parameters_t){
         .temperature = settings->temperature, .top_p = settings->top_p, .max_output_tokens = settings->explain_output};
     neuron_split_free(&train);
     neuron_record_free(read);
@@ -66,7 +66,7 @@ static bool derive_explain(ticket_t *ticket, const char *body, size_t length, st
     llm_answer_t answer = {0};
     llm_usage_t usage;
     error_info_t error;
-    explain_result_t result = {.dropped = ticket->dropped, .request = ticket->request};
+    explain_result_t result = {.dropped = ticket->request.dropped, .request = ticket->request.id};
     bool ok = llm_answer_parse(LLM_CHAT, body, length, &answer, &error) && explain_parse(&answer, &result.text, &error);
     llm_usage_read(body, length, &usage);
     result.prompt_tokens = usage.present ? usage.prompt_tokens : -1;

@@ -42,30 +42,10 @@ void ticket_free(void *pointer) {
     if (!ticket)
         return;
     job_free(ticket->job);
-    free(ticket->lineage);
-    message_list_clear(&ticket->messages);
-    buffer_free(&ticket->prompt);
-    free(ticket->inputs);
-    buffer_free(&ticket->written);
+    request_clear(&ticket->request);
     buffer_free(&ticket->body);
     buffer_free(&ticket->packed);
     free(ticket);
-}
-
-llm_request_t ticket_request(const ticket_t *ticket, const settings_t *settings, const char **inputs) {
-    for (size_t i = 0; i < ticket->input_count; i++)
-        inputs[i] = ticket->job->texts[ticket->inputs[i]];
-    return (llm_request_t){
-        .kind = ticket->kind,
-        .lineage = ticket->lineage ? ticket->lineage : settings->models[ticket->model].lineage,
-        .messages = &ticket->messages,
-        .prompt = buffer_text(&ticket->prompt),
-        .prompt_length = ticket->prompt.length,
-        .inputs = inputs,
-        .input_count = ticket->input_count,
-        .parameters = ticket->parameters,
-        .sample = ticket->sample,
-    };
 }
 
 write_t *write_create(write_kind_t kind, actor_t *reply_to, void *context, void (*release_context)(void *)) {
@@ -84,7 +64,6 @@ void write_free(void *pointer) {
     if (write->context && write->release_context)
         write->release_context(write->context);
     buffer_free(&write->packed);
-    free(write->embed_keys);
     buffer_free(&write->result);
     for (size_t i = 0; i < write->vector_count; i++)
         free(write->vectors[i].values);

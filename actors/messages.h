@@ -18,7 +18,7 @@
 #define GLIA_ACTORS_MESSAGES_H
 
 #include "actors/sweep.h"
-#include "core/llm/wire.h"
+#include "actors/sweep/request.h"
 #include "core/net/retry.h"
 #include "core/runtime/actor.h"
 #include "store/journal.h"
@@ -98,23 +98,8 @@ enum { ANY_ENDPOINT = -1 };
 typedef struct ticket {
     job_t *job;
     actor_t *owner; /* the stage that gets the answer */
-    size_t model;
-    int pinned; /* endpoint index, or ANY_ENDPOINT */
-    /* the request (EMBED: inputs are `inputs`) */
-    llm_kind_t kind;
-    char *lineage; /* NULL: the model's */
-    message_list_t messages;
-    buffer_t prompt;
-    size_t input_count;
-    size_t *inputs; /* EMBED: indices into job->texts that are to be bought */
-    llm_parameters_t parameters;
-    buffer_t written; /* BATCH: the body to send as it stands; empty: it is made from what is above */
-    int64_t sample;
-    int64_t dropped; /* few-shot examples left out */
-    hash_t request;
-    int64_t input_bound, output_maximum;
-    int64_t charge_estimate, charge_bound; /* against tokens/min */
-    money_t worst_case;
+    int pinned;     /* endpoint index, or ANY_ENDPOINT */
+    request_t request;
     /* the attempt under way */
     size_t endpoint;
     int tries;            /* that count */
@@ -139,8 +124,6 @@ typedef struct ticket {
 } ticket_t;
 
 void ticket_free(void *ticket); /* with its job; NULL is fine */
-/* The request as wire.h takes it; borrowed members. `inputs` is [input_count], made by the caller from job->texts. */
-llm_request_t ticket_request(const ticket_t *ticket, const settings_t *settings, const char **inputs);
 
 /* --- writes ------------------------------------------------------------------------------------------ */
 
@@ -155,7 +138,7 @@ typedef struct write {
     attempt_t *attempt; /* borrowed from the context; the commit sets number and response */
     buffer_t packed;    /* END with a response: its body as stored; else empty */
     size_t embed_count;
-    hash_t *embed_keys; /* [embed_count], owned */
+    const hash_t *embed_keys; /* [embed_count], borrowed from the context */
     /* RESULT, FAILURE */
     uint32_t run;
     const job_t *job;    /* borrowed from the context */

@@ -62,29 +62,22 @@ stage_built_t probe_build(const settings_t *settings, ticket_t *ticket) {
     job_t *job = ticket->job;
     const endpoint_settings_t *endpoint = &settings->endpoints[job->endpoint];
     ticket->pinned = (int)job->endpoint;
-    ticket->kind = job->probe;
+    ticket->request.kind = job->probe;
+    ticket->request.model = job->model;
     /* What one endpoint answers says nothing about another: its place is part of whose answer it is. */
-    ticket->lineage =
+    ticket->request.lineage =
         memory_format("probe %s %s %s %s", endpoint->name, endpoint->standin ? "standin:" : endpoint->base_url,
                       settings->models[job->model].lineage, settings->models[job->model].wire_name);
-    ticket->parameters = (llm_parameters_t){.temperature = NAN, .top_p = NAN, .max_output_tokens = 16};
+    ticket->request.parameters = (llm_parameters_t){.temperature = NAN, .top_p = NAN, .max_output_tokens = 16};
     switch (job->probe) {
-    case LLM_CHAT: message_list_add(&ticket->messages, "user", probe_text, strlen(probe_text)); break;
+    case LLM_CHAT: message_list_add(&ticket->request.messages, "user", probe_text, strlen(probe_text)); break;
     case LLM_COMPLETION:
-        buffer_append_text(&ticket->prompt, probe_text);
-        ticket->parameters.max_output_tokens = 1;
-        ticket->parameters.echo = ticket->parameters.logprobs = true;
-        ticket->parameters.top_logprobs = settings->top_logprobs;
+        buffer_append_text(&ticket->request.prompt, probe_text);
+        ticket->request.parameters.max_output_tokens = 1;
+        ticket->request.parameters.echo = ticket->request.parameters.logprobs = true;
+        ticket->request.parameters.top_logprobs = settings->top_logprobs;
         break;
-    case LLM_EMBEDDING:
-        job->text_count = 1;
-        job->texts = MEMORY_NEW_ARRAY(1, char *);
-        job->keys = MEMORY_NEW_ARRAY(1, hash_t);
-        job->texts[0] = memory_copy_string(probe_text);
-        job->keys[0] = job->id;
-        ticket->input_count = 1;
-        ticket->inputs = MEMORY_NEW_ARRAY(1, size_t);
-        break;
+    case LLM_EMBEDDING: request_add_input(&ticket->request, probe_text, job->id); break;
     }
     return STAGE_BUILT_REQUEST;
 }

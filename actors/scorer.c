@@ -145,27 +145,27 @@ static stage_built_t build_embed(const stage_options_t *options, store_txn_t *tx
                                  stage_product_t *product) {
     const settings_t *settings = sweep_settings(options->sweep);
     job_t *job = ticket->job;
-    ticket->kind = LLM_EMBEDDING;
-    ticket->parameters = (llm_parameters_t){.temperature = NAN, .top_p = NAN, .dimensions = settings->dimensions};
-    ticket->inputs = MEMORY_NEW_ARRAY(job->text_count, size_t);
+    request_begin(&ticket->request, settings, LLM_EMBEDDING, job->model);
+    ticket->request.parameters =
+        (llm_parameters_t){.temperature = NAN, .top_p = NAN, .dimensions = settings->dimensions};
     for (size_t i = 0; i < job->text_count; i++) {
         store_bytes_t floats;
         if (!embedding_get(txn, job->keys[i], &floats) && !derive_linked(txn, job->keys[i], product))
-            ticket->inputs[ticket->input_count++] = i;
+            request_add_input(&ticket->request, job->texts[i], job->keys[i]);
     }
-    return ticket->input_count > 0 ? STAGE_BUILT_REQUEST : STAGE_BUILT_RESULT;
+    return ticket->request.input_count > 0 ? STAGE_BUILT_REQUEST : STAGE_BUILT_RESULT;
 }
 
 static bool derive_embed(ticket_t *ticket, const char *body, size_t length, stage_product_t *product) {
     size_t dimensions;
     error_info_t error;
-    float *rows = llm_embedding_parse(body, length, ticket->input_count, &dimensions, &error);
+    float *rows = llm_embedding_parse(body, length, ticket->request.input_count, &dimensions, &error);
     if (!rows) {
         job_fail(ticket->job, true, "parse", "%s", error.message);
         return false;
     }
-    for (size_t i = 0; i < ticket->input_count; i++)
-        stage_product_add_vector(product, ticket->job->keys[ticket->inputs[i]],
+    for (size_t i = 0; i < ticket->request.input_count; i++)
+        stage_product_add_vector(product, ticket->request.keys[i],
                                  memory_copy(rows + i * dimensions, dimensions * sizeof(float)), dimensions);
     product->trim = true;
     free(rows);

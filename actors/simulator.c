@@ -5,7 +5,6 @@
 #include "actors/results.h"
 #include "actors/stage.h"
 #include "core/base/memory.h"
-#include "core/llm/tokens.h"
 #include "prompts/simulate.h"
 #include "store/records.h"
 
@@ -53,19 +52,20 @@ static int64_t repeat_output(const model_settings_t *model, const activation_rec
 static bool write_to_fit(const stage_options_t *options, const activation_record_t *record, ticket_t *ticket,
                          int64_t *need) {
     const settings_t *settings = sweep_settings(options->sweep);
-    const model_settings_t *model = &settings->models[ticket->model];
+    const model_settings_t *model = &settings->models[ticket->request.model];
     const template_t *template = sweep_simulate_template(options->sweep);
     const char *explanation = ticket->job->explanation;
     for (size_t dropped = 0; dropped <= simulate_example_count(template); dropped++) {
-        buffer_clear(&ticket->prompt);
-        message_list_clear(&ticket->messages);
-        if (ticket->kind == LLM_COMPLETION)
-            simulate_echo_prompt(template, explanation, dropped, record->tokens, record->count, &ticket->prompt);
+        buffer_clear(&ticket->request.prompt);
+        message_list_clear(&ticket->request.messages);
+        if (ticket->request.kind == LLM_COMPLETION)
+            simulate_echo_prompt(template, explanation, dropped, record->tokens, record->count,
+                                 &ticket->request.prompt);
         else
-            simulate_repeat_messages(template, explanation, dropped, record->tokens, record->count, &ticket->messages);
-        llm_request_t request = ticket_request(ticket, settings, NULL);
-        *need = tokens_input_estimate(&request, model->bytes_per_token) + ticket->parameters.max_output_tokens;
-        ticket->dropped = (int64_t)dropped;
+            simulate_repeat_messages(template, explanation, dropped, record->tokens, record->count,
+                                     &ticket->request.messages);
+        *need = request_input_estimate(&ticket->request, settings) + ticket->request.parameters.max_output_tokens;
+        ticket->request.dropped = (int64_t)dropped;
         if (*need <= model->context_tokens)
             return true;
     }
@@ -76,14 +76,14 @@ static stage_built_t simulator_build(const stage_options_t *options, store_txn_t
                                      stage_product_t *product) {
     (void)product;
     const settings_t *settings = sweep_settings(options->sweep);
-    const model_settings_t *model = &settings->models[ticket->model];
     job_t *job = ticket->job;
+    const model_settings_t *model = &settings->models[job->model];
     subject_t subject;
     if (!subject_open(options, txn, job, &subject))
         return STAGE_BUILT_FAILURE;
     bool echo = settings->mode == SIMULATE_ECHO;
-    ticket->kind = echo ? LLM_COMPLETION : LLM_CHAT;
-    ticket->parameters = (llm_parameters_t){
+    request_begin(&ticket->request, settings, echo ? LLM_COMPLETION : LLM_CHAT, job->model);
+    ticket->request.parameters = (llm_parameters_t){
         .temperature = settings->simulate_temperature,
         .top_p = NAN,
         .max_output_tokens = echo ? 1 : repeat_output(model, subject.record),
@@ -114,7 +114,8 @@ static bool simulator_derive(const stage_options_t *options, store_txn_t *txn, t
     llm_usage_t usage;
     error_info_t error;
     size_t unseen = 0;
-    simulate_result_t result = {.count = subject.record->count, .dropped = ticket->dropped, .request = ticket->request};
+    simulate_result_t result = {
+        .count = subject.record->count, .dropped = ticket->request.dropped, .request = ticket->request.id};
     result.expected = MEMORY_NEW_ARRAY(result.count, double);
     llm_usage_read(body, length, &usage);
     result.prompt_tokens = usage.present ? usage.prompt_tokens : -1;

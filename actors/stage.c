@@ -6,7 +6,6 @@
 
 #include "actors/batch_line.h"
 #include "core/base/memory.h"
-#include "core/llm/tokens.h"
 #include "store/responses.h"
 
 typedef struct {
@@ -46,38 +45,13 @@ void stage_product_add_vector(stage_product_t *product, hash_t key, float *value
 
 /* --- on a worker ------------------------------------------------------------------------------------------ */
 
-/* Identity and bounds of a request that is still to be written. */
-static void finish_request(const settings_t *settings, ticket_t *ticket) {
-    const char **inputs = MEMORY_NEW_ARRAY(ticket->input_count + 1, const char *);
-    llm_request_t request = ticket_request(ticket, settings, inputs);
-    ticket->request = llm_request_identity(&request);
-    ticket->input_bound = tokens_input_bound(&request);
-    ticket->output_maximum = ticket->kind == LLM_EMBEDDING ? 0 : ticket->parameters.max_output_tokens;
-    ticket->charge_estimate = tokens_rate_charge(&request);
-    free(inputs);
-}
-
-/* Identity, bounds and worst-case cost of a request that build has filled in. */
-static void finish_ticket(const stage_options_t *options, ticket_t *ticket) {
-    const settings_t *settings = sweep_settings(options->sweep);
-    if (ticket->written.length > 0) {
-        ticket->input_bound = tokens_body_bound(ticket->written.length);
-        ticket->charge_estimate = tokens_body_charge(ticket->written.length, ticket->output_maximum);
-    } else {
-        finish_request(settings, ticket);
-    }
-    ticket->charge_bound = ticket->input_bound + ticket->output_maximum;
-    ticket->worst_case =
-        price_worst_case(&settings->models[ticket->model].price, ticket->input_bound, ticket->output_maximum);
-}
-
 stage_built_t stage_build(const stage_options_t *options, const stage_steps_t *steps, store_txn_t *txn,
                           ticket_t *ticket, stage_product_t *product, uint64_t *stored) {
     *stored = 0;
     stage_built_t built = steps->build(options, txn, ticket, product);
     if (built == STAGE_BUILT_REQUEST) {
-        finish_ticket(options, ticket);
-        *stored = response_find(txn, ticket->request);
+        request_finish(&ticket->request, sweep_settings(options->sweep));
+        *stored = response_find(txn, ticket->request.id);
     }
     return built;
 }
@@ -107,10 +81,10 @@ static uint64_t probe_again(stage_work_t *work, store_txn_t *txn) {
     ticket_t *ticket = work->ticket;
     ticket->job->outcome = OUTCOME_NONE;
     ticket->job->trouble = (job_trouble_t){0};
-    ticket->sample++;
-    finish_ticket(&work->stage->options, ticket);
+    ticket->request.sample++;
+    request_finish(&ticket->request, sweep_settings(work->stage->options.sweep));
     work->built = STAGE_BUILT_REQUEST;
-    uint64_t response = response_find(txn, ticket->request);
+    uint64_t response = response_find(txn, ticket->request.id);
     if (response)
         derive_from_store(work, txn, response);
     return response;
@@ -184,7 +158,7 @@ static void write_outcome(stage_t *stage, ticket_t *ticket, write_kind_t kind, s
         write->result = product->result;
         write->vectors = product->vectors;
         write->vector_count = product->vector_count;
-        write->trim = product->trim ? ticket->request : (hash_t){{0}};
+        write->trim = product->trim ? ticket->request.id : (hash_t){{0}};
         *product = (stage_product_t){0};
     }
     actor_tell(stage->options.archivist, stage->self, MSG_WRITE, 0, write, write_free);
@@ -227,7 +201,6 @@ void stage_receive(actor_t *self, void *state, actor_message_t *message) {
     case MSG_JOB: {
         ticket_t *ticket = MEMORY_NEW(ticket_t);
         ticket->job = payload;
-        ticket->model = ticket->job->model;
         ticket->pinned = ANY_ENDPOINT;
         message->payload = NULL;
         submit(stage, ticket, false);

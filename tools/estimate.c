@@ -9,7 +9,6 @@
 #include "actors/results.h"
 #include "actors/stage.h"
 #include "core/base/memory.h"
-#include "core/llm/tokens.h"
 #include "prompts/explain.h"
 #include "store/records.h"
 #include "store/responses.h"
@@ -31,7 +30,7 @@ typedef struct {
 /* What stays of an answer whose raw response is trimmed: rows of the request and the attempt, and the result. */
 static double disk_of_result(const settings_t *settings, const ticket_t *ticket) {
     enum { ROWS = 600, TOKENS = 64, DIMENSIONS = 1536 };
-    if (ticket->kind != LLM_EMBEDDING)
+    if (ticket->request.kind != LLM_EMBEDDING)
         return ROWS + TOKENS * sizeof(double);
     return ROWS + sizeof(float) * (double)(settings->dimensions ? settings->dimensions : DIMENSIONS);
 }
@@ -42,42 +41,40 @@ static double disk_of(const settings_t *settings, const ticket_t *ticket, double
     double text = 800 + 4 * output;
     if (settings->keep_raw == KEEP_EXPLANATIONS && ticket->job->stage != STAGE_EXPLAIN)
         return disk_of_result(settings, ticket);
-    if (ticket->kind == LLM_EMBEDDING)
-        text = 12.0 * 1536 * (double)ticket->input_count;
-    if (ticket->parameters.logprobs)
-        text += (ticket->parameters.echo ? input : output) * (60 + 26.0 * ticket->parameters.top_logprobs) / 8;
+    if (ticket->request.kind == LLM_EMBEDDING)
+        text = 12.0 * 1536 * (double)ticket->request.input_count;
+    if (ticket->request.parameters.logprobs)
+        text += (ticket->request.parameters.echo ? input : output) *
+                (60 + 26.0 * ticket->request.parameters.top_logprobs) / 8;
     return text + 600;
 }
 
 static void add_request(plan_t *plan, const ticket_t *ticket) {
     const settings_t *settings = plan->settings;
-    const model_settings_t *model = &settings->models[ticket->model];
-    const char **inputs = MEMORY_NEW_ARRAY(ticket->input_count + 1, const char *);
-    llm_request_t request = ticket_request(ticket, settings, inputs);
-    double input = (double)tokens_input_estimate(&request, model->bytes_per_token);
-    free(inputs);
-    double output = (double)ticket->output_maximum;
+    const model_settings_t *model = &settings->models[ticket->request.model];
+    double input = (double)request_input_estimate(&ticket->request, settings);
+    double output = (double)ticket->request.output_maximum;
     if (ticket->job->stage == STAGE_EXPLAIN)
         output = fmin(output, TYPICAL_OUTPUT);
     else if (ticket->job->stage == STAGE_SIMULATE && settings->mode == SIMULATE_REPEAT)
         output *= 0.6;
     estimate_sums_t *all = plan->sums;
-    estimate_t *sums[] = {&all->stages[ticket->job->stage], &all->models[ticket->model],
-                          &all->cells[(size_t)ticket->job->stage * all->model_count + ticket->model]};
+    estimate_t *sums[] = {&all->stages[ticket->job->stage], &all->models[ticket->request.model],
+                          &all->cells[(size_t)ticket->job->stage * all->model_count + ticket->request.model]};
     for (size_t i = 0; i < 3; i++) {
         sums[i]->requests++;
         sums[i]->input_tokens += input;
         sums[i]->output_tokens += output;
         sums[i]->expected +=
             money_to_dollars(model->price.input) * input + money_to_dollars(model->price.output) * output;
-        sums[i]->worst = money_add(sums[i]->worst, ticket->worst_case);
-        sums[i]->charge += (double)ticket->charge_estimate;
+        sums[i]->worst = money_add(sums[i]->worst, ticket->request.worst_case);
+        sums[i]->charge += (double)ticket->request.charge_estimate;
         sums[i]->disk += disk_of(settings, ticket, input, output);
     }
 }
 
 static void plan_job(plan_t *plan, store_txn_t *txn, job_t *job, const stage_steps_t *steps) {
-    ticket_t ticket = {.job = job, .model = job->model, .pinned = ANY_ENDPOINT};
+    ticket_t ticket = {.job = job, .pinned = ANY_ENDPOINT};
     stage_product_t product = {0};
     uint64_t stored;
     stage_built_t built = stage_build(&plan->stage, steps, txn, &ticket, &product, &stored);
@@ -87,12 +84,10 @@ static void plan_job(plan_t *plan, store_txn_t *txn, job_t *job, const stage_ste
         add_request(plan, &ticket);
     else if (built == STAGE_BUILT_FAILURE && plan->sums->too_long++ == 0)
         snprintf(plan->sums->first_trouble, sizeof plan->sums->first_trouble, "%s", job->trouble.message);
-    plan->sums->dropped += ticket.dropped > 0;
+    plan->sums->dropped += ticket.request.dropped > 0;
     ticket.job = NULL;
     stage_product_clear(&product);
-    message_list_clear(&ticket.messages);
-    buffer_free(&ticket.prompt);
-    free(ticket.inputs);
+    request_clear(&ticket.request);
 }
 
 /* --- one chain ------------------------------------------------------------------------------------------- */

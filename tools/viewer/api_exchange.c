@@ -20,22 +20,22 @@ typedef struct {
 
 static void write_request(const ticket_t *ticket, buffer_t *out) {
     field_open(out, "messages", '[');
-    for (size_t i = 0; i < ticket->messages.count; i++) {
+    for (size_t i = 0; i < ticket->request.messages.count; i++) {
         field_open(out, NULL, '{');
-        field_text(out, "role", ticket->messages.messages[i].role);
-        field_bytes(out, "content", ticket->messages.messages[i].content, ticket->messages.messages[i].length);
+        field_text(out, "role", ticket->request.messages.messages[i].role);
+        field_bytes(out, "content", ticket->request.messages.messages[i].content, ticket->request.messages.messages[i].length);
         field_close(out, '}');
     }
-    if (ticket->prompt.length > 0) {
+    if (ticket->request.prompt.length > 0) {
         field_open(out, NULL, '{');
         field_text(out, "role", "prompt");
-        field_bytes(out, "content", ticket->prompt.data, ticket->prompt.length);
+        field_bytes(out, "content", ticket->request.prompt.data, ticket->request.prompt.length);
         field_close(out, '}');
     }
     field_close(out, ']');
-    field_number(out, "temperature", ticket->parameters.temperature);
-    field_integer(out, "max_output_tokens", ticket->parameters.max_output_tokens);
-    field_integer(out, "examples_dropped", ticket->dropped);
+    field_number(out, "temperature", ticket->request.parameters.temperature);
+    field_integer(out, "max_output_tokens", ticket->request.parameters.max_output_tokens);
+    field_integer(out, "examples_dropped", ticket->request.dropped);
 }
 
 static void write_answer(store_txn_t *txn, hash_t request, buffer_t *out) {
@@ -108,13 +108,13 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
         ticket->job->neuron = outcome->neuron;
         ticket->job->record = explain ? 0 : (size_t)ask->record;
         ticket->job->explanation = memory_copy_string(outcome->explanation.text);
-        ticket->job->model = ticket->model = explain ? outcome->chain.explainer : view->settings->simulator;
+        ticket->job->model = explain ? outcome->chain.explainer : view->settings->simulator;
         stage_options_t options = {.sweep = view->rendering, .store = ask->call->store, .run = view->run.number};
         stage_product_t product = {0};
         uint64_t stored;
         if (stage_build(&options, explain ? &formatter_steps : &simulator_steps, txn, ticket, &product, &stored) ==
                 STAGE_BUILT_REQUEST &&
-            hash_equal(ticket->request, request)) {
+            hash_equal(ticket->request.id, request)) {
             same = true;
             write_request(ticket, out);
         }
