@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/text.h"
+#include "core/base/utf8.h"
 
 /* The length of `text` without a last character that was cut in two (cutting leaves its first bytes). */
 static size_t whole_characters(const char *text, size_t length) {

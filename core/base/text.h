@@ -1,4 +1,4 @@
-/* text.h - bytes, UTF-8 and small text chores. */
+/* text.h - bytes as people and terminals read them, and small text chores. (UTF-8 itself: utf8.h.) */
 #ifndef GLIA_BASE_TEXT_H
 #define GLIA_BASE_TEXT_H
 
@@ -7,16 +7,8 @@
 #include <stdint.h>
 
 #include "core/base/buffer.h"
+#include "core/base/utf8.h"
 
-/* The length of the longest prefix of whole, valid UTF-8 characters (`length` if all is valid). */
-size_t text_utf8_valid_prefix(const char *bytes, size_t length);
-/* Decodes the character at bytes[0]; returns its length in bytes, 0 if it is not valid. */
-size_t text_utf8_decode(const char *bytes, size_t length, uint32_t *character);
-/* Of bytes that text_utf8_decode() refuses: how many of them one U+FFFD stands for (the "maximal subpart" of the
- * Unicode standard, chapter 3.9, as in Python and browsers); at least 1 unless `length` is 0. */
-size_t text_utf8_invalid_run(const char *bytes, size_t length);
-/* Encodes; returns 1..4. What is no character (a surrogate, past 10FFFF) is encoded as U+FFFD. */
-size_t text_utf8_encode(uint32_t character, char out[4]);
 /* Appends `bytes` so that a terminal or a line-based file shows them as one line and in the order they stand in:
  * newline, tab and other controls as \n, \t, \xNN; bytes that are not UTF-8, and what turns the direction of writing
  * (U+202E and its like), as \xNN. */
