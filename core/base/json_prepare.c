@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "core/base/json.h"
-#include "core/base/json_text.h"
+#include "core/base/json_scan.h"
 #include "core/base/memory.h"
 
 typedef struct {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/base/json_scan.h"
 
 static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -13,22 +14,6 @@ static const char *skip_space(const char *at, const char *end) {
     while (at < end && is_space(*at))
         at++;
     return at;
-}
-
-/* memchr looks at many bytes at once, and most strings have few quotes and backslashes. */
-const char *json_string_end(const char *at, const char *end) {
-    const char *quote = at;
-    while (at < end) {
-        if (quote <= at && !(quote = memchr(at, '"', (size_t)(end - at))))
-            quote = end;
-        const char *backslash = memchr(at, '\\', (size_t)(quote - at));
-        if (!backslash)
-            return quote < end ? quote + 1 : end;
-        at = end - backslash > 1 ? backslash + 2 : end;
-        if (quote < at)
-            quote = at; /* it was escaped */
-    }
-    return end;
 }
 
 static const char *skip_value(const char *at, const char *end) {

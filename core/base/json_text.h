@@ -28,9 +28,6 @@ bool json_members_next(json_members_t *members);
 /* Whether a key, as the text has it, means `name`. */
 bool json_key_is(json_span_t key, const char *name);
 
-/* `at` is behind the opening quote of a string; the result is behind its closing one, `end` if it has none. */
-const char *json_string_end(const char *at, const char *end);
-
 /* Appends the text without the whitespace between its parts: one line, otherwise byte for byte. False, with the buffer
  * as it was, when its maximum would be passed. */
 bool json_write_compact(buffer_t *buffer, const char *text, size_t length);

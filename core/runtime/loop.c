@@ -18,7 +18,7 @@
 #include "core/base/hash.h"
 #include "core/base/memory.h"
 #include "core/runtime/histogram.h"
-#include "core/runtime/watches.h"
+#include "core/runtime/loop_watches.h"
 
 enum {
     LAG_PERIOD_MS = 20,

@@ -1,11 +1,11 @@
-/* watches.h - file descriptors on an epoll set of their own; private to loop.c.
+/* loop_watches.h - file descriptors on an epoll set of their own; private to loop.c.
  *
  * libuv's uv_poll_start takes a descriptor out of the kernel's set and puts it back at every change: five system calls
  * for an exchange on a kept connection. Here a change is only noted, and what it comes to is told to the kernel once,
  * before the loop waits; for most exchanges that is nothing. What a watch is: loop.h.
  */
-#ifndef GLIA_RUNTIME_WATCHES_H
-#define GLIA_RUNTIME_WATCHES_H
+#ifndef GLIA_RUNTIME_LOOP_WATCHES_H
+#define GLIA_RUNTIME_LOOP_WATCHES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
-/* watches.c - changes are collected in a list and applied before the loop waits; events go by number, so that one for
- * a watch that an earlier `fire` freed finds nobody. */
-#include "core/runtime/watches.h"
+/* loop_watches.c - changes are collected in a list and applied before the loop waits; events go by number, so that one
+ * for a watch that an earlier `fire` freed finds nobody. */
+#include "core/runtime/loop_watches.h"
 
 #include <errno.h>
 #include <stdint.h>
