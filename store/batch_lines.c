@@ -2,8 +2,8 @@
 #include "store/batch_lines.h"
 
 #include "core/base/pack.h"
+#include "store/batch_lines_private.h"
 #include "store/key.h"
-#include "store/values.h"
 
 enum { BATCH_LINE_FIRST = 1, BATCH_LINE_VERSION = 2, BATCH_LINE_ITEMS = 8 };
 

@@ -6,8 +6,8 @@
 
 #include "core/base/memory.h"
 #include "core/base/pack.h"
+#include "store/journal_private.h"
 #include "store/key.h"
-#include "store/values.h"
 
 enum {
     JOB_VALUE_VERSION = 1,

@@ -15,7 +15,7 @@
 #include "core/base/memory.h"
 #include "store/env_private.h"
 #include "store/key.h"
-#include "store/values.h"
+#include "store/ledger_private.h"
 
 /* More than any answer has; keeps sums of what an endpoint claims within their type. */
 static const int64_t most_tokens = INT64_C(1000000000000);

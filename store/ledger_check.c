@@ -10,8 +10,8 @@
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "store/key.h"
+#include "store/ledger_private.h"
 #include "store/problems.h"
-#include "store/values.h"
 
 enum { PHASE_NONE, PHASE_RESERVED, PHASE_SETTLED, PHASE_VOID, PHASE_DOUBT, PHASE_RELEASED, PHASE_ILLEGAL };
 

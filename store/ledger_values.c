@@ -4,7 +4,7 @@
 
 #include "core/base/pack.h"
 #include "store/key.h"
-#include "store/values.h"
+#include "store/ledger_private.h"
 
 enum {
     ATTEMPT_VALUE_FIRST = 1, /* without era and reserved_now */

@@ -8,7 +8,7 @@
 #include "core/base/pack.h"
 #include "store/env_private.h"
 #include "store/key.h"
-#include "store/values.h"
+#include "store/recordings_private.h"
 
 enum {
     RECORDING_VALUE_VERSION = 1,

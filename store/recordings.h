@@ -68,7 +68,8 @@ void recording_progress_clear(recording_progress_t *progress);
 /* Excerpt `number` of the excerpts of that identity; stored once, shared by all records made from it (records.h). */
 bool excerpt_put(store_txn_t *txn, hash_t excerpts, uint32_t number, const token_t *tokens, size_t count,
                  error_info_t *error);
-/* tokens: [*count], owned: excerpt_tokens_free (values.h). False: not there, or it cannot be read. */
+/* tokens: [*count], owned: excerpt_tokens_free. False: not there, or it cannot be read. */
 bool excerpt_get(store_txn_t *txn, hash_t excerpts, uint32_t number, token_t **tokens, size_t *count);
+void excerpt_tokens_free(token_t *tokens, size_t count); /* also the tokens' bytes */
 
 #endif

@@ -11,8 +11,10 @@
 #include "core/base/pack.h"
 #include "core/neuron/neuron_codec.h"
 #include "store/env_private.h"
+#include "store/frame.h"
 #include "store/key.h"
-#include "store/values.h"
+#include "store/recordings.h"
+#include "store/records_private.h"
 
 enum {
     SHARED_VALUE_VERSION = 1,

@@ -10,7 +10,8 @@
 #include "core/base/pack.h"
 #include "store/env_private.h"
 #include "store/key.h"
-#include "store/values.h"
+#include "store/records_private.h"
+#include "store/runs.h"
 
 enum {
     SET_VALUE_VERSION = 1,

@@ -9,8 +9,7 @@
 
 #include "core/base/memory.h"
 #include "store/key.h"
-#include "store/responses.h"
-#include "store/values.h"
+#include "store/response_values.h"
 
 enum { SPAN = REQUEST_SLICES * REQUEST_STEP }; /* responses until a slice is put again */
 
@@ -182,7 +181,7 @@ static uint64_t find_new(struct request_index *index, store_txn_t *txn, hash_t r
     return search.number;
 }
 
-uint64_t response_find(store_txn_t *txn, hash_t request) {
+uint64_t request_index_find(store_txn_t *txn, hash_t request) {
     store_bytes_t value;
     if (store_get(txn, TABLE_REQUESTS, request.bytes, HASH_SIZE, &value)) {
         /* Not knowing whether a request was answered must not end in paying for it again. */

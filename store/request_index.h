@@ -7,7 +7,7 @@
  *
  *     REQUESTS has every response n with  n <= request_index_bound(id of n, number of the last response)
  *
- * response_find (responses.h) looks there; what is newer (REQUEST_STEP * REQUEST_SLICES responses at most) it finds in
+ * request_index_find looks there; what is newer (REQUEST_STEP * REQUEST_SLICES responses at most) it finds in
  * memory, where the first lookup of a process puts it and each later one adds what came since. Reading RESPONSES is all
  * that this needs, so nothing can be lost with it; a snapshot older than what memory has left reads them again.
  */
@@ -19,6 +19,8 @@
 
 enum { REQUEST_SLICES = 64, REQUEST_STEP = 256 };
 
+/* 0: the request has no response. */
+uint64_t request_index_find(store_txn_t *txn, hash_t request);
 /* The highest number of a response of the slice of `request` that the table has, if `last` is the last response. */
 uint64_t request_index_bound(hash_t request, uint64_t last);
 /* To be called in the transaction that appended response `number`, after it did. */

@@ -8,8 +8,9 @@
 #include "core/base/memory.h"
 #include "core/base/pack.h"
 #include "store/env_private.h"
+#include "store/frame.h"
 #include "store/key.h"
-#include "store/values.h"
+#include "store/runs_private.h"
 
 enum {
     RUN_VALUE_VERSION = 1,
