@@ -243,7 +243,7 @@ store_t *env_open_schema(const char *directory, store_mode_t mode, const store_o
         store->options = *options;
     }
     env_gate_create(store);
-    store->requests = request_index_create();
+    env_tenants_create(store, schema);
     if (env_place_open(&store->place, directory, mode, error)) {
         int code = env_lmdb_open(store);
         if (code == ENOENT && mode == STORE_READ) {
@@ -258,20 +258,6 @@ store_t *env_open_schema(const char *directory, store_mode_t mode, const store_o
     return NULL;
 }
 
-/* Tables that are missing were made before a migration is asked; rows that are there may stay. */
-static bool nothing_to_change(store_txn_t *txn, error_info_t *error) {
-    (void)txn;
-    (void)error;
-    return true;
-}
-
-store_t *store_open(const char *directory, store_mode_t mode, const store_options_t *options, error_info_t *error) {
-    static const env_migration_t migrations[] = {
-        {1, nothing_to_change}, {2, nothing_to_change}, {3, nothing_to_change}};
-    static const env_schema_t schema = {SCHEMA_VERSION, migrations, sizeof migrations / sizeof migrations[0]};
-    return env_open_schema(directory, mode, options, &schema, error);
-}
-
 void store_close(store_t *store) {
     if (store == NULL) {
         return;
@@ -279,7 +265,7 @@ void store_close(store_t *store) {
     env_lmdb_close(store);
     env_place_close(&store->place);
     env_gate_destroy(store);
-    request_index_free(store->requests);
+    env_tenants_free(store);
     free(store->directory);
     free(store);
 }

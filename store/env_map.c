@@ -287,7 +287,7 @@ static bool reopen(store_t *store, size_t txn_id, error_info_t *error) {
         return false;
     }
     env_lmdb_close(store);
-    request_index_forget(store->requests);
+    env_tenants_forget(store); /* what was thought committed may not be */
     int code = env_lmdb_open(store);
     code = code != 0 ? code : open_tables_again(store);
     bool kept = false;
@@ -397,8 +397,7 @@ static write_result_t write_once(store_t *store, store_apply_t *apply, void *con
         env_error(store, code, "write", error);
         return WRITE_FAILED;
     }
-    bool applied = apply(&txn, context, error) && (txn.put_kept == NULL || txn.put_kept(&txn, error));
-    free(txn.kept);
+    bool applied = apply(&txn, context, error) && env_tenants_before_commit(&txn, error);
     if (applied && txn.failed == 0) {
         return commit(store, &txn, error);
     }
@@ -419,6 +418,8 @@ bool store_write(store_t *store, store_apply_t *apply, void *context, error_info
     write_result_t result;
     do {
         result = write_once(store, apply, context, error);
+        if (result != WRITE_DONE)
+            env_tenants_forget(store);
     } while (result == WRITE_AGAIN);
     write_leave(store);
     return result == WRITE_DONE;

@@ -1,5 +1,6 @@
 /* env_private.h - what the files of the environment share. For env*.c, for the modules of store/ where they
- * meet damage (store_damaged), and for tests of what store_open() hides.
+ * meet damage (store_damaged) or are tenants, for open.c, which puts a store together, and for tests of what
+ * store_open() hides.
  *
  * Who holds what in env_map.c:
  *   - `gate` guards `open`, `exclusive`, `writing`, `writer`, `crashed` and `broken`;
@@ -38,6 +39,34 @@ int64_t env_place_time(const env_place_t *place);
 /* The name of a network file system by the f_type of statfs(2), or NULL for one that is not. Pure. */
 const char *env_network_name(uint64_t type);
 
+/* --- env_tenants.c: what modules keep in memory ------------------------------------------------------------- */
+
+/* A tenant is a module of store/ that keeps something in memory beside its tables, once for each store that is open.
+ * The environment calls it and does not know it: an env_schema_t names the tenants. What is NULL is not called.
+ *
+ * `before_commit` and `forget` run on a thread that is in store_write, so never two of them at once: what only they and
+ * `apply` touch needs no lock. What read transactions use too needs one of the tenant's own. */
+typedef struct {
+    /* Returns what is kept; not NULL. In store_open, before the first transaction, for reading and for writing. */
+    void *(*create)(void);
+    /* What is kept must follow from committed rows alone again: a write transaction was not committed (`apply` or a put
+     * failed, the map must grow, the disk did not take it), or the environment was opened again, so that what was
+     * thought committed may not be. The transaction has ended; read transactions of other threads may be open unless
+     * the environment was opened again. May be called several times, or for nothing. Does not call the store. */
+    void (*forget)(void *kept);
+    /* After `apply` has succeeded, in its transaction and on its thread, in the order of the list: puts the rows that
+     * it held back, and lets go of what belongs to this transaction. Reads and puts, begins no transaction. False, with
+     * *error set: nothing is committed. If nothing is committed for another reason, `forget` is next. */
+    bool (*before_commit)(store_txn_t *txn, void *kept, error_info_t *error);
+    /* In store_close, or in a store_open that failed, when no transaction is left. Once. */
+    void (*free)(void *kept);
+} env_tenant_t;
+
+enum { ENV_TENANTS_MAXIMUM = 4 };
+
+/* What a tenant of this store keeps; the tenant is one of the schema's. Any thread, no lock, a few comparisons. */
+void *env_kept(const store_t *store, const env_tenant_t *tenant);
+
 /* --- env_schema.c: versions and migration --------------------------------------------------------------- */
 
 /* Brings a store from schema `from` to `from` + 1. */
@@ -50,6 +79,8 @@ typedef struct {
     int version;
     const env_migration_t *migrations; /* [count], in any order */
     size_t count;
+    const env_tenant_t *const *tenants; /* [tenant_count], at most ENV_TENANTS_MAXIMUM; lives as long as the store */
+    size_t tenant_count;
 } env_schema_t;
 
 /* Opens the tables, in a transaction that began after the environment was opened: makes them in an empty one (WRITE),
@@ -77,7 +108,9 @@ struct store {
     bool crashed;     /* by the hook */
     bool broken;      /* the environment was lost and could not be had again */
     uint64_t commits;
-    struct request_index *requests; /* request_index.c; has locks of its own */
+    const env_tenant_t *const *tenants; /* [tenant_count] */
+    size_t tenant_count;
+    void *kept[ENV_TENANTS_MAXIMUM]; /* by the tenants, in their order */
     store_hook_t *hook;
     void *hook_context;
 };
@@ -87,11 +120,6 @@ struct store_txn {
     struct MDB_txn *txn;
     bool writes;
     int failed; /* LMDB's code of the first put, append or delete that failed; nothing can be committed then */
-    uint64_t first_response; /* that this transaction added; 0: none */
-    /* What a module keeps for the length of a write transaction (freed with it), and how it is put before the commit.
-     */
-    void *kept;
-    bool (*put_kept)(store_txn_t *txn, error_info_t *error);
     pthread_t thread;
     store_txn_t *next, *previous;
 };
@@ -106,12 +134,11 @@ uint64_t env_table_total(store_txn_t *txn);
 /* Ends a read transaction so that the table handles that it opened stay. */
 bool env_read_keep(store_txn_t *txn, error_info_t *error);
 
-/* --- request_index.c ----------------------------------------------------------------------------------------- */
-
-struct request_index *request_index_create(void);
-/* For an environment that was opened again: what was thought committed may not be. */
-void request_index_forget(struct request_index *index);
-void request_index_free(struct request_index *index);
+/* The callbacks of all tenants. */
+void env_tenants_create(store_t *store, const env_schema_t *schema);
+void env_tenants_forget(store_t *store);
+bool env_tenants_before_commit(store_txn_t *txn, error_info_t *error);
+void env_tenants_free(store_t *store);
 
 /* --- env_map.c ------------------------------------------------------------------------------------------------- */
 

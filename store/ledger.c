@@ -121,20 +121,18 @@ static bool not_negative(const balance_t *balance) {
            balance->reasoning_tokens >= 0;
 }
 
-/* The row that this transaction changed last: a commit moves the same one a hundred times. Written when another one is
- * changed, when balances are read, and before the commit. */
+/* The row that the write transaction changed last: a commit moves the same one a hundred times. Written when another
+ * one is changed, when balances are read, and before the commit. Of the thread that writes alone. */
 typedef struct {
     uint8_t key[BALANCE_KEY_SIZE];
-    size_t key_size;
+    size_t key_size; /* 0: no row */
     balance_t balance;
     bool changed;
 } row_t;
 
-static bool row_put(store_txn_t *txn, error_info_t *error) {
-    row_t *row = txn->kept;
-    if (row == NULL || !row->changed) {
+static bool row_put(store_txn_t *txn, row_t *row, error_info_t *error) {
+    if (!row->changed)
         return true;
-    }
     buffer_t bytes = BUFFER_EMPTY;
     ledger_balance_encode(&row->balance, &bytes);
     row->changed = false;
@@ -143,20 +141,33 @@ static bool row_put(store_txn_t *txn, error_info_t *error) {
     return good;
 }
 
+static void *row_create(void) {
+    return MEMORY_NEW(row_t);
+}
+
+static void row_forget(void *kept) {
+    row_t *row = kept;
+    *row = (row_t){0};
+}
+
+static bool row_before_commit(store_txn_t *txn, void *kept, error_info_t *error) {
+    bool good = row_put(txn, kept, error);
+    row_forget(kept);
+    return good;
+}
+
+const env_tenant_t ledger_tenant = {
+    .create = row_create, .forget = row_forget, .before_commit = row_before_commit, .free = free};
+
 /* NULL: the row that was there before could not be written. */
 static row_t *row_of(store_txn_t *txn, const attempt_t *attempt, error_info_t *error) {
     uint8_t key[BALANCE_KEY_SIZE];
     size_t size = ledger_balance_key(key, attempt->run, attempt->day, attempt->stage, attempt->model);
-    row_t *row = txn->kept;
-    if (row != NULL && row->key_size == size && memcmp(row->key, key, size) == 0) {
+    row_t *row = env_kept(txn->store, &ledger_tenant);
+    if (row->key_size == size && memcmp(row->key, key, size) == 0)
         return row;
-    }
-    if (row == NULL) {
-        row = txn->kept = MEMORY_NEW(row_t);
-        txn->put_kept = row_put;
-    } else if (!row_put(txn, error)) {
+    if (!row_put(txn, row, error))
         return NULL;
-    }
     memcpy(row->key, key, size);
     row->key_size = size;
     row->balance = (balance_t){0};
@@ -430,7 +441,8 @@ void ledger_balances(store_txn_t *txn, uint32_t run, ledger_balance_visit_t *vis
     uint8_t from[4];
     key_put_u32(from, run);
     store_walk_t walk = {0};
-    (void)row_put(txn, NULL); /* a failure ends the transaction */
+    if (txn->writes)
+        (void)row_put(txn, env_kept(txn->store, &ledger_tenant), NULL); /* a failure ends the transaction */
     if (run != 0) {
         walk = (store_walk_t){.from = from, .from_size = sizeof from, .prefix_size = sizeof from};
     }

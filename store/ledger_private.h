@@ -2,7 +2,11 @@
 #ifndef GLIA_STORE_LEDGER_PRIVATE_H
 #define GLIA_STORE_LEDGER_PRIVATE_H
 
+#include "store/env_private.h"
 #include "store/ledger.h"
+
+/* ledger.c: holds back the row of BALANCES that a transaction changed last. */
+extern const env_tenant_t ledger_tenant;
 
 enum { BALANCE_KEY_FIXED = 9, BALANCE_KEY_SIZE = BALANCE_KEY_FIXED + LEDGER_MODEL_SIZE };
 

@@ -28,11 +28,12 @@ typedef struct {
     list_t newer;  /* in order of number; no request twice */
 } slice_t;
 
-struct request_index {
-    pthread_mutex_t mutex; /* guards the rest */
+typedef struct {
+    pthread_mutex_t mutex; /* guards upto and slices */
     uint64_t upto;         /* the last response that was added */
     slice_t slices[REQUEST_SLICES];
-};
+    uint64_t first; /* that the write transaction added, 0: none; of its thread alone */
+} request_index_t;
 
 /* --- which slice, up to where ------------------------------------------------------------------------------ */
 
@@ -74,13 +75,15 @@ static void walk_responses(store_txn_t *txn, uint64_t after, uint64_t upto, visi
 
 /* --- memory ----------------------------------------------------------------------------------------------------- */
 
-struct request_index *request_index_create(void) {
-    struct request_index *index = MEMORY_NEW(struct request_index);
+static void *index_create(void) {
+    request_index_t *index = MEMORY_NEW(request_index_t);
     pthread_mutex_init(&index->mutex, NULL);
     return index;
 }
 
-void request_index_forget(struct request_index *index) {
+static void index_forget(void *kept) {
+    request_index_t *index = kept;
+    index->first = 0;
     pthread_mutex_lock(&index->mutex);
     index->upto = 0;
     for (size_t i = 0; i < REQUEST_SLICES; i++) {
@@ -90,11 +93,23 @@ void request_index_forget(struct request_index *index) {
     pthread_mutex_unlock(&index->mutex);
 }
 
-void request_index_free(struct request_index *index) {
-    request_index_forget(index);
+static bool index_before_commit(store_txn_t *txn, void *kept, error_info_t *error) {
+    (void)txn;
+    (void)error;
+    request_index_t *index = kept;
+    index->first = 0;
+    return true;
+}
+
+static void index_free(void *kept) {
+    request_index_t *index = kept;
+    index_forget(index);
     pthread_mutex_destroy(&index->mutex);
     free(index);
 }
+
+const env_tenant_t request_index_tenant = {
+    .create = index_create, .forget = index_forget, .before_commit = index_before_commit, .free = index_free};
 
 static void list_add(list_t *list, hash_t request, uint64_t number) {
     if (list->count == list->room) {
@@ -128,7 +143,7 @@ static void slice_forget(slice_t *slice, uint64_t base) {
 }
 
 static bool remember(void *context, hash_t request, uint64_t number) {
-    struct request_index *index = context;
+    request_index_t *index = context;
     slice_t *slice = &index->slices[slice_of(request)];
     if (!slice_find(slice, request))
         list_add(&slice->newer, request, number);
@@ -138,9 +153,15 @@ static bool remember(void *context, hash_t request, uint64_t number) {
     return true;
 }
 
+/* The first response that this transaction added; 0: none. */
+static uint64_t first_added(const request_index_t *index, const store_txn_t *txn) {
+    return txn->writes ? index->first : 0;
+}
+
 /* Adds what is committed and not yet there; returns the last response that is committed in the eyes of `txn`. */
-static uint64_t catch_up(struct request_index *index, store_txn_t *txn) {
-    uint64_t last = txn->first_response ? txn->first_response - 1 : store_last_number(txn, TABLE_RESPONSES);
+static uint64_t catch_up(request_index_t *index, store_txn_t *txn) {
+    uint64_t first = first_added(index, txn);
+    uint64_t last = first ? first - 1 : store_last_number(txn, TABLE_RESPONSES);
     uint64_t known = last > SPAN ? last - SPAN : 0; /* up to here all is in the table */
     if (index->upto < known) {
         for (size_t i = 0; i < REQUEST_SLICES; i++)
@@ -166,7 +187,7 @@ static bool compare(void *context, hash_t request, uint64_t number) {
     return search->number == 0;
 }
 
-static uint64_t find_new(struct request_index *index, store_txn_t *txn, hash_t request) {
+static uint64_t find_new(request_index_t *index, store_txn_t *txn, hash_t request) {
     uint64_t committed = catch_up(index, txn);
     const slice_t *slice = &index->slices[slice_of(request)];
     search_t search = {.request = request};
@@ -176,7 +197,7 @@ static uint64_t find_new(struct request_index *index, store_txn_t *txn, hash_t r
         const entry_t *entry = slice_find(slice, request);
         search.number = entry && entry->number <= committed ? entry->number : 0;
     }
-    if (search.number == 0 && txn->first_response)
+    if (search.number == 0 && first_added(index, txn))
         walk_responses(txn, committed, UINT64_MAX, compare, &search); /* of this transaction */
     return search.number;
 }
@@ -189,7 +210,7 @@ uint64_t request_index_find(store_txn_t *txn, hash_t request) {
             store_damaged(txn, TABLE_REQUESTS, "a value that is no response's number");
         return key_get_u64(value.data);
     }
-    struct request_index *index = txn->store->requests;
+    request_index_t *index = env_kept(txn->store, &request_index_tenant);
     pthread_mutex_lock(&index->mutex);
     uint64_t number = find_new(index, txn, request);
     pthread_mutex_unlock(&index->mutex);
@@ -233,11 +254,11 @@ static bool put_rows(store_txn_t *txn, const list_t *rows, error_info_t *error) 
 }
 
 bool request_index_added(store_txn_t *txn, uint64_t number, error_info_t *error) {
-    if (!txn->first_response)
-        txn->first_response = number;
+    request_index_t *index = env_kept(txn->store, &request_index_tenant);
+    if (!index->first)
+        index->first = number;
     if (number % REQUEST_STEP != 0)
         return true;
-    struct request_index *index = txn->store->requests;
     collection_t collection = {.slice = slice_at(number)};
     pthread_mutex_lock(&index->mutex);
     uint64_t committed = catch_up(index, txn);

@@ -9,7 +9,8 @@
  *
  * request_index_find looks there; what is newer (REQUEST_STEP * REQUEST_SLICES responses at most) it finds in
  * memory, where the first lookup of a process puts it and each later one adds what came since. Reading RESPONSES is all
- * that this needs, so nothing can be lost with it; a snapshot older than what memory has left reads them again.
+ * that this needs, so nothing can be lost with it; a snapshot older than what memory has left reads them again, and so
+ * does the first lookup after a transaction that was not committed.
  */
 #ifndef GLIA_STORE_REQUEST_INDEX_H
 #define GLIA_STORE_REQUEST_INDEX_H
@@ -18,6 +19,8 @@
 #include "store/env_private.h"
 
 enum { REQUEST_SLICES = 64, REQUEST_STEP = 256 };
+
+extern const env_tenant_t request_index_tenant;
 
 /* 0: the request has no response. */
 uint64_t request_index_find(store_txn_t *txn, hash_t request);

@@ -429,7 +429,9 @@ static uint64_t jobs_in(const char *path, store_mode_t mode, const env_schema_t 
 static void test_migration(void **state) {
     (void)state;
     char *path = store_dir_make();
-    const env_schema_t one = {1, NULL, 0}, three = {3, steps, 2}, broken = {3, broken_steps, 2}, gap = {3, steps, 1};
+    const env_schema_t one = {.version = 1}, three = {.version = 3, .migrations = steps, .count = 2};
+    const env_schema_t broken = {.version = 3, .migrations = broken_steps, .count = 2};
+    const env_schema_t gap = {.version = 3, .migrations = steps, .count = 1};
     error_info_t error = {0};
     assert_int_equal(jobs_in(path, STORE_WRITE, &one, &error), 0);
 
@@ -448,7 +450,7 @@ static void test_migration(void **state) {
     store_dir_remove(path);
 
     path = store_dir_make();
-    const env_schema_t next = {SCHEMA_VERSION + 1, NULL, 0};
+    const env_schema_t next = {.version = SCHEMA_VERSION + 1};
     assert_int_equal(jobs_in(path, STORE_WRITE, &next, &error), 0);
     char *newer = memory_format("was written by a newer glia (schema %d, this one knows %d): use that version",
                                 SCHEMA_VERSION + 1, SCHEMA_VERSION);
@@ -464,7 +466,7 @@ static void test_own_migrations(void **state) {
     (void)state;
     for (int version = 1; version < SCHEMA_VERSION; version++) {
         char *path = store_dir_make();
-        const env_schema_t old = {version, NULL, 0};
+        const env_schema_t old = {.version = version};
         error_info_t error = {0};
         assert_int_equal(jobs_in(path, STORE_WRITE, &old, &error), 0);
         assert_refused(path, STORE_READ, ERROR_CONFIG, "older glia");
