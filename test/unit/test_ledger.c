@@ -156,6 +156,32 @@ static void test_reserve(void **state) {
     assert_sound(fixture->store);
 }
 
+static bool reserve_in_vain(store_txn_t *txn, void *context, error_info_t *error) {
+    attempt_t attempt = reservation(3, 500);
+    return ledger_reserve(txn, &attempt, error) && (*(bool *)context || error_set(error, ERROR_FATAL, "not this time"));
+}
+
+static store_fate_t fail_commit(void *context, store_point_t point) {
+    (void)context;
+    return point == STORE_BEFORE_COMMIT ? STORE_FAIL : STORE_GO_ON;
+}
+
+/* The balance that a transaction held back goes with it, whether its function failed or its commit. */
+static void test_nothing_stays_of_what_failed(void **state) {
+    store_dir_t *fixture = *state;
+    for (int i = 0; i < 2; i++) {
+        bool commits = i == 1;
+        error_info_t error = {0};
+        store_set_hook(fixture->store, fail_commit, NULL);
+        assert_false(store_write(fixture->store, reserve_in_vain, &commits, &error));
+        store_set_hook(fixture->store, NULL, NULL);
+        assert_money(fixture->store, 3, 0, 0, i * 70);
+        reserve(fixture->store, 3, 70);
+        assert_money(fixture->store, 3, 0, 0, (i + 1) * 70);
+        assert_sound(fixture->store);
+    }
+}
+
 static void test_not_a_reservation(void **state) {
     store_dir_t *fixture = *state;
     for (int i = 0; i < 3; i++) {
@@ -496,6 +522,7 @@ static void test_random_sequences(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reserve, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_stays_of_what_failed, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_not_a_reservation, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_settle, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_over_bound, store_dir_setup, store_dir_teardown),
