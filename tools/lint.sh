@@ -1,10 +1,11 @@
 #!/bin/bash
-# lint.sh - the house rules that a script can check: include directions, third-party headers, format.
+# lint.sh - the house rules that a script can check: include directions and circles, third-party headers, format.
 # Prints one line a problem and exits 1 if there is any.
 set -u
 cd "$(dirname "$0")/.."
 problems=0
 complain() { echo "lint: $*"; problems=$((problems + 1)); }
+includes() { sources core store prompts actors tools | xargs grep -HoE '^#include "[^"]+' | sed 's/#include "//'; }
 sources() { git ls-files --cached --others --exclude-standard "$@" | grep -E '\.(c|h|cc)$'; }
 
 # --- include directions: base <- neuron, runtime, net, llm, subject <- store, prompts <- actors <- tools ------
@@ -25,7 +26,45 @@ while IFS=: read -r file include; do
     from=$(place_of "$file")
     to=$(place_of "$include")
     [[ " ${may[$from]:-} " == *" $to "* ]] || complain "$file includes $include: $from may not know $to"
-done < <(sources core store prompts actors tools | xargs grep -HoE '^#include "[^"]+' | sed 's/#include "//')
+done < <(includes)
+
+# --- circles: no module includes, by way of others, itself ------------------------------------------------------
+# A module is a header with the files of its folder that begin with its name, unless they have a header of their own
+# that others include too: json.h has json.c, json_write.c and json_scan.h; json_text.h is a module beside it.
+# name_private.h and name_internal.h belong to name.h, whoever includes them.
+between_modules() {
+    { sources "$@" | sed 's/$/:/'; includes; } | awk -F: '
+        function stem(file) { sub(/\.[a-z]+$/, "", file); sub(/_(private|internal)$/, "", file); return file }
+        function within(name, module) { return name == module || index(name, module "_") == 1 }
+        function shorter(name) {
+            while (sub(/_[^_\/]*$/, "", name)) if (name ".h" in files) return name
+            return ""
+        }
+        function is_public(name, module,    i) {
+            for (i = 0; i < count; i++) if (to[i] == name ".h" && !within(stem(from[i]), module)) return 1
+            return 0
+        }
+        function module_of(file,    name, wider) {
+            name = stem(file)
+            while ((wider = shorter(name)) != "" && !is_public(name, wider)) name = wider
+            return name
+        }
+        $2 == "" { files[$1] = 1; next }
+        { from[count] = $1; to[count++] = $2 }
+        END {
+            for (file in files) module[file] = module_of(file)
+            for (i = 0; i < count; i++)
+                if (from[i] in files && to[i] in files && module[from[i]] != module[to[i]])
+                    print module[from[i]], module[to[i]]
+        }'
+}
+# (actors: not while client_private.h is the private header of client_pool.h.)
+circles=$(between_modules core store prompts tools | LC_ALL=C tsort 2>&1 >/dev/null |
+    sed 's/^tsort: //; s/^-: input contains a loop:$/;/' | tr '\n' ' ')
+IFS=';' read -ra circles <<<"$circles"
+for circle in "${circles[@]}"; do
+    [ -z "${circle// /}" ] || complain "these include each other in a circle, each the next: $(echo $circle)"
+done
 
 # --- third-party headers: each wrapped by one or two files --------------------------------------------------
 declare -A wrappers=(
