@@ -53,7 +53,8 @@ FUZZERS  := $(patsubst test/%.c,$(BUILD)/test/%,$(FUZZ_C))
 BENCHES  := $(patsubst test/%.c,$(BUILD)/test/%,$(BENCH_C))
 BINARIES := $(BUILD)/glia $(BUILD)/glia-standin
 
-.PHONY: all deps deps-test deps-bench run experiments test tests rehearse bench benches torture lint fuzz fuzzers clean install help
+.PHONY: all deps deps-test deps-bench run experiments test tests rehearse bench benches torture lint fuzz fuzzers
+.PHONY: compile_commands hooks clean install help
 all: $(BINARIES)
 
 help:
@@ -70,6 +71,8 @@ help:
 ## make lint       include directions, third-party headers, format
 ## make SAN=address,undefined test     the same tests under sanitizers (also SAN=thread)
 ## make fuzz       short fuzzing of every parser of untrusted bytes (needs clang)
+## make compile_commands   write compile_commands.json: how each file is compiled, for clangd
+## make hooks      from now on git checks each commit here: lint of what is staged, the subject line
 ## make install    into PREFIX (default /usr/local)
 
 deps:
@@ -122,6 +125,18 @@ benches: $(BENCHES)
 
 lint: deps-test
 	@tools/lint.sh
+
+# What make would say to compile each file, as JSON: so the flags are those of the rules below.
+# Nothing is compiled.
+compile_commands:
+	@set -o pipefail; $(MAKE) -nB --no-print-directory all tests benches fuzzers | sed -n \
+	    -e 's/["\\]/\\&/g' \
+	    -e 's|^.* -c \([^ ]*\) -o .*|{"directory": "$(CURDIR)", "file": "\1", "command": "&"},|p' | \
+	    sed -e '1s/^/[/' -e '$$s/,$$/]/' > compile_commands.json.part
+	@mv compile_commands.json.part compile_commands.json
+
+hooks:
+	git config core.hooksPath tools/dev/hooks
 
 clean:
 	rm -rf build build-*
