@@ -14,7 +14,7 @@ typedef enum { DIRECTOR_PROBING, DIRECTOR_RUNNING, DIRECTOR_STOPPING, DIRECTOR_F
 
 typedef struct {
     actor_t *self, *pool;
-    actor_t *stages[STAGE_COUNT];
+    actor_t *stages[JOB_STAGES];
     director_options_t options;
     director_state_t state;
     job_source_t source;
@@ -68,7 +68,7 @@ static void stop(director_t *director, run_end_t end, const char *message) {
 static void finish_work(director_t *director) {
     run_outcome_t *outcome = &director->outcome;
     uint64_t failed = 0;
-    for (int stage = 0; stage < STAGE_COUNT; stage++)
+    for (int stage = 0; stage < JOB_STAGES; stage++)
         failed += director->facts.stages[stage].failed;
     outcome->failed = failed > outcome->retryable ? failed - outcome->retryable : 0;
     if (outcome->retryable > 0) {
@@ -330,7 +330,7 @@ actor_t *director_create(scheduler_t *scheduler, const director_options_t *optio
     return director->self;
 }
 
-void director_connect(actor_t *actor, actor_t *const stages[STAGE_COUNT], actor_t *pool) {
+void director_connect(actor_t *actor, actor_t *const stages[JOB_STAGES], actor_t *pool) {
     director_t *director = actor_state(actor);
     memcpy(director->stages, stages, sizeof director->stages);
     director->pool = pool;

@@ -45,7 +45,7 @@ typedef struct {
 } director_options_t;
 
 actor_t *director_create(scheduler_t *scheduler, const director_options_t *options, size_t mailbox);
-/* `stages`: who does the jobs of each stage. */
-void director_connect(actor_t *director, actor_t *const stages[STAGE_COUNT], actor_t *pool);
+/* `stages`: who does the jobs of each stage, by number. */
+void director_connect(actor_t *director, actor_t *const stages[JOB_STAGES], actor_t *pool);
 
 #endif

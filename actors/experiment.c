@@ -2,11 +2,12 @@
 #include "actors/experiment.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "actors/accountant.h"
 #include "actors/client_pool.h"
 #include "actors/planner.h"
-#include "actors/stage.h"
+#include "actors/stage_actor.h"
 #include "core/base/memory.h"
 
 struct experiment {
@@ -21,12 +22,26 @@ static size_t mailbox_for(const settings_t *settings) {
     return (size_t)settings->window * 2 + 256;
 }
 
+/* One actor for each name that the rows give; stages[number of a row] is the one that carries its jobs out. */
+static void create_stage_actors(scheduler_t *scheduler, const stage_actor_options_t *options, size_t mailbox,
+                                actor_t *stages[JOB_STAGES]) {
+    const stage_table_t *table = sweep_stages(options->sweep);
+    for (size_t i = 0; i < table->count; i++) {
+        actor_t **actor = &stages[table->rows[i]->number];
+        for (size_t k = 0; k < i && !*actor; k++)
+            if (!strcmp(table->rows[k]->actor, table->rows[i]->actor))
+                *actor = stages[table->rows[k]->number];
+        if (!*actor)
+            *actor = stage_actor_create(scheduler, table->rows[i]->actor, options, mailbox);
+    }
+}
+
 static bool build(experiment_t *experiment, const ports_t *ports, const experiment_options_t *options,
                   error_info_t *error) {
     const settings_t *settings = options->settings;
     size_t mailbox = mailbox_for(settings);
     uint32_t run = options->run->number;
-    experiment->sweep = sweep_create(settings, options->run, error);
+    experiment->sweep = sweep_create(settings, options->run, &stages_shipped, error);
     if (!experiment->sweep)
         return false;
     scheduler_t *scheduler = experiment->scheduler = scheduler_create(ports->clock);
@@ -42,20 +57,14 @@ static bool build(experiment_t *experiment, const ports_t *ports, const experime
     actor_t *pool = client_pool_create(scheduler, &pool_options, mailbox, error);
     if (!pool)
         return false;
-    stage_options_t stage_options = {.sweep = experiment->sweep,
-                                     .store = ports->store,
-                                     .run = run,
-                                     .workers = ports->workers,
-                                     .archivist = archivist,
-                                     .log = ports->log};
-    actor_t *formatter = formatter_create(scheduler, &stage_options, mailbox);
-    actor_t *simulator = simulator_create(scheduler, &stage_options, mailbox);
-    actor_t *scorer = scorer_create(scheduler, &stage_options, mailbox);
-    actor_t *batcher = batcher_create(scheduler, &stage_options, mailbox);
-    actor_t *const stages[STAGE_COUNT] = {
-        [STAGE_PROBE] = formatter, [STAGE_EXPLAIN] = formatter, [STAGE_SIMULATE] = simulator, [STAGE_SCORE] = scorer,
-        [STAGE_EMBED] = scorer,    [STAGE_ADACS] = scorer,      [STAGE_BATCH] = batcher,
-    };
+    stage_actor_options_t stage_options = {.sweep = experiment->sweep,
+                                           .store = ports->store,
+                                           .run = run,
+                                           .workers = ports->workers,
+                                           .archivist = archivist,
+                                           .log = ports->log};
+    actor_t *stages[JOB_STAGES] = {NULL};
+    create_stage_actors(scheduler, &stage_options, mailbox, stages);
     if (!experiment->source.steps)
         experiment->source = planner_source(experiment->sweep, run);
     director_options_t director_options = {settings,   experiment->source, ports->store,    ports->workers,
@@ -63,16 +72,15 @@ static bool build(experiment_t *experiment, const ports_t *ports, const experime
     experiment->source.steps = NULL;
     actor_t *director = experiment->director = director_create(scheduler, &director_options, mailbox);
     reporter_options_t reporter_options = {
-        director,           accountant,        pool,           archivist,      run,
+        director,           accountant,        pool,           archivist,      &stages_shipped,       run,
         options->run->name, options->terminal, options->quiet, options->write, options->write_context};
     reporter_create(scheduler, &reporter_options, 0);
     archivist_set_director(archivist, director);
     accountant_set_pool(accountant, pool);
     client_pool_set_director(pool, director);
-    stage_connect(formatter, director, pool);
-    stage_connect(simulator, director, pool);
-    stage_connect(scorer, director, pool);
-    stage_connect(batcher, director, pool);
+    for (int i = 0; i < JOB_STAGES; i++)
+        if (stages[i])
+            stage_actor_connect(stages[i], director, pool);
     director_connect(director, stages, pool);
     return true;
 }

@@ -17,12 +17,10 @@
 #ifndef GLIA_ACTORS_MESSAGES_H
 #define GLIA_ACTORS_MESSAGES_H
 
-#include "actors/sweep.h"
-#include "actors/sweep/request.h"
+#include "actors/sweep/stage.h"
 #include "core/net/retry.h"
 #include "core/runtime/actor.h"
-#include "store/journal.h"
-#include "store/ledger.h"
+#include "store/env.h"
 
 typedef enum {
     MSG_JOB,       /* job_t */
@@ -49,47 +47,6 @@ typedef enum {
     MSG_ASK,       /* reporter to all: say how you stand */
     MSG_FACTS,     /* facts_t */
 } message_kind_t;
-
-/* --- jobs ----------------------------------------------------------------------------------------- */
-
-typedef enum { OUTCOME_NONE, OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_HANDED_BACK } job_outcome_t;
-
-/* What went wrong with a job, until it is written to the journal. */
-typedef struct {
-    bool terminal;
-    char verdict[32];
-    int status;
-    char code[LEDGER_CODE_SIZE];
-    char message[LEDGER_MESSAGE_SIZE];
-    int64_t tries;
-} job_trouble_t;
-
-typedef struct job {
-    hash_t id;
-    uint64_t turn; /* the how-manieth of this start, counted by the director: who waits longer goes first */
-    job_stage_t stage;
-    chain_t chain;
-    hash_t neuron;           /* record; zero for PROBE and EMBED */
-    char *label;             /* for people */
-    char *explanation;       /* SIMULATE, SCORE, ADACS */
-    char *baseline;          /* ADACS */
-    size_t record;           /* SIMULATE: index into valid records, then calibration records */
-    size_t text_count;       /* EMBED */
-    char **texts;            /* [text_count] */
-    hash_t *keys;            /* [text_count]: embed job ids; keys[0] == id */
-    size_t model;            /* that answers; for local stages unused */
-    size_t endpoint;         /* PROBE: which */
-    llm_kind_t probe;        /* PROBE: of what */
-    struct batch_line *line; /* BATCH: actors/batch_line.h */
-    job_outcome_t outcome;
-    job_trouble_t trouble; /* FAILED */
-    struct job *next;      /* lists of their present owner */
-} job_t;
-
-void job_free(void *job); /* NULL is fine */
-/* Fills in trouble. */
-void job_fail(job_t *job, bool terminal, const char *verdict, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
 
 /* --- tickets: a request on its way ------------------------------------------------------------------ */
 
@@ -141,15 +98,11 @@ typedef struct write {
     const hash_t *embed_keys; /* [embed_count], borrowed from the context */
     /* RESULT, FAILURE */
     uint32_t run;
-    const job_t *job;    /* borrowed from the context */
-    buffer_t result;     /* encoded */
-    hash_t trim;         /* request whose stored body may go (store.keep_raw); zero: none */
-    size_t vector_count; /* EMBED */
-    struct write_vector {
-        hash_t key;
-        float *values; /* owned */
-        size_t dimensions;
-    } * vectors;
+    const job_t *job;             /* borrowed from the context */
+    buffer_t result;              /* encoded */
+    hash_t trim;                  /* request whose stored body may go (store.keep_raw); zero: none */
+    size_t vector_count;          /* EMBED */
+    struct stage_vector *vectors; /* [vector_count], owned */
     int64_t utc;
     /* META */
     char *key; /* owned; value is `result` */
@@ -177,7 +130,7 @@ typedef struct {
     char message[256];
 } disk_t;
 
-enum { FACT_STAGES = STAGE_COUNT };
+enum { FACT_STAGES = JOB_STAGES };
 
 /* How the night stands. Each actor fills in its part and sets the bit of who it is. */
 typedef struct {

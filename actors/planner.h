@@ -14,11 +14,10 @@ typedef struct planner planner_t;
 
 typedef struct {
     struct {
-        uint64_t done, failed;
-    } stages[STAGE_COUNT];    /* jobs that are over, counted once for each chain that they serve */
-    uint64_t chains_finished; /* for estimates of totals: */
-    uint64_t chains_scored;   /* of them, those that get a score */
-    uint64_t chains_compared; /* and those that are compared with a baseline */
+        uint64_t done, failed; /* jobs that are over, counted once for each chain that they serve */
+        uint64_t chains;       /* of the finished chains, those that have such jobs: for estimates of totals */
+    } stages[JOB_STAGES];      /* by number; those that are counted (stage_is_counted) */
+    uint64_t chains_finished;
 } planner_counts_t;
 
 /* `slots`: active chains at most; `run`: whose failures count. Borrows the sweep. */

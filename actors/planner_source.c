@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "actors/planner.h"
-#include "actors/probe.h"
+#include "actors/sweep/probe.h"
 #include "core/base/memory.h"
 
 typedef struct {
@@ -29,27 +29,36 @@ static bool is_finished(const void *state) {
     return planner_is_finished(((const planner_source_t *)state)->planner);
 }
 
-/* Totals that are not known yet are estimated from the chains that are finished. */
+/* Jobs of a stage that there will be: those of chains that are finished, scaled to all chains. */
+static uint64_t total_of(const sweep_t *sweep, const planner_counts_t *counts, const stage_t *stage,
+                         uint64_t explained) {
+    uint64_t over = counts->stages[stage->number].done + counts->stages[stage->number].failed;
+    uint64_t chains = sweep_chain_count(sweep), finished = counts->chains_finished;
+    double share = finished ? (double)counts->stages[stage->number].chains / (double)finished : 0;
+    if (stage->scope == SCOPE_CHAIN && stage->needs == STAGE_NONE)
+        return chains;
+    if (stage->scope == SCOPE_RECORD)
+        share = explained ? (double)over / (double)explained : finished ? (double)over / (double)finished : 0;
+    uint64_t estimate = (uint64_t)(share * (double)chains + 0.5);
+    return finished >= chains || estimate < over ? over : estimate;
+}
+
 static void fill_facts(const void *state, facts_t *facts) {
     const planner_source_t *source = state;
     const planner_counts_t *counts = planner_counts(source->planner);
-    uint64_t chains = sweep_chain_count(source->sweep), finished = counts->chains_finished;
-    facts->total_is_estimate = finished < chains;
-    for (int stage = 0; stage < STAGE_COUNT; stage++) {
-        facts->stages[stage].done = counts->stages[stage].done;
-        facts->stages[stage].failed = counts->stages[stage].failed;
-        uint64_t over = counts->stages[stage].done + counts->stages[stage].failed;
-        double share = finished ? (double)over / (double)finished : 0;
-        if (stage == STAGE_SCORE)
-            share = finished ? (double)counts->chains_scored / (double)finished : 0;
-        if (stage == STAGE_ADACS)
-            share = finished ? (double)counts->chains_compared / (double)finished : 0;
-        if (stage == STAGE_SIMULATE && counts->stages[STAGE_EXPLAIN].done)
-            share = (double)over / (double)counts->stages[STAGE_EXPLAIN].done;
-        uint64_t estimate = (uint64_t)(share * (double)chains + 0.5);
-        facts->stages[stage].total = stage == STAGE_EXPLAIN                  ? chains
-                                     : finished >= chains || estimate < over ? over
-                                                                             : estimate;
+    const stage_table_t *table = sweep_stages(source->sweep);
+    facts->total_is_estimate = counts->chains_finished < sweep_chain_count(source->sweep);
+    uint64_t explained = 0;
+    for (size_t i = 0; i < table->count; i++)
+        if (table->rows[i]->scope == SCOPE_CHAIN && table->rows[i]->needs == STAGE_NONE)
+            explained = counts->stages[table->rows[i]->number].done;
+    for (size_t i = 0; i < table->count; i++) {
+        const stage_t *stage = table->rows[i];
+        if (!stage_is_counted(stage) || stage->scope == SCOPE_LINE)
+            continue;
+        facts->stages[stage->number].done = counts->stages[stage->number].done;
+        facts->stages[stage->number].failed = counts->stages[stage->number].failed;
+        facts->stages[stage->number].total = total_of(source->sweep, counts, stage, explained);
     }
 }
 

@@ -29,18 +29,14 @@ typedef struct {
     bool writing; /* a progress record is with the archivist */
 } reporter_t;
 
-/* A sweep's; and the one of a batch, which comes last. */
-static const job_stage_t shown[] = {STAGE_EXPLAIN, STAGE_SIMULATE, STAGE_SCORE, STAGE_ADACS, STAGE_BATCH};
-enum { SHOWN = sizeof shown / sizeof shown[0] };
-
 /* --- rates ---------------------------------------------------------------------------------------------------- */
 
 /* Chains' jobs that are over, and those that will be: what the ETA goes by. */
 static void work_of(const facts_t *facts, uint64_t *done, uint64_t *total) {
     *done = *total = 0;
-    for (size_t i = 0; i < SHOWN; i++) {
-        *done += facts->stages[shown[i]].done + facts->stages[shown[i]].failed;
-        *total += facts->stages[shown[i]].total;
+    for (int i = 0; i < FACT_STAGES; i++) {
+        *done += facts->stages[i].done + facts->stages[i].failed;
+        *total += facts->stages[i].total;
     }
 }
 
@@ -77,17 +73,20 @@ static double eta_seconds(const reporter_t *reporter, double work_rate) {
 
 /* --- showing -------------------------------------------------------------------------------------------------- */
 
-void reporter_stages_append(const facts_t *facts, buffer_t *out) {
+void reporter_stages_append(const stage_table_t *stages, const facts_t *facts, buffer_t *out) {
     size_t before = out->length;
-    for (size_t i = 0; i < SHOWN; i++) {
-        uint64_t done = facts->stages[shown[i]].done, total = facts->stages[shown[i]].total;
-        if (total == 0 && done == 0)
+    for (size_t i = 0; i < stages->count; i++) {
+        const stage_t *stage = stages->rows[i];
+        uint64_t done = facts->stages[stage->number].done, total = facts->stages[stage->number].total;
+        uint64_t failed = facts->stages[stage->number].failed;
+        if (!stage_is_counted(stage) || (total == 0 && done == 0))
             continue;
-        bool guess = facts->total_is_estimate && shown[i] != STAGE_EXPLAIN;
-        buffer_append_format(out, "%s%s %llu/%s%llu", out->length > before ? "  " : "", job_stage_name(shown[i]),
-                             (unsigned long long)done, guess ? "~" : "", (unsigned long long)total);
-        if (facts->stages[shown[i]].failed)
-            buffer_append_format(out, " (%llu failed)", (unsigned long long)facts->stages[shown[i]].failed);
+        bool known = stage->scope == SCOPE_CHAIN && stage->needs == STAGE_NONE;
+        buffer_append_format(out, "%s%s %llu/%s%llu", out->length > before ? "  " : "", stage->name,
+                             (unsigned long long)done, facts->total_is_estimate && !known ? "~" : "",
+                             (unsigned long long)total);
+        if (failed)
+            buffer_append_format(out, " (%llu failed)", (unsigned long long)failed);
     }
 }
 
@@ -121,7 +120,7 @@ static void append_money(const reporter_t *reporter, buffer_t *out) {
 
 static void draw_block(reporter_t *reporter) {
     buffer_t stages = BUFFER_EMPTY, rate = BUFFER_EMPTY, money = BUFFER_EMPTY, out = BUFFER_EMPTY;
-    reporter_stages_append(&reporter->facts, &stages);
+    reporter_stages_append(reporter->options.stages, &reporter->facts, &stages);
     append_rates(reporter, &rate);
     append_money(reporter, &money);
     if (reporter->lines_drawn)
@@ -139,7 +138,7 @@ static void draw_block(reporter_t *reporter) {
 
 static void write_line(reporter_t *reporter) {
     buffer_t out = BUFFER_EMPTY;
-    reporter_stages_append(&reporter->facts, &out);
+    reporter_stages_append(reporter->options.stages, &reporter->facts, &out);
     buffer_append_text(&out, out.length ? " | " : "");
     append_rates(reporter, &out);
     buffer_append_text(&out, " | ");
@@ -166,19 +165,29 @@ char *reporter_progress_key(uint32_t run) {
     return memory_format("progress:%u", run);
 }
 
-void reporter_progress_encode(const facts_t *facts, int64_t utc, double requests_per_second, double eta,
-                              buffer_t *out) {
-    size_t rows = facts->stages[STAGE_BATCH].total ? SHOWN : SHOWN - 1;
+/* A batch's stage is told of a batch only. */
+static bool is_told(const stage_t *stage, const facts_t *facts) {
+    return stage_is_counted(stage) && (stage->scope != SCOPE_LINE || facts->stages[stage->number].total > 0);
+}
+
+void reporter_progress_encode(const stage_table_t *stages, const facts_t *facts, int64_t utc,
+                              double requests_per_second, double eta, buffer_t *out) {
+    size_t rows = 0;
+    for (size_t i = 0; i < stages->count; i++)
+        rows += is_told(stages->rows[i], facts);
     pack_array(out, 3 + rows + 8);
     pack_integer(out, 1);
     pack_integer(out, utc);
     pack_integer(out, (int64_t)rows);
-    for (size_t i = 0; i < rows; i++) {
+    for (size_t i = 0; i < stages->count; i++) {
+        const stage_t *stage = stages->rows[i];
+        if (!is_told(stage, facts))
+            continue;
         pack_array(out, 4);
-        pack_text(out, job_stage_name(shown[i]));
-        pack_integer(out, (int64_t)facts->stages[shown[i]].done);
-        pack_integer(out, (int64_t)facts->stages[shown[i]].total);
-        pack_integer(out, (int64_t)facts->stages[shown[i]].failed);
+        pack_text(out, stage->name);
+        pack_integer(out, (int64_t)facts->stages[stage->number].done);
+        pack_integer(out, (int64_t)facts->stages[stage->number].total);
+        pack_integer(out, (int64_t)facts->stages[stage->number].failed);
     }
     pack_number(out, requests_per_second);
     pack_number(out, facts->tokens_per_minute);
@@ -202,8 +211,8 @@ static void store_progress(reporter_t *reporter, int64_t now) {
     double answers, work;
     rates(reporter, &answers, &work);
     write->key = reporter_progress_key(reporter->options.run);
-    reporter_progress_encode(&reporter->facts, clock_utc(actor_clock(reporter->self)), answers,
-                             eta_seconds(reporter, work), &write->result);
+    reporter_progress_encode(reporter->options.stages, &reporter->facts, clock_utc(actor_clock(reporter->self)),
+                             answers, eta_seconds(reporter, work), &write->result);
     if (!actor_send(reporter->options.archivist, reporter->self, MSG_WRITE, 0, write, write_free)) {
         write_free(write);
         reporter->writing = false;

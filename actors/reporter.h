@@ -12,6 +12,7 @@
 
 typedef struct {
     actor_t *director, *accountant, *pool, *archivist;
+    const stage_table_t *stages;
     uint32_t run;
     const char *run_name;
     bool terminal;                                  /* a live block (ANSI), else plain lines */
@@ -21,11 +22,12 @@ typedef struct {
 } reporter_options_t;
 
 /* "explain 95/140  simulate 198/~292 (2 failed)": the stages that have jobs; ~ marks an estimate. */
-void reporter_stages_append(const facts_t *facts, buffer_t *out);
+void reporter_stages_append(const stage_table_t *stages, const facts_t *facts, buffer_t *out);
 
 /* The progress record of a run: its META key (owned by the caller) and value. `eta` in seconds, -1: unknown. */
 char *reporter_progress_key(uint32_t run);
-void reporter_progress_encode(const facts_t *facts, int64_t utc, double requests_per_second, double eta, buffer_t *out);
+void reporter_progress_encode(const stage_table_t *stages, const facts_t *facts, int64_t utc,
+                              double requests_per_second, double eta, buffer_t *out);
 
 actor_t *reporter_create(scheduler_t *scheduler, const reporter_options_t *options, size_t mailbox);
 

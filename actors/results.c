@@ -7,12 +7,19 @@
 #include "core/base/memory.h"
 #include "core/base/pack.h"
 
-enum { VERSION = 1 };
-
-/* Opens an array of `members` whose first is the version; a reader that does not match fails at close. */
-static pack_reader_t *open_result(const void *bytes, size_t size, size_t members) {
+int64_t result_version(const void *bytes, size_t size) {
     pack_reader_t *reader = pack_reader_open(bytes, size);
-    if (pack_read_array(reader) == members && pack_read_integer(reader) == VERSION)
+    bool good = pack_read_array(reader) > 0;
+    int64_t version = pack_read_integer(reader);
+    good = good && !pack_reader_failed(reader) && version > 0;
+    pack_reader_close(reader);
+    return good ? version : 0;
+}
+
+/* Opens an array of `members` whose first is `version`. NULL: it is no such one. */
+static pack_reader_t *open_result(const void *bytes, size_t size, size_t members, int64_t version) {
+    pack_reader_t *reader = pack_reader_open(bytes, size);
+    if (pack_read_array(reader) == members && pack_read_integer(reader) == version)
         return reader;
     pack_reader_close(reader);
     return NULL;
@@ -20,7 +27,7 @@ static pack_reader_t *open_result(const void *bytes, size_t size, size_t members
 
 void explain_result_encode(const explain_result_t *result, buffer_t *out) {
     pack_array(out, 6);
-    pack_integer(out, VERSION);
+    pack_integer(out, EXPLAIN_RESULT_VERSION);
     pack_text(out, result->text);
     pack_integer(out, result->prompt_tokens);
     pack_integer(out, result->completion_tokens);
@@ -30,7 +37,7 @@ void explain_result_encode(const explain_result_t *result, buffer_t *out) {
 
 bool explain_result_decode(const void *bytes, size_t size, explain_result_t *result) {
     *result = (explain_result_t){0};
-    pack_reader_t *reader = open_result(bytes, size, 6);
+    pack_reader_t *reader = open_result(bytes, size, 6, EXPLAIN_RESULT_VERSION);
     if (!reader)
         return false;
     result->text = pack_read_text(reader);
@@ -51,7 +58,7 @@ void explain_result_clear(explain_result_t *result) {
 
 void simulate_result_encode(const simulate_result_t *result, buffer_t *out) {
     pack_array(out, 7);
-    pack_integer(out, VERSION);
+    pack_integer(out, SIMULATE_RESULT_VERSION);
     pack_binary(out, result->expected, result->count * sizeof(double));
     pack_integer(out, result->unseen);
     pack_integer(out, result->dropped);
@@ -62,7 +69,7 @@ void simulate_result_encode(const simulate_result_t *result, buffer_t *out) {
 
 bool simulate_result_decode(const void *bytes, size_t size, simulate_result_t *result) {
     *result = (simulate_result_t){0};
-    pack_reader_t *reader = open_result(bytes, size, 7);
+    pack_reader_t *reader = open_result(bytes, size, 7, SIMULATE_RESULT_VERSION);
     if (!reader)
         return false;
     size_t length;
@@ -87,7 +94,7 @@ void simulate_result_clear(simulate_result_t *result) {
 
 void score_result_encode(const score_result_t *result, buffer_t *out) {
     pack_array(out, 6);
-    pack_integer(out, VERSION);
+    pack_integer(out, SCORE_RESULT_VERSION);
     pack_number(out, result->score.correlation);
     pack_number(out, result->score.rsquared);
     pack_number(out, result->score.absdev);
@@ -97,7 +104,7 @@ void score_result_encode(const score_result_t *result, buffer_t *out) {
 
 bool score_result_decode(const void *bytes, size_t size, score_result_t *result) {
     *result = (score_result_t){0};
-    pack_reader_t *reader = open_result(bytes, size, 6);
+    pack_reader_t *reader = open_result(bytes, size, 6, SCORE_RESULT_VERSION);
     if (!reader)
         return false;
     result->score.correlation = pack_read_number(reader);
@@ -110,12 +117,12 @@ bool score_result_decode(const void *bytes, size_t size, score_result_t *result)
 
 void adacs_result_encode(double cosine, buffer_t *out) {
     pack_array(out, 2);
-    pack_integer(out, VERSION);
+    pack_integer(out, ADACS_RESULT_VERSION);
     pack_number(out, cosine);
 }
 
 bool adacs_result_decode(const void *bytes, size_t size, double *cosine) {
-    pack_reader_t *reader = open_result(bytes, size, 2);
+    pack_reader_t *reader = open_result(bytes, size, 2, ADACS_RESULT_VERSION);
     if (!reader)
         return false;
     *cosine = pack_read_number(reader);

@@ -8,6 +8,11 @@
 #include "core/neuron/score.h"
 #include "store/env.h"
 
+/* The forms that are made today. The decoders read these and every older one. */
+enum { EXPLAIN_RESULT_VERSION = 1, SIMULATE_RESULT_VERSION = 1, SCORE_RESULT_VERSION = 1, ADACS_RESULT_VERSION = 1 };
+/* The form that a result is stored in; 0: it is no result. */
+int64_t result_version(const void *bytes, size_t size);
+
 typedef struct {
     char *text;                /* owned: the explanation */
     int64_t prompt_tokens;     /* what the API counted; -1: it did not say */

@@ -20,6 +20,7 @@ typedef struct {
 
 struct sweep {
     const settings_t *settings;
+    const struct stage_table *stages;
     sweep_set_t *sets; /* [settings->set_count] */
     uint64_t chains;
     template_t *explain[PROMPT_FORMAT_COUNT];
@@ -80,9 +81,11 @@ static bool recall_templates(sweep_t *sweep, const run_info_t *run) {
     return true;
 }
 
-static sweep_t *create(const settings_t *settings, const run_info_t *run, bool rendering, error_info_t *error) {
+static sweep_t *create(const settings_t *settings, const run_info_t *run, const struct stage_table *stages,
+                       bool rendering, error_info_t *error) {
     sweep_t *sweep = MEMORY_NEW(sweep_t);
     sweep->settings = settings;
+    sweep->stages = stages;
     sweep->sets = MEMORY_NEW_ARRAY(settings->set_count + 1, sweep_set_t);
     bool ok = rendering ? load_templates(sweep, error) : recall_templates(sweep, run);
     for (size_t i = 0; ok && i < settings->set_count; i++)
@@ -93,12 +96,14 @@ static sweep_t *create(const settings_t *settings, const run_info_t *run, bool r
     return NULL;
 }
 
-sweep_t *sweep_create(const settings_t *settings, const run_info_t *run, error_info_t *error) {
-    return create(settings, run, true, error);
+sweep_t *sweep_create(const settings_t *settings, const run_info_t *run, const struct stage_table *stages,
+                      error_info_t *error) {
+    return create(settings, run, stages, true, error);
 }
 
-sweep_t *sweep_create_snapshot(const settings_t *settings, const run_info_t *run, error_info_t *error) {
-    return create(settings, run, false, error);
+sweep_t *sweep_create_snapshot(const settings_t *settings, const run_info_t *run, const struct stage_table *stages,
+                               error_info_t *error) {
+    return create(settings, run, stages, false, error);
 }
 
 void sweep_free(sweep_t *sweep) {
@@ -113,6 +118,10 @@ void sweep_free(sweep_t *sweep) {
 
 const settings_t *sweep_settings(const sweep_t *sweep) {
     return sweep->settings;
+}
+
+const struct stage_table *sweep_stages(const sweep_t *sweep) {
+    return sweep->stages;
 }
 
 const template_t *sweep_explain_template(const sweep_t *sweep, prompt_format_t format) {

@@ -31,15 +31,20 @@ typedef struct {
 } chain_t;
 
 typedef struct sweep sweep_t; /* immutable: may be shared by threads */
+struct stage_table;           /* actors/sweep/stage.h */
 
 /* Loads the templates that the settings use. `run` gives the sets' contents as they were fixed at the start of the run
- * (run->sets; names that the settings lack are an error). Borrows settings, copies what it needs of run. */
-sweep_t *sweep_create(const settings_t *settings, const run_info_t *run, error_info_t *error);
+ * (run->sets; names that the settings lack are an error). `stages`: the rows that its jobs are of. Borrows settings and
+ * stages, copies what it needs of run. */
+sweep_t *sweep_create(const settings_t *settings, const run_info_t *run, const struct stage_table *stages,
+                      error_info_t *error);
 /* The same for those who only look results up: job ids by the templates as the run recorded them (run->templates),
  * whatever their files say by now; there are no templates to render with. */
-sweep_t *sweep_create_snapshot(const settings_t *settings, const run_info_t *run, error_info_t *error);
+sweep_t *sweep_create_snapshot(const settings_t *settings, const run_info_t *run, const struct stage_table *stages,
+                               error_info_t *error);
 void sweep_free(sweep_t *sweep);
 const settings_t *sweep_settings(const sweep_t *sweep);
+const struct stage_table *sweep_stages(const sweep_t *sweep);
 const template_t *sweep_explain_template(const sweep_t *sweep,
                                          prompt_format_t format); /* NULL: no set uses it, or a snapshot */
 const template_t *sweep_simulate_template(const sweep_t *sweep);  /* NULL: nothing is simulated */

@@ -18,15 +18,6 @@ enum {
     FORGET_BATCH = 4096,
 };
 
-const char *job_stage_name(job_stage_t stage) {
-    static const char *const names[STAGE_COUNT] = {
-#define STAGE_NAME(name, text) text,
-        JOB_STAGE_MAP(STAGE_NAME)
-#undef STAGE_NAME
-    };
-    return (unsigned)stage < STAGE_COUNT ? names[stage] : "?";
-}
-
 /* --- values ---------------------------------------------------------------------------------------------- */
 
 /* Version, state and stage, with which a job's value begins. */
@@ -35,7 +26,7 @@ static bool read_head(pack_reader_t *reader, job_entry_t *entry) {
     int64_t state = pack_read_integer(reader);
     int64_t stage = pack_read_integer(reader);
     good = good && !pack_reader_failed(reader) && state > JOB_ABSENT && state <= JOB_FAILED_TERMINAL && stage >= 0 &&
-           stage < STAGE_COUNT;
+           stage < JOB_STAGES;
     *entry = good ? (job_entry_t){.state = (job_state_t)state, .stage = (job_stage_t)stage} : (job_entry_t){0};
     return good;
 }
@@ -53,7 +44,7 @@ bool journal_job_decode(const void *bytes, size_t size, job_entry_t *entry) {
 
 static bool put_job(store_txn_t *txn, hash_t job, job_state_t state, job_stage_t stage, const void *result, size_t size,
                     error_info_t *error) {
-    if ((unsigned)stage >= STAGE_COUNT) {
+    if (stage >= JOB_STAGES) {
         return error_set(error, ERROR_BUG, "journal: %d is no stage", (int)stage);
     }
     buffer_t value = BUFFER_EMPTY;
@@ -94,7 +85,7 @@ bool journal_failure_decode(const void *bytes, size_t size, uint32_t run, job_fa
     failure->label = pack_read_text(reader);
     failure->utc = pack_read_integer(reader);
     failure->tries = pack_read_integer(reader);
-    good = pack_reader_close(reader) && good && stage >= 0 && stage < STAGE_COUNT && status >= 0 && status <= INT32_MAX;
+    good = pack_reader_close(reader) && good && stage >= 0 && stage < JOB_STAGES && status >= 0 && status <= INT32_MAX;
     if (!good) {
         job_failure_clear(failure);
         return false;

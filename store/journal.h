@@ -9,22 +9,10 @@
 #include "core/base/hash.h"
 #include "store/env.h"
 
-#define JOB_STAGE_MAP(ROW)                                                                                             \
-    ROW(PROBE, "probe") /* does an endpoint have what a mode needs? */                                                 \
-    ROW(EXPLAIN, "explain")                                                                                            \
-    ROW(SIMULATE, "simulate")                                                                                          \
-    ROW(SCORE, "score")                                                                                                \
-    ROW(EMBED, "embed")                                                                                                \
-    ROW(ADACS, "adacs")                                                                                                \
-    ROW(BATCH, "batch") /* a line of a Batch-API file */
-
-typedef enum {
-#define JOB_STAGE_ENUM(name, text) STAGE_##name,
-    JOB_STAGE_MAP(JOB_STAGE_ENUM)
-#undef JOB_STAGE_ENUM
-        STAGE_COUNT
-} job_stage_t;
-const char *job_stage_name(job_stage_t stage);
+/* The number of a job's stage: a small one, fixed for ever, since it stands in values and in the keys of balances. What
+ * stages there are, those know who make jobs (actors/sweep/stage.h); the store only holds that it is below JOB_STAGES. */
+typedef uint8_t job_stage_t;
+enum { JOB_STAGES = 32 };
 
 typedef enum {
     JOB_ABSENT,           /* never finished */

@@ -202,7 +202,7 @@ static bool move_balance(store_txn_t *txn, const attempt_t *before, const attemp
 
 bool ledger_reserve(store_txn_t *txn, attempt_t *attempt, error_info_t *error) {
     if (attempt->state != ATTEMPT_RESERVED || money_compare(attempt->worst_case, MONEY_ZERO) < 0 ||
-        (unsigned)attempt->stage >= STAGE_COUNT || attempt->input_bound < 0 || attempt->output_maximum < 0 ||
+        attempt->stage >= JOB_STAGES || attempt->input_bound < 0 || attempt->output_maximum < 0 ||
         attempt->rate_charge < 0 || attempt->tries < 0) {
         return error_set(error, ERROR_BUG, "ledger_reserve: not a reservation (state %s, worst case %" PRId64 " pico)",
                          attempt_state_name(attempt->state), attempt->worst_case.pico);

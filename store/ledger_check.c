@@ -318,11 +318,11 @@ static bool same_counts(const balance_t *a, const balance_t *b) {
 static void describe(const row_t *row, char *out, size_t room) {
     uint32_t run = 0;
     int32_t day = 0;
-    job_stage_t stage = STAGE_PROBE;
+    job_stage_t stage = 0;
     char model[LEDGER_MODEL_SIZE] = "", when[16];
     ledger_balance_key_decode(row->key, row->key_size, &run, &day, &stage, model);
-    snprintf(out, room, "balance of run %" PRIu32 ", %s, %s, %s", run, text_format_day(day, when),
-             job_stage_name(stage), model);
+    snprintf(out, room, "balance of run %" PRIu32 ", %s, stage %d, %s", run, text_format_day(day, when), stage,
+             model);
 }
 
 static void check_row(check_t *check, row_t *row, const balance_t *balance) {
@@ -360,8 +360,8 @@ static void check_balances(check_t *check) {
         }
         row_t *row = row_of(check, walk.key.data, walk.key.size, false);
         if (row == NULL) {
-            problems_add(&check->problems, "balance of run %" PRIu32 ", %s, %s: no attempt has it", run,
-                         job_stage_name(stage), model);
+            problems_add(&check->problems, "balance of run %" PRIu32 ", stage %d, %s: no attempt has it", run, stage,
+                         model);
         } else {
             check_row(check, row, &balance);
         }

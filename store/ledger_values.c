@@ -90,7 +90,7 @@ static bool read_reservation(pack_reader_t *reader, attempt_t *attempt) {
     bool good = true;
     attempt->state = (attempt_state_t)read_within(reader, ATTEMPT_RESERVED, ATTEMPT_RELEASED, &good);
     attempt->run = (uint32_t)read_within(reader, 0, UINT32_MAX, &good);
-    attempt->stage = (job_stage_t)read_within(reader, 0, STAGE_COUNT - 1, &good);
+    attempt->stage = (job_stage_t)read_within(reader, 0, JOB_STAGES - 1, &good);
     attempt->day = (int32_t)read_within(reader, INT32_MIN, INT32_MAX, &good);
     good = read_chars(reader, attempt->model, sizeof attempt->model) && good;
     good = read_chars(reader, attempt->endpoint, sizeof attempt->endpoint) && good;
@@ -231,5 +231,5 @@ bool ledger_balance_key_decode(const void *key, size_t size, uint32_t *run, int3
     *stage = (job_stage_t)bytes[8];
     memcpy(model, bytes + BALANCE_KEY_FIXED, size - BALANCE_KEY_FIXED);
     model[size - BALANCE_KEY_FIXED] = '\0';
-    return bytes[8] < STAGE_COUNT && strlen(model) == size - BALANCE_KEY_FIXED;
+    return bytes[8] < JOB_STAGES && strlen(model) == size - BALANCE_KEY_FIXED;
 }

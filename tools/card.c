@@ -195,12 +195,12 @@ static void write_excerpts(const neuron_record_t *neuron, const card_options_t *
 
 /* --- text: explanations -------------------------------------------------------------------------------------- */
 
-static void write_result(const char *name, result_state_t state, double value, buffer_t *out) {
-    if (state == RESULT_UNWANTED)
+static void write_result(const char *name, chain_state_t state, double value, buffer_t *out) {
+    if (state == CHAIN_UNWANTED)
         return;
     buffer_append_format(out, ", %s ", name);
-    if (state != RESULT_DONE)
-        buffer_append_text(out, result_state_name(state));
+    if (state != CHAIN_DONE)
+        buffer_append_text(out, chain_state_name(state));
     else if (isfinite(value))
         buffer_append_format(out, "%.3f", value);
     else
@@ -217,15 +217,15 @@ static void write_paragraph(const char *text, buffer_t *out) {
 static void write_explanations(const card_t *card, buffer_t *out) {
     size_t done = 0;
     for (size_t i = 0; i < card->explanation_count; i++)
-        done += card->explanations[i].explained == RESULT_DONE;
+        done += card->explanations[i].explained == CHAIN_DONE;
     buffer_append_format(out, "\nexplanations, %zu of %zu so far\n", done, card->explanation_count);
     for (size_t i = 0; i < card->explanation_count; i++) {
         const card_explanation_t *explanation = &card->explanations[i];
         buffer_append_format(out, "  %s, ", explanation->format);
         visible(out, explanation->explainer);
         buffer_append_format(out, " #%u", explanation->sample);
-        if (explanation->explained != RESULT_DONE) {
-            buffer_append_format(out, ": %s\n", result_state_name(explanation->explained));
+        if (explanation->explained != CHAIN_DONE) {
+            buffer_append_format(out, ": %s\n", chain_state_name(explanation->explained));
             continue;
         }
         write_result("score", explanation->scored, explanation->score, out);
@@ -279,9 +279,9 @@ static void write_json_explanations(const card_t *card, buffer_t *out) {
         field_text(out, "format", explanation->format);
         field_text(out, "explainer", explanation->explainer);
         field_integer(out, "sample", explanation->sample);
-        field_text(out, "explained", result_state_name(explanation->explained));
-        field_text(out, "scored", result_state_name(explanation->scored));
-        field_text(out, "compared", result_state_name(explanation->compared));
+        field_text(out, "explained", chain_state_name(explanation->explained));
+        field_text(out, "scored", chain_state_name(explanation->scored));
+        field_text(out, "compared", chain_state_name(explanation->compared));
         field_text(out, "text", explanation->text);
         field_number(out, "score", explanation->score);
         field_number(out, "adacs", explanation->adacs);

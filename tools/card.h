@@ -6,13 +6,13 @@
 #ifndef GLIA_TOOLS_CARD_H
 #define GLIA_TOOLS_CARD_H
 
+#include "actors/sweep/outcome.h"
 #include "core/neuron/neuron.h"
-#include "tools/report/outcome.h"
 
 typedef struct {
     const char *format, *explainer; /* borrowed */
     uint32_t sample;
-    result_state_t explained, scored, compared;
+    chain_state_t explained, scored, compared;
     char *text;          /* if explained is DONE, else NULL; owned: card_clear */
     double score, adacs; /* NaN: none, or undefined */
 } card_explanation_t;

@@ -215,7 +215,8 @@ static bool record_end(night_t *night, error_info_t *error) {
     facts_t facts = night->outcome.facts;
     facts.cap = night->settings->cap_total;
     buffer_t progress = BUFFER_EMPTY;
-    reporter_progress_encode(&facts, run->ended_utc, 0, night->outcome.end == END_DONE ? 0 : -1, &progress);
+    reporter_progress_encode(&stages_shipped, &facts, run->ended_utc, 0, night->outcome.end == END_DONE ? 0 : -1,
+                             &progress);
     bool ok = prepare_save_run(night->store, run, &progress, error);
     buffer_free(&progress);
     return ok;
@@ -246,7 +247,7 @@ static bool close_source(night_t *night, error_info_t *error) {
 static void say_end(const night_t *night) {
     const run_outcome_t *outcome = &night->outcome;
     buffer_t stages = BUFFER_EMPTY;
-    reporter_stages_append(&outcome->facts, &stages);
+    reporter_stages_append(&stages_shipped, &outcome->facts, &stages);
     bool paused = outcome->end == END_CAP || outcome->end == END_WORLD;
     if (outcome->end == END_DONE)
         fprintf(stderr, "glia: run %s is done (%s); see %s\n", night->run.name, buffer_text(&stages),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/sweep/outcome.h"
 #include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
@@ -14,7 +15,6 @@
 #include "tools/export_records.h"
 #include "tools/export_set.h"
 #include "tools/output.h"
-#include "tools/report/outcome.h"
 #include "tools/viewer/study_store.h"
 
 enum { FLUSH_AT = 1 << 20 };
@@ -135,11 +135,11 @@ static void add_chain(export_t *export, const outcome_t *outcome) {
 static void export_explanation(export_t *export, store_txn_t *txn, const outcome_t *outcome) {
     (void)txn;
     rows_t *rows = &export->rows;
-    const explain_result_t *result = &outcome->explanation;
-    bool done = outcome->explained == RESULT_DONE;
+    const explain_result_t *result = outcome->explanation;
+    bool done = outcome->explained == CHAIN_DONE;
     begin_row(rows);
     add_chain(export, outcome);
-    add_text(rows, "state", result_state_name(outcome->explained));
+    add_text(rows, "state", chain_state_name(outcome->explained));
     add_text(rows, "explanation", done ? result->text : NULL);
     add_text(rows, "baseline", outcome->baseline);
     add_count(rows, "prompt_tokens", done ? result->prompt_tokens : -1);
@@ -151,18 +151,18 @@ static void export_explanation(export_t *export, store_txn_t *txn, const outcome
 static void export_score(export_t *export, store_txn_t *txn, const outcome_t *outcome) {
     (void)txn;
     rows_t *rows = &export->rows;
-    bool scored = outcome->scored == RESULT_DONE;
+    bool scored = outcome->scored == CHAIN_DONE;
     begin_row(rows);
     add_chain(export, outcome);
-    add_text(rows, "scored", result_state_name(outcome->scored));
+    add_text(rows, "scored", chain_state_name(outcome->scored));
     add_number(rows, "score", outcome->score.score.correlation);
     add_number(rows, "rsquared", outcome->score.score.rsquared);
     add_number(rows, "absdev", outcome->score.score.absdev);
     add_count(rows, "records", scored ? outcome->score.records : -1);
     add_count(rows, "tokens", scored ? outcome->score.tokens : -1);
-    add_text(rows, "compared", result_state_name(outcome->compared));
+    add_text(rows, "compared", chain_state_name(outcome->compared));
     add_number(rows, "adacs", outcome->adacs);
-    add_text(rows, "explanation", outcome->explained == RESULT_DONE ? outcome->explanation.text : NULL);
+    add_text(rows, "explanation", outcome->explained == CHAIN_DONE ? outcome->explanation->text : NULL);
     end_row(rows);
 }
 
@@ -171,7 +171,7 @@ typedef struct {
     const char *split;
     size_t index;
     const activation_record_t *record;
-    result_state_t state;
+    chain_state_t state;
     const simulate_result_t *result;
 } simulated_t;
 
@@ -182,7 +182,7 @@ static void simulation_as_rows(export_t *export, const outcome_t *outcome, const
         add_chain(export, outcome);
         add_text(rows, "split", simulated->split);
         add_integer(rows, "record", (int64_t)simulated->index);
-        add_text(rows, "state", result_state_name(simulated->state));
+        add_text(rows, "state", chain_state_name(simulated->state));
         add_integer(rows, "position", (int64_t)i);
         add_bytes(rows, "token", simulated->record->tokens[i].bytes, simulated->record->tokens[i].length);
         add_float(rows, "activation", simulated->record->activations[i]);
@@ -198,7 +198,7 @@ static void simulation_as_line(export_t *export, const outcome_t *outcome, const
     add_chain(export, outcome);
     add_text(rows, "split", simulated->split);
     add_integer(rows, "record", (int64_t)simulated->index);
-    add_text(rows, "state", result_state_name(simulated->state));
+    add_text(rows, "state", chain_state_name(simulated->state));
     add_count(rows, "unseen", simulated->result ? simulated->result->unseen : -1);
     begin_field(rows, "tokens");
     for (size_t i = 0; i < record->count; i++) {
@@ -221,30 +221,27 @@ static void simulation_as_line(export_t *export, const outcome_t *outcome, const
     end_row(rows);
 }
 
-static void export_record(export_t *export, store_txn_t *txn, const outcome_t *outcome, simulated_t *simulated) {
+/* `place`: of the record, valid ones first. */
+static void export_record(export_t *export, const outcome_t *outcome, size_t place, simulated_t *simulated) {
     simulate_result_t result = {0};
-    simulated->state = outcome->explained;
-    if (outcome->explained == RESULT_DONE) {
-        const void *bytes;
-        size_t size;
-        hash_t job = sweep_simulate_job(export->sweep, outcome->explanation.text, simulated->record);
-        simulated->state = result_of_job(txn, export->run, job, &bytes, &size);
-        if (simulated->state == RESULT_DONE &&
-            (!simulate_result_decode(bytes, size, &result) || result.count != simulated->record->count))
-            simulated->state = RESULT_MISSING;
-        simulated->result = simulated->state == RESULT_DONE ? &result : NULL;
-    }
+    const chain_job_t *job = outcome_of_record(outcome, STAGE_SIMULATE, place);
+    simulated->state = job ? job->state : CHAIN_UNWANTED;
+    if (simulated->state == CHAIN_DONE && simulate_result_decode(job->bytes.data, job->bytes.size, &result) &&
+        result.count == simulated->record->count)
+        simulated->result = &result;
     (export->rows.csv ? simulation_as_rows : simulation_as_line)(export, outcome, simulated);
     simulate_result_clear(&result);
 }
 
 static void export_simulations(export_t *export, store_txn_t *txn, const outcome_t *outcome) {
-    for (size_t i = 0; i < outcome->valid->count; i++)
-        export_record(export, txn, outcome,
-                      &(simulated_t){"valid", i, outcome->valid->records[i], RESULT_MISSING, NULL});
+    (void)txn;
+    size_t valid = outcome->valid->count;
+    for (size_t i = 0; i < valid; i++)
+        export_record(export, outcome, i,
+                      &(simulated_t){.split = "valid", .index = i, .record = outcome->valid->records[i]});
     for (size_t i = 0; i < outcome->calibration->count; i++)
-        export_record(export, txn, outcome,
-                      &(simulated_t){"calibration", i, outcome->calibration->records[i], RESULT_MISSING, NULL});
+        export_record(export, outcome, valid + i,
+                      &(simulated_t){.split = "calibration", .index = i, .record = outcome->calibration->records[i]});
 }
 
 static void export_neuron(export_t *export, store_txn_t *txn, const outcome_t *outcome) {
@@ -324,14 +321,16 @@ static bool has_set(const settings_t *settings, const run_info_t *run, const cha
 static bool export_run(export_t *export, store_t *store, const run_info_t *run, const struct kind *kind,
                        const char *path, error_info_t *error) {
     export->run = run->number;
-    sweep_t *sweep =
-        has_set(export->settings, run, export->set, error) ? sweep_create_snapshot(export->settings, run, error) : NULL;
+    sweep_t *sweep = has_set(export->settings, run, export->set, error)
+                         ? sweep_create_snapshot(export->settings, run, &stages_shipped, error)
+                         : NULL;
     export->sweep = sweep;
     export->output = sweep ? output_open(path, error) : NULL;
     bool good = export->output != NULL;
     if (good) {
         walk_t walk = {export, kind};
-        good = outcomes_walk(store, sweep, run->number, take_chain, &walk, error) &&
+        good = outcomes_walk(store, sweep, &(outcomes_t){.run = run->number, .depth = LOOK_EACH}, take_chain, &walk,
+                             error) &&
                output_write(export->output, &export->rows.out, error);
         good = output_close(export->output, good, good ? error : NULL) && good;
     }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/sweep/stage.h"
 #include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
@@ -38,7 +39,7 @@ static cell_t name_cell(store_txn_t *txn, const struct view *view, const spend_r
         }
         return (cell_t){0};
     case SPEND_BY_MODEL: return cell_text(row->model);
-    case SPEND_BY_STAGE: return cell_text(job_stage_name(row->stage));
+    case SPEND_BY_STAGE: return cell_text(stage_name(&stages_shipped, row->stage));
     default: return cell_text(text_format_day(row->day, day));
     }
 }
@@ -73,7 +74,7 @@ static bool take_attempt(void *context, const attempt_t *attempt) {
     cell_t *row = table_add_row(attempts->table);
     row[0] = cell_text(number);
     row[1] = cell_duration(age > 0 ? age : 0);
-    row[2] = cell_text(job_stage_name(attempt->stage));
+    row[2] = cell_text(stage_name(&stages_shipped, attempt->stage));
     row[3] = cell_text(attempt->model);
     row[4] = cell_text(attempt->endpoint);
     row[5] = cell_money(attempt->worst_case);

@@ -3,12 +3,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "actors/sweep/estimate.h"
 #include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "tools/command.h"
 #include "tools/draw.h"
-#include "tools/estimate.h"
 #include "tools/output.h"
 #include "tools/prepare.h"
 #include "tools/record_stage.h"
@@ -44,11 +44,11 @@ static bool apply_plan(store_txn_t *txn, void *context, error_info_t *error) {
         recording_clear(&recording);
     if (!prepare_apply(plan->prepare, txn, (int64_t)time(NULL) * 1000000, &plan->run, error))
         return false;
-    plan->sweep = sweep_create(plan->settings, &plan->run, error);
+    plan->sweep = sweep_create(plan->settings, &plan->run, &stages_shipped, error);
     for (size_t i = 0; plan->sweep && i < plan->settings->set_count; i++)
         look_at_set(plan, txn, i);
-    plan->complete =
-        plan->sweep && estimate_sweep(plan->sweep, txn, plan->run.number, &(estimate_options_t){0}, &plan->sums, error);
+    plan->complete = plan->sweep && estimate_sweep(plan->sweep, txn, plan->run.number,
+                                                   &(estimate_options_t){.as_of = LOOK_NEXT_START}, &plan->sums, error);
     return false;
 }
 
@@ -85,14 +85,14 @@ static void write_text(const plan_t *plan, buffer_t *out) {
                                             : "to be done first, so that sets of recorded neurons are left out below");
     buffer_append_format(out, "%-10s %10s %10s %10s %14s %12s %12s %12s\n", "stage", "jobs", "done", "to ask",
                          "input tokens", "output", "expected $", "worst $");
-    for (int i = STAGE_EXPLAIN; i < STAGE_COUNT; i++) {
+    for (int i = STAGE_EXPLAIN; i < JOB_STAGES; i++) {
         const estimate_t *e = &plan->sums.stages[i];
         if (e->jobs == 0)
             continue;
         buffer_append_format(out, "%-10s %10llu %10llu %10llu %14.0f %12.0f %12.4f %12.4f\n",
-                             job_stage_name((job_stage_t)i), (unsigned long long)e->jobs, (unsigned long long)e->done,
-                             (unsigned long long)e->requests, e->input_tokens, e->output_tokens, e->expected,
-                             money_to_dollars(e->worst));
+                             stage_name(&stages_shipped, (job_stage_t)i), (unsigned long long)e->jobs,
+                             (unsigned long long)e->done, (unsigned long long)e->requests, e->input_tokens,
+                             e->output_tokens, e->expected, money_to_dollars(e->worst));
     }
     estimate_t total = estimate_total(&plan->sums);
     buffer_append_format(out, "%-10s %10s %10s %10llu %14.0f %12.0f %12.4f %12.4f\n\n", "total", "", "",
@@ -144,13 +144,15 @@ static void write_json(const plan_t *plan, buffer_t *out) {
     }
     buffer_append_format(out, "],\"explanations\":%llu,\"neurons\":%llu,\"stages\":[",
                          (unsigned long long)plan->sums.chains, (unsigned long long)sweep_neuron_count(plan->sweep));
-    for (int i = STAGE_EXPLAIN; i < STAGE_COUNT; i++) {
+    for (int i = STAGE_EXPLAIN; i < JOB_STAGES; i++) {
         const estimate_t *e = &plan->sums.stages[i];
+        if (!stage_find(&stages_shipped, (job_stage_t)i))
+            continue;
         buffer_append_format(
             out,
             "%s{\"stage\":\"%s\",\"jobs\":%llu,\"done\":%llu,\"stored\":%llu,\"requests\":%llu,\"input_tokens\":%.0f,"
             "\"output_tokens\":%.0f,\"expected_usd\":%.6f,\"worst_usd\":%.6f}",
-            i > STAGE_EXPLAIN ? "," : "", job_stage_name((job_stage_t)i), (unsigned long long)e->jobs,
+            i > STAGE_EXPLAIN ? "," : "", stage_name(&stages_shipped, (job_stage_t)i), (unsigned long long)e->jobs,
             (unsigned long long)e->done, (unsigned long long)e->stored, (unsigned long long)e->requests,
             e->input_tokens, e->output_tokens, e->expected, money_to_dollars(e->worst));
     }

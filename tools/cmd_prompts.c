@@ -3,14 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/results.h"
-#include "actors/sweep.h"
+#include "actors/sweep/chain_look.h"
 #include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "core/neuron/neuron_json.h"
 #include "prompts/explain.h"
-#include "store/journal.h"
 #include "store/records.h"
 #include "tools/command.h"
 #include "tools/numbers.h"
@@ -112,13 +110,17 @@ static bool from_file(const option_list_t *options, prompt_format_t format, prin
 /* --- from a run ---------------------------------------------------------------------------------------- */
 
 /* Few-shot examples that were left out of what was sent; 0 if nothing was yet. */
-static size_t examples_dropped(const sweep_t *sweep, store_txn_t *txn, const chain_t *chain, hash_t neuron) {
-    job_entry_t entry = journal_get(txn, sweep_explain_job(sweep, chain, neuron));
-    explain_result_t result;
-    if (entry.state != JOB_DONE || !explain_result_decode(entry.result, entry.result_size, &result))
-        return 0;
-    size_t dropped = result.dropped > 0 ? (size_t)result.dropped : 0;
-    explain_result_clear(&result);
+static size_t examples_dropped(const sweep_t *sweep, const run_info_t *run, store_txn_t *txn, const chain_t *chain) {
+    look_options_t options = {sweep, run->number, LOOK_NEXT_START, LOOK_NEXT};
+    neuron_view_t view;
+    chain_look_t look = {0};
+    size_t dropped = 0;
+    if (neuron_view_open(&view, sweep, txn, chain, NULL)) {
+        chain_look(&look, &options, txn, &view, chain);
+        dropped = look.explained && look.explanation.dropped > 0 ? (size_t)look.explanation.dropped : 0;
+    }
+    chain_look_clear(&look);
+    neuron_view_clear(&view);
     return dropped;
 }
 
@@ -155,7 +157,7 @@ static bool print_from_run(const sweep_t *sweep, const run_info_t *run, store_tx
     if (!find_neuron(run, sweep_settings(sweep), txn, id, &chain, &hash))
         return error_set(error, ERROR_USAGE, "no set of run %s has a neuron \"%s\"", run->name, id);
     neuron_record_t *neuron = records_get(txn, hash, error);
-    bool good = neuron && write_prompt(print, neuron, examples_dropped(sweep, txn, &chain, hash), out, error);
+    bool good = neuron && write_prompt(print, neuron, examples_dropped(sweep, run, txn, &chain), out, error);
     neuron_record_free(neuron);
     return good;
 }
@@ -169,7 +171,7 @@ static bool from_run(const option_list_t *options, prompt_format_t format, print
         return false;
     bool good = command_find_run(store, options, &run, &settings, error);
     if (good) {
-        sweep_t *sweep = sweep_create(settings, &run, error);
+        sweep_t *sweep = sweep_create(settings, &run, &stages_shipped, error);
         store_txn_t *txn = sweep ? store_read_begin(store, error) : NULL;
         good = txn && print_from_run(sweep, &run, txn, option_get(options, "neuron"), format, print, out, error);
         if (txn)

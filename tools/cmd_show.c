@@ -122,7 +122,7 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
     (void)txn;
     (void)error;
     gather_t *gather = context;
-    bool done = outcome->explained == RESULT_DONE;
+    bool done = outcome->explained == CHAIN_DONE;
     gather->card.explanations[gather->card.explanation_count++] = (card_explanation_t){
         .format = prompt_format_name(outcome->chain.format),
         .explainer = gather->view->settings->models[outcome->chain.explainer].name,
@@ -130,9 +130,9 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
         .explained = outcome->explained,
         .scored = outcome->scored,
         .compared = outcome->compared,
-        .text = done ? memory_copy_string(outcome->explanation.text) : NULL,
-        .score = outcome->scored == RESULT_DONE ? outcome->score.score.correlation : (double)NAN,
-        .adacs = outcome->compared == RESULT_DONE ? outcome->adacs : (double)NAN,
+        .text = done ? memory_copy_string(outcome->explanation->text) : NULL,
+        .score = outcome->scored == CHAIN_DONE ? outcome->score.score.correlation : (double)NAN,
+        .adacs = outcome->compared == CHAIN_DONE ? outcome->adacs : (double)NAN,
     };
     return true;
 }
@@ -196,8 +196,8 @@ static bool show(store_t *store, const view_t *view, const wish_t *wish, error_i
                            .baseline = baseline,
                            .explanations = MEMORY_NEW_ARRAY(entry.end - entry.first, card_explanation_t)};
     buffer_t out = BUFFER_EMPTY;
-    bool good =
-        outcomes_walk_range(store, view->sweep, view->run.number, entry.first, entry.end, take_chain, &gather, error);
+    outcomes_t which = {view->run.number, LOOK_ALL, entry.first, entry.end};
+    bool good = outcomes_walk(store, view->sweep, &which, take_chain, &gather, error);
     if (good && wish->json) {
         card_write_json(&gather.card, wish->card.most, &out);
     } else if (good) {

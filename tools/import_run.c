@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/sweep/outcome.h"
 #include "core/base/memory.h"
 #include "tools/command.h"
-#include "tools/report/outcome.h"
 
 typedef struct {
     import_run_t *list;
@@ -22,7 +22,7 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
     const chain_t *chain = &outcome->chain;
     bool taken = collect->any && collect->last.set == chain->set && collect->last.neuron == chain->neuron;
     if (taken || chain->format != collect->format || chain->sample != 0 ||
-        outcome->record->source != NEURON_SOURCE_SUBJECT || outcome->explained != RESULT_DONE)
+        outcome->record->source != NEURON_SOURCE_SUBJECT || outcome->explained != CHAIN_DONE)
         return true;
     collect->any = true;
     collect->last = *chain;
@@ -30,7 +30,7 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
     if ((list->count & (list->count - 1)) == 0)
         list->explained = memory_resize(list->explained, list->count ? 2 * list->count : 1, sizeof *list->explained);
     list->explained[list->count++] = (struct import_explained){{outcome->record->layer, outcome->record->index},
-                                                               memory_copy_string(outcome->explanation.text),
+                                                               memory_copy_string(outcome->explanation->text),
                                                                outcome->score.score.correlation};
     return true;
 }
@@ -49,9 +49,11 @@ static bool choose_format(const settings_t *settings, const char *name, prompt_f
 static bool collect_run(store_t *store, const run_info_t *run, const settings_t *settings, const char *format,
                         import_run_t *list, error_info_t *error) {
     collect_t collect = {.list = list};
-    sweep_t *sweep =
-        choose_format(settings, format, &collect.format, error) ? sweep_create_snapshot(settings, run, error) : NULL;
-    bool good = sweep && outcomes_walk(store, sweep, run->number, take_chain, &collect, error);
+    sweep_t *sweep = choose_format(settings, format, &collect.format, error)
+                         ? sweep_create_snapshot(settings, run, &stages_shipped, error)
+                         : NULL;
+    bool good = sweep && outcomes_walk(store, sweep, &(outcomes_t){.run = run->number, .depth = LOOK_ALL}, take_chain,
+                                       &collect, error);
     sweep_free(sweep);
     if (good && list->count == 0)
         good = error_set(error, ERROR_CONFIG, "run %s has no %s explanation of a neuron of a subject model", run->name,

@@ -181,7 +181,7 @@ typedef struct {
     recorder_end_t end;
     recorder_times_t times;
     error_info_t error;
-} stage_t;
+} recording_stage_t;
 
 static void write_log(void *context, log_level_t level, const char *line) {
     (void)context;
@@ -189,7 +189,7 @@ static void write_log(void *context, log_level_t level, const char *line) {
 }
 
 static void write_progress(void *context, const char *text) {
-    const stage_t *stage = context;
+    const recording_stage_t *stage = context;
     if (stage->quiet)
         return;
     fputs(text, stderr);
@@ -197,7 +197,7 @@ static void write_progress(void *context, const char *text) {
 }
 
 static void on_finished(void *context, recorder_end_t end, const error_info_t *error) {
-    stage_t *stage = context;
+    recording_stage_t *stage = context;
     stage->end = end;
     stage->ended = true;
     if (error)
@@ -210,7 +210,7 @@ static void on_fatal(void *context, const error_info_t *error) {
 }
 
 static void on_signal(void *context, int signal_number) {
-    stage_t *stage = context;
+    recording_stage_t *stage = context;
     if (stage->interrupted)
         _exit(EXIT_INTERRUPTED);
     stage->interrupted = true;
@@ -225,7 +225,7 @@ static unsigned processors(void) {
 }
 
 /* What the store has of it, or a fresh one. */
-static bool find_recording(stage_t *stage, error_info_t *error) {
+static bool find_recording(recording_stage_t *stage, error_info_t *error) {
     const gpt2_shape_t *shape = gpt2_shape(stage->subject->model);
     store_txn_t *txn = store_read_begin(stage->store, error);
     if (!txn)
@@ -250,7 +250,7 @@ static bool find_recording(stage_t *stage, error_info_t *error) {
     return true;
 }
 
-static bool start(stage_t *stage, const record_how_t *how, error_info_t *error) {
+static bool start(recording_stage_t *stage, const record_how_t *how, error_info_t *error) {
     const settings_t *s = stage->subject->settings;
     unsigned workers = how->workers ? how->workers : processors();
     gpt2_convert(stage->subject->model);
@@ -292,7 +292,7 @@ static bool start(stage_t *stage, const record_how_t *how, error_info_t *error) 
     return stage->recorder != NULL;
 }
 
-static int run(stage_t *stage, error_info_t *error) {
+static int run(recording_stage_t *stage, error_info_t *error) {
     stage->signals[0] = loop_signal_create(stage->loop, SIGINT, on_signal, stage);
     stage->signals[1] = loop_signal_create(stage->loop, SIGTERM, on_signal, stage);
     loop_run(stage->loop);
@@ -309,7 +309,7 @@ static int run(stage_t *stage, error_info_t *error) {
     return stage->end == RECORDER_DONE ? EXIT_DONE : EXIT_INTERRUPTED;
 }
 
-static void tear_down(stage_t *stage) {
+static void tear_down(recording_stage_t *stage) {
     for (size_t i = 0; i < 2; i++)
         if (stage->signals[i])
             loop_signal_free(stage->signals[i]);
@@ -328,13 +328,13 @@ static void tear_down(stage_t *stage) {
 }
 
 static bool apply_drop(store_txn_t *txn, void *context, error_info_t *error) {
-    stage_t *stage = context;
+    recording_stage_t *stage = context;
     return recording_pieces_drop(txn, stage->subject->identity, 256, &stage->leftovers, error);
 }
 
 int record_stage(store_t *store, const record_subject_t *subject, const record_how_t *how, bool *recorded,
                  error_info_t *error) {
-    stage_t stage = {.subject = subject, .store = store, .quiet = how->quiet};
+    recording_stage_t stage = {.subject = subject, .store = store, .quiet = how->quiet};
     stage.log = log_create(LOG_INFO, write_log, NULL);
     int code = EXIT_DONE;
     *recorded = false;

@@ -371,7 +371,7 @@ static bool record_end(night_t *night) {
     run->state = done ? RUN_DONE : RUN_PAUSED;
     run->ended_utc = clock_utc(world_clock(night->world));
     buffer_t progress = BUFFER_EMPTY;
-    reporter_progress_encode(&night->outcome.facts, run->ended_utc, 0, -1, &progress);
+    reporter_progress_encode(&stages_shipped, &night->outcome.facts, run->ended_utc, 0, -1, &progress);
     bool ok = prepare_save_run(night->store, run, &progress, &night->error);
     buffer_free(&progress);
     after_event(night);

@@ -381,7 +381,7 @@ void night_results(night_t *night, buffer_t *out) {
         job_entry_t entry;
         if (!journal_job_decode(jobs.value.data, jobs.value.size, &entry) || entry.state != JOB_DONE)
             continue;
-        buffer_append_format(out, "%s ", job_stage_name(entry.stage));
+        buffer_append_format(out, "%s ", stage_name(&stages_shipped, entry.stage));
         write_hex(out, jobs.key.data, jobs.key.size);
         buffer_append_char(out, ' ');
         write_hex(out, entry.result, entry.result_size);

@@ -83,8 +83,9 @@ def test_the_papers_config_plans_after_imports(place, public):
     assert stages["simulate"]["jobs"] >= 24 * 5 * 10 and stages["adacs"]["jobs"] == stages["explain"]["jobs"]
     assert 0 < plan["expected_usd"] < plan["worst_usd"] and plan["hours"] > 0 and plan["disk_bytes"] > 0
     assert plan["too_long"] == 0
-    # A request carries 64 texts; each explanation and each neuron's baseline is one. Simulations are not kept raw.
-    texts = stages["explain"]["jobs"] + 24 + 28
+    # A request carries 64 texts; each explanation and each baseline is one, and neurons of two layers share theirs.
+    # Simulations are not kept raw.
+    texts = stages["explain"]["jobs"] + 24 // 2 + 28
     assert stages["embed"]["jobs"] == texts and stages["embed"]["requests"] == -(-texts // 64)
     kept = loads(place.glia("plan", "-c", config, "--json", "--set", "store.keep_raw=all").out)["disk_bytes"]
     assert kept > 5 * plan["disk_bytes"]

@@ -93,16 +93,16 @@ static card_t explained(const neuron_record_t *record) {
     card_explanation_t *done = card.explanations;
     *done = (card_explanation_t){.format = "original",
                                  .explainer = "m",
-                                 .explained = RESULT_DONE,
-                                 .scored = RESULT_DONE,
-                                 .compared = RESULT_MISSING,
+                                 .explained = CHAIN_DONE,
+                                 .scored = CHAIN_DONE,
+                                 .compared = CHAIN_ABSENT,
                                  .text = memory_copy_string("cats\nand\x1b]0;evil\a \xC2\x9B"
                                                             "31m\x7F"),
                                  .score = 0.5,
                                  .adacs = NAN};
-    done[1].explained = RESULT_MISSING;
-    done[2].explained = RESULT_FAILED;
-    done[3].explained = done[3].scored = RESULT_DONE;
+    done[1].explained = CHAIN_ABSENT;
+    done[2].explained = CHAIN_FAILED;
+    done[3].explained = done[3].scored = CHAIN_DONE;
     done[3].text = memory_copy_string("dogs");
     return card;
 }

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "actors/sweep/stage.h"
 #include "core/base/rng.h"
 #include "store/fsck.h"
 #include "store/key.h"
@@ -420,9 +421,9 @@ static const damage_t damages[] = {
     {"entry amount", entry_amount, "entry 2: 51 pico, but attempt 1 says 50"},
     {"entry missing", entry_missing, "entry 3 follows 1: some are missing"},
     {"last entry missing", last_entry_missing, "its entries sum to settled 50, doubts 310, reserved 103"},
-    {"balance changed", balance_changed, "balance of run 1, 2024-10-04, explain, gpt-4o: settled 49"},
-    {"balance missing", balance_missing, "balance of run 1, 2024-10-04, explain, gpt-4o is missing"},
-    {"balance of nobody", balance_of_nobody, "balance of run 9, embed, m: no attempt has it"},
+    {"balance changed", balance_changed, "balance of run 1, 2024-10-04, stage 1, gpt-4o: settled 49"},
+    {"balance missing", balance_missing, "balance of run 1, 2024-10-04, stage 1, gpt-4o is missing"},
+    {"balance of nobody", balance_of_nobody, "balance of run 9, stage 4, m: no attempt has it"},
     {"request of another", request_of_another, "its response is that of another request"},
     {"request of nothing", request_of_nothing, "its response is not there"},
     {"line of nothing", line_of_nothing, "its response is not there"},

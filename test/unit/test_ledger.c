@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "actors/sweep/stage.h"
 #include "core/base/rng.h"
 #include "store/ledger.h"
 #include "test/unit/store_dir.h"
@@ -188,7 +189,7 @@ static void test_not_a_reservation(void **state) {
         step_t step = {.kind = STEP_RESERVE, .attempt = reservation(1, i == 0 ? -1 : 10)};
         error_info_t error = {0};
         step.attempt.state = i == 1 ? ATTEMPT_DOUBT : ATTEMPT_RESERVED;
-        step.attempt.stage = i == 2 ? STAGE_COUNT : STAGE_EMBED;
+        step.attempt.stage = i == 2 ? JOB_STAGES : STAGE_EMBED;
         assert_false(store_write(fixture->store, apply_step, &step, &error));
         assert_int_equal(error.class_, ERROR_BUG);
     }
@@ -419,7 +420,7 @@ static void random_reserve(rng_t *rng, store_t *store, model_t *model) {
     step_t step = {.kind = STEP_RESERVE,
                    .attempt = reservation(1 + (uint32_t)rng_below(rng, RUNS), (int64_t)rng_below(rng, 1000000))};
     step.attempt.day = (int32_t)rng_below(rng, 3) - 1;
-    step.attempt.stage = (job_stage_t)rng_below(rng, STAGE_COUNT);
+    step.attempt.stage = (job_stage_t)rng_below(rng, JOB_STAGES);
     snprintf(step.attempt.model, sizeof step.attempt.model, "%s", models[rng_below(rng, 3)]);
     store_dir_write(store, apply_step, &step);
     assert_int_equal(step.attempt.number, model->count + 1);

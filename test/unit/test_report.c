@@ -186,7 +186,7 @@ static world_t *make_world(bool backwards) {
     record_templates(&world->run);
     store_dir_write(world->store, put_set, world);
     store_dir_write(world->store, put_run, world);
-    world->sweep = sweep_create_snapshot(world->settings, &world->run, &error);
+    world->sweep = sweep_create_snapshot(world->settings, &world->run, &stages_shipped, &error);
     if (!world->sweep)
         fail_msg("%s", error.message);
     store_dir_write(world->store, plant_all, world);

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "actors/sweep/stage.h"
 #include "actors/sweep.h"
 
 static const char config[] = "[budget]\ntotal_usd = 1\n"
@@ -35,7 +36,7 @@ static fixture_t open_sweep(const char *assignment) {
         settings_load(config, strlen(config), "test.toml", assignments, assignment ? 1 : 0, true, &error);
     if (!fixture.settings)
         fail_msg("%s", error.message);
-    fixture.sweep = sweep_create(fixture.settings, &run, &error);
+    fixture.sweep = sweep_create(fixture.settings, &run, &stages_shipped, &error);
     if (!fixture.sweep)
         fail_msg("%s", error.message);
     return fixture;
@@ -153,13 +154,13 @@ static void test_a_snapshot_finds_what_the_run_made(void **state) {
     error_info_t error;
     chain_t chain = sweep_chain(f.sweep, 0);
     hash_t neuron = {{1}};
-    sweep_t *snapshot = sweep_create_snapshot(f.settings, &recorded, &error);
+    sweep_t *snapshot = sweep_create_snapshot(f.settings, &recorded, &stages_shipped, &error);
     assert_non_null(snapshot);
     assert_true(hash_equal(sweep_explain_job(snapshot, &chain, neuron), sweep_explain_job(f.sweep, &chain, neuron)));
     assert_true(hash_equal(sweep_score_job(snapshot, "t", neuron), sweep_score_job(f.sweep, "t", neuron)));
     sweep_free(snapshot);
     templates[0].identity.bytes[0] ^= 1;
-    snapshot = sweep_create_snapshot(f.settings, &recorded, &error);
+    snapshot = sweep_create_snapshot(f.settings, &recorded, &stages_shipped, &error);
     assert_false(hash_equal(sweep_explain_job(snapshot, &chain, neuron), sweep_explain_job(f.sweep, &chain, neuron)));
     sweep_free(snapshot);
     close_sweep(&f);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/sweep/stage.h"
 #include "core/base/embedded.h"
 #include "core/base/json.h"
 #include "core/base/memory.h"
@@ -200,7 +201,7 @@ bool beside_add_results(const settings_t *settings, const tally_list_t *tallies,
 static double settled(const spend_list_t *list, const char *stage) {
     double sum = 0;
     for (size_t i = 0; i < list->count; i++)
-        if (!strcmp(job_stage_name(list->rows[i].stage), stage))
+        if (!strcmp(stage_name(&stages_shipped, list->rows[i].stage), stage))
             sum += money_to_dollars(list->rows[i].balance.settled);
     return sum;
 }

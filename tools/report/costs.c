@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/sweep/stage.h"
 #include "core/base/memory.h"
 #include "tools/report/per_thousand.h"
 #include "tools/report/spend.h"
@@ -40,7 +41,7 @@ static table_t *costs_table(store_txn_t *txn, uint32_t run) {
     spend_collect(txn, run, SPEND_BY_STAGE | SPEND_BY_MODEL, &list);
     for (size_t i = 0; i < list.count; i++) {
         cell_t *row = table_add_row(table);
-        row[0] = cell_text(job_stage_name(list.rows[i].stage));
+        row[0] = cell_text(stage_name(&stages_shipped, list.rows[i].stage));
         row[1] = cell_text(list.rows[i].model);
         tables_fill_balance(row + 2, &list.rows[i].balance);
     }
@@ -155,7 +156,7 @@ table_t *tables_failures(store_txn_t *txn, uint32_t run) {
         char *example =
             memory_format("%s: %s", failure->label ? failure->label : "?", failure->message ? failure->message : "");
         cell_t *row = table_add_row(table);
-        row[0] = cell_text(job_stage_name(failure->stage));
+        row[0] = cell_text(stage_name(&stages_shipped, failure->stage));
         row[1] = cell_text(failure->verdict);
         row[2] = cell_text(failure->terminal ? "no" : "next run");
         row[3] = cell_count(failure->count);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/sweep/estimate.h"
 #include "core/base/memory.h"
-#include "tools/estimate.h"
 #include "tools/report/spend.h"
 #include "tools/report/tables.h"
 
@@ -77,8 +77,8 @@ static bool same_templates(const sweep_t *sweep, const run_info_t *run) {
 static bool expect(store_txn_t *txn, const run_info_t *run, const settings_t *settings, uint64_t neurons,
                    estimate_sums_t *sums) {
     error_info_t error;
-    sweep_t *sweep = sweep_create(settings, run, &error);
-    estimate_options_t options = {.fresh = true, .stride = (uint32_t)(1 + (neurons - 1) / PER_THOUSAND_NEURONS)};
+    sweep_t *sweep = sweep_create(settings, run, &stages_shipped, &error);
+    estimate_options_t options = {.as_of = LOOK_EMPTY, .stride = (uint32_t)(1 + (neurons - 1) / PER_THOUSAND_NEURONS)};
     bool good = sweep && same_templates(sweep, run) && estimate_sweep(sweep, txn, run->number, &options, sums, &error);
     sweep_free(sweep);
     return good && sums->neurons > 0;
@@ -116,7 +116,7 @@ static void add_row(const build_t *b, const char *stage, const char *model, cons
 
 /* Stages and models that were planned or paid. */
 static void add_rows(const build_t *b, const spend_list_t *list) {
-    for (int stage = 0; stage < STAGE_COUNT; stage++)
+    for (int stage = 0; stage < JOB_STAGES; stage++)
         for (size_t m = 0; m < b->settings->model_count; m++) {
             const char *model = b->settings->models[m].name;
             const estimate_t *expected = b->sums ? &b->sums->cells[(size_t)stage * b->settings->model_count + m] : NULL;
@@ -125,7 +125,7 @@ static void add_rows(const build_t *b, const spend_list_t *list) {
                 if ((int)list->rows[i].stage == stage && !strcmp(list->rows[i].model, model))
                     real = &list->rows[i].balance;
             if (real || (expected && expected->requests > 0))
-                add_row(b, job_stage_name((job_stage_t)stage), model, expected, real ? real : &nothing,
+                add_row(b, stage_name(&stages_shipped, (job_stage_t)stage), model, expected, real ? real : &nothing,
                         covered(&b->spans, (job_stage_t)stage, model));
         }
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/sweep/stage.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "tools/draw.h"
@@ -99,7 +100,7 @@ static bool add_stored(store_t *store, const run_info_t *run, const settings_t *
 bool report_build(store_t *store, const run_info_t *run, const settings_t *settings, const report_options_t *options,
                   report_t *report, error_info_t *error) {
     *report = (report_t){0};
-    sweep_t *sweep = sweep_create_snapshot(settings, run, error);
+    sweep_t *sweep = sweep_create_snapshot(settings, run, &stages_shipped, error);
     if (!sweep)
         return false;
     tally_list_t tallies;

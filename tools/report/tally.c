@@ -38,18 +38,12 @@ static void add_point(points_t *points, const point_t *point) {
 }
 
 /* Counts one result. `value`: what is undefined if it is NaN. */
-static void count(progress_t *progress, result_state_t state, double value) {
-    if (state == RESULT_UNWANTED)
-        return;
-    progress->wanted++;
-    if (state == RESULT_MISSING)
-        progress->missing++;
-    else if (state == RESULT_FAILED)
-        progress->failed++;
-    else if (isnan(value))
-        progress->undefined++;
-    else
-        progress->done++;
+static void count(progress_t *progress, chain_state_t state, double value) {
+    progress->wanted += state != CHAIN_UNWANTED;
+    progress->missing += state == CHAIN_ABSENT || state == CHAIN_WAITING;
+    progress->failed += state == CHAIN_FAILED;
+    progress->undefined += state == CHAIN_DONE && isnan(value);
+    progress->done += state == CHAIN_DONE && !isnan(value);
 }
 
 static void tally_explanation(tally_t *tally, size_t neuron, const explain_result_t *result) {
@@ -105,7 +99,7 @@ static void tally_class(collect_t *collect, tally_t *tally, const outcome_t *out
         collect->selective = classes_select(classes, outcome->record, &collect->choice);
     }
     class_tally_add(&tally->classes, classes, collect->selective ? &collect->choice : NULL,
-                    outcome->explained == RESULT_DONE ? outcome->explanation.text : NULL);
+                    outcome->explained == CHAIN_DONE ? outcome->explanation->text : NULL);
 }
 
 static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome, error_info_t *error) {
@@ -121,13 +115,13 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
     count(&tally->explain, outcome->explained, 0);
     count(&tally->score, outcome->scored, outcome->score.score.correlation);
     count(&tally->adacs, outcome->compared, outcome->adacs);
-    if (outcome->explained == RESULT_DONE)
-        tally_explanation(tally, neuron, &outcome->explanation);
-    if (outcome->scored == RESULT_DONE)
+    if (outcome->explained == CHAIN_DONE)
+        tally_explanation(tally, neuron, outcome->explanation);
+    if (outcome->scored == CHAIN_DONE)
         tally_score(tally, neuron, &outcome->score.score);
-    if (outcome->compared == RESULT_DONE && !isnan(outcome->adacs))
+    if (outcome->compared == CHAIN_DONE && !isnan(outcome->adacs))
         add(&tally->cosine, neuron, outcome->adacs);
-    if (outcome->scored == RESULT_DONE || outcome->compared == RESULT_DONE)
+    if (outcome->scored == CHAIN_DONE || outcome->compared == CHAIN_DONE)
         add_point(&tally->points, &(point_t){outcome->record->layer, outcome->score.score.correlation, outcome->adacs});
     tally_class(collect, tally, outcome);
     return true;
@@ -143,7 +137,8 @@ bool tally_collect(store_t *store, const sweep_t *sweep, uint32_t run, tally_lis
                 (tally_group_t){.set = (uint32_t)s, .explainer = (uint32_t)settings->sets[s].explainers[e]};
         }
     collect_t collect = {.sweep = sweep, .list = list};
-    if (load_classes(settings, &list->classes, error) && outcomes_walk(store, sweep, run, take_chain, &collect, error))
+    if (load_classes(settings, &list->classes, error) &&
+        outcomes_walk(store, sweep, &(outcomes_t){.run = run, .depth = LOOK_ALL}, take_chain, &collect, error))
         return true;
     tally_clear(list);
     return false;

@@ -3,8 +3,8 @@
 #define GLIA_TOOLS_REPORT_TALLY_H
 
 #include "actors/sweep.h"
+#include "actors/sweep/outcome.h"
 #include "tools/report/class_tally.h"
-#include "tools/report/outcome.h"
 
 /* Values in order of chain. */
 typedef struct {

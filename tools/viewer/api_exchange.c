@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "actors/results.h"
-#include "actors/stage.h"
+#include "actors/sweep/outcome.h"
+#include "actors/sweep/stage.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "store/responses.h"
-#include "tools/report/outcome.h"
 #include "tools/viewer/call.h"
 
 enum { BODY_SHOWN = 256 << 10 };
@@ -18,24 +18,24 @@ typedef struct {
     int64_t record; /* -1: the explanation */
 } ask_t;
 
-static void write_request(const ticket_t *ticket, buffer_t *out) {
+static void write_request(const request_t *request, buffer_t *out) {
     field_open(out, "messages", '[');
-    for (size_t i = 0; i < ticket->request.messages.count; i++) {
+    for (size_t i = 0; i < request->messages.count; i++) {
         field_open(out, NULL, '{');
-        field_text(out, "role", ticket->request.messages.messages[i].role);
-        field_bytes(out, "content", ticket->request.messages.messages[i].content, ticket->request.messages.messages[i].length);
+        field_text(out, "role", request->messages.messages[i].role);
+        field_bytes(out, "content", request->messages.messages[i].content, request->messages.messages[i].length);
         field_close(out, '}');
     }
-    if (ticket->request.prompt.length > 0) {
+    if (request->prompt.length > 0) {
         field_open(out, NULL, '{');
         field_text(out, "role", "prompt");
-        field_bytes(out, "content", ticket->request.prompt.data, ticket->request.prompt.length);
+        field_bytes(out, "content", request->prompt.data, request->prompt.length);
         field_close(out, '}');
     }
     field_close(out, ']');
-    field_number(out, "temperature", ticket->request.parameters.temperature);
-    field_integer(out, "max_output_tokens", ticket->request.parameters.max_output_tokens);
-    field_integer(out, "examples_dropped", ticket->request.dropped);
+    field_number(out, "temperature", request->parameters.temperature);
+    field_integer(out, "max_output_tokens", request->parameters.max_output_tokens);
+    field_integer(out, "examples_dropped", request->dropped);
 }
 
 static void write_answer(store_txn_t *txn, hash_t request, buffer_t *out) {
@@ -68,22 +68,31 @@ static void write_answer(store_txn_t *txn, hash_t request, buffer_t *out) {
     buffer_free(&body);
 }
 
-/* The identity under which the answer to the question is stored; false: there is none yet. */
-static bool stored_request(const view_t *view, store_txn_t *txn, const outcome_t *outcome, int64_t record,
-                           hash_t *request) {
-    if (record < 0) {
-        *request = outcome->explanation.request;
-        return true;
+/* The job whose question is meant; NULL: there is none, or it has no result yet. */
+static const chain_job_t *find_job(const outcome_t *outcome, int64_t record) {
+    const chain_job_t *job = record < 0 ? chain_look_find(outcome->look, STAGE_EXPLAIN)
+                                        : outcome_of_record(outcome, STAGE_SIMULATE, (size_t)record);
+    return job && job->state == CHAIN_DONE ? job : NULL;
+}
+
+/* Renders it anew; false: the request is another one by now. */
+static bool write_rendered(const view_t *view, store_txn_t *txn, const outcome_t *outcome, const chain_job_t *of,
+                           buffer_t *out) {
+    stage_context_t context = {view->rendering, outcome->record};
+    stage_product_t product = {0};
+    request_t request = {0};
+    job_t *job = chain_look_job(outcome->look, of, NULL);
+    bool same = of->stage->build(&context, txn, job, &request, &product) == STAGE_BUILT_REQUEST;
+    if (same) {
+        request_finish(&request, view->settings);
+        same = hash_equal(request.id, of->result.request);
     }
-    const void *bytes;
-    size_t size;
-    simulate_result_t result = {0};
-    hash_t job = sweep_simulate_job(view->sweep, outcome->explanation.text, outcome->valid->records[record]);
-    bool done = result_of_job(txn, view->run.number, job, &bytes, &size) == RESULT_DONE &&
-                simulate_result_decode(bytes, size, &result);
-    *request = result.request;
-    simulate_result_clear(&result);
-    return done;
+    if (same)
+        write_request(&request, out);
+    stage_product_clear(&product);
+    request_clear(&request);
+    job_free(job);
+    return same;
 }
 
 static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome, error_info_t *error) {
@@ -91,41 +100,17 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
     const ask_t *ask = context;
     const view_t *view = ask->call->view;
     buffer_t *out = &ask->call->response->body;
-    hash_t request;
-    if (outcome->explained != RESULT_DONE || ask->record >= (int64_t)outcome->valid->count ||
-        !stored_request(view, txn, outcome, ask->record, &request)) {
+    const chain_job_t *job = ask->record >= (int64_t)outcome->valid->count ? NULL : find_job(outcome, ask->record);
+    if (!job) {
         call_refuse(ask->call, 404, "there is no answer to this question yet");
         return true;
     }
     field_open(out, NULL, '{');
-    bool same = false;
-    if (view->rendering) {
-        bool explain = ask->record < 0;
-        ticket_t *ticket = MEMORY_NEW(ticket_t);
-        ticket->job = MEMORY_NEW(job_t);
-        ticket->job->stage = explain ? STAGE_EXPLAIN : STAGE_SIMULATE;
-        ticket->job->chain = outcome->chain;
-        ticket->job->neuron = outcome->neuron;
-        ticket->job->record = explain ? 0 : (size_t)ask->record;
-        ticket->job->explanation = memory_copy_string(outcome->explanation.text);
-        ticket->job->model = explain ? outcome->chain.explainer : view->settings->simulator;
-        stage_options_t options = {.sweep = view->rendering, .store = ask->call->store, .run = view->run.number};
-        stage_product_t product = {0};
-        uint64_t stored;
-        if (stage_build(&options, explain ? &formatter_steps : &simulator_steps, txn, ticket, &product, &stored) ==
-                STAGE_BUILT_REQUEST &&
-            hash_equal(ticket->request.id, request)) {
-            same = true;
-            write_request(ticket, out);
-        }
-        stage_product_clear(&product);
-        ticket_free(ticket);
-    }
-    if (!same)
+    if (!view->rendering || !write_rendered(view, txn, outcome, job, out))
         field_text(out, "messages_missing",
                    view->rendering ? "the templates are not those that this was asked with any more"
                                    : view->no_rendering.message);
-    write_answer(txn, request, out);
+    write_answer(txn, job->result.request, out);
     field_close(out, '}');
     return true;
 }
@@ -140,7 +125,7 @@ void api_exchange(call_t *call) {
         call_refuse(call, 404, "there is no such chain");
         return;
     }
-    if (!outcomes_walk_range(call->store, call->view->sweep, call->view->run.number, (uint64_t)chain,
-                             (uint64_t)chain + 1, take_chain, &ask, &error))
+    outcomes_t which = {call->view->run.number, LOOK_EACH, (uint64_t)chain, (uint64_t)chain + 1};
+    if (!outcomes_walk(call->store, call->view->sweep, &which, take_chain, &ask, &error))
         call_refuse(call, 503, "%s", error.message);
 }

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/sweep/outcome.h"
 #include "core/base/memory.h"
 #include "store/ledger.h"
 #include "store/records.h"
 #include "store/responses.h"
-#include "tools/report/outcome.h"
 #include "tools/viewer/call.h"
 
 /* --- records ----------------------------------------------------------------------------------------------- */
@@ -93,11 +93,9 @@ static void write_simulations(write_t *write, store_txn_t *txn, const outcome_t 
     field_open(out, "simulated", '[');
     for (size_t i = 0; i < outcome->valid->count; i++) {
         simulate_result_t result = {0};
-        const void *bytes;
-        size_t size;
-        hash_t job = sweep_simulate_job(write->view->sweep, outcome->explanation.text, outcome->valid->records[i]);
-        bool done = result_of_job(txn, write->view->run.number, job, &bytes, &size) == RESULT_DONE &&
-                    simulate_result_decode(bytes, size, &result);
+        const chain_job_t *job = outcome_of_record(outcome, STAGE_SIMULATE, i);
+        bool done =
+            job && job->state == CHAIN_DONE && simulate_result_decode(job->bytes.data, job->bytes.size, &result);
         if (!done)
             field_text(out, NULL, NULL);
         else {
@@ -115,23 +113,23 @@ static void write_simulations(write_t *write, store_txn_t *txn, const outcome_t 
 
 static void write_chain(write_t *write, store_txn_t *txn, const outcome_t *outcome) {
     buffer_t *out = &write->chains;
-    bool done = outcome->explained == RESULT_DONE;
+    bool done = outcome->explained == CHAIN_DONE;
     field_open(out, NULL, '{');
     field_integer(out, "number", (int64_t)outcome->number);
     field_text(out, "format", prompt_format_name(outcome->chain.format));
     field_text(out, "explainer", write->view->settings->models[outcome->chain.explainer].name);
     field_integer(out, "sample", outcome->chain.sample);
-    field_text(out, "explained", result_state_name(outcome->explained));
-    field_text(out, "scored", result_state_name(outcome->scored));
-    field_text(out, "compared", result_state_name(outcome->compared));
-    field_text(out, "text", done ? outcome->explanation.text : NULL);
+    field_text(out, "explained", chain_state_name(outcome->explained));
+    field_text(out, "scored", chain_state_name(outcome->scored));
+    field_text(out, "compared", chain_state_name(outcome->compared));
+    field_text(out, "text", done ? outcome->explanation->text : NULL);
     field_number(out, "score", outcome->score.score.correlation);
     field_number(out, "rsquared", outcome->score.score.rsquared);
     field_number(out, "adacs", outcome->adacs);
     if (done) {
-        field_count(out, "prompt_tokens", outcome->explanation.prompt_tokens);
-        field_count(out, "completion_tokens", outcome->explanation.completion_tokens);
-        field_money(out, "explain_usd", cost_of(txn, outcome->explanation.request));
+        field_count(out, "prompt_tokens", outcome->explanation->prompt_tokens);
+        field_count(out, "completion_tokens", outcome->explanation->completion_tokens);
+        field_money(out, "explain_usd", cost_of(txn, outcome->explanation->request));
         write_simulations(write, txn, outcome);
     }
     field_close(out, '}');
@@ -213,8 +211,8 @@ void api_neuron(call_t *call) {
     api_write_entry(call->view, &entry, out);
     write_neighbour(call, "previous", position ? position - 1 : SIZE_MAX, out);
     write_neighbour(call, "next", position + 1, out);
-    bool good = outcomes_walk_range(call->store, call->view->sweep, call->view->run.number, entry.first, entry.end,
-                                    take_chain, &write, &error);
+    outcomes_t which = {call->view->run.number, LOOK_EACH, entry.first, entry.end};
+    bool good = outcomes_walk(call->store, call->view->sweep, &which, take_chain, &write, &error);
     buffer_append_text(out, ",\"chains\":[");
     buffer_append(out, buffer_text(&write.chains), write.chains.length);
     field_close(out, ']');

@@ -7,11 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/results.h"
+#include "actors/sweep/chain_look.h"
 #include "core/base/memory.h"
 #include "core/base/rng.h"
 #include "core/base/stats.h"
-#include "tools/report/outcome.h"
 
 enum { NEURONS_A_TRANSACTION = 128, IDS_A_TRANSACTION = 4096 };
 
@@ -98,84 +97,37 @@ void neuron_index_free(neuron_index_t *index) {
 /* --- one neuron, from the store ------------------------------------------------------------------------- */
 
 typedef struct {
-    const neuron_index_t *index;
-    store_txn_t *txn;
     index_entry_t *entry;
-    hash_t neuron;
-    bool asked;     /* for the baseline */
-    char *baseline; /* what explanations are compared with; NULL: nothing */
     double score_sums[PROMPT_FORMAT_COUNT], adacs_sums[PROMPT_FORMAT_COUNT];
     size_t scored[PROMPT_FORMAT_COUNT], compared[PROMPT_FORMAT_COUNT];
-    size_t open; /* results that may still come */
-} look_t;
+    size_t open; /* chains of which something may still come */
+} sums_t;
 
-static void look_at_score(look_t *look, const chain_t *chain, const char *explanation) {
-    const void *result;
-    size_t size;
-    score_result_t score;
-    hash_t job = sweep_score_job(look->index->sweep, explanation, look->neuron);
-    result_state_t state = result_of_job(look->txn, look->index->run, job, &result, &size);
-    if (state == RESULT_DONE && score_result_decode(result, size, &score)) {
-        if (!isnan(score.score.correlation)) {
-            look->score_sums[chain->format] += score.score.correlation;
-            look->scored[chain->format]++;
-        }
-    } else if (state != RESULT_FAILED) {
-        look->open++;
-    }
-}
-
-static void look_at_adacs(look_t *look, const chain_t *chain, const char *explanation) {
-    const void *result;
-    size_t size;
-    double adacs;
-    if (!look->asked)
-        look->baseline = sweep_baseline(look->index->sweep, look->txn, chain, look->neuron, NULL);
-    look->asked = true;
-    if (!look->baseline)
+static void add_value(const chain_look_t *chain, job_stage_t stage, double sums[], size_t counts[]) {
+    const chain_job_t *job = chain_look_find(chain, stage);
+    if (!job || job->state != CHAIN_DONE || isnan(job->result.values[0]))
         return;
-    hash_t job = sweep_adacs_job(look->index->sweep, explanation, look->baseline);
-    result_state_t state = result_of_job(look->txn, look->index->run, job, &result, &size);
-    if (state == RESULT_DONE && adacs_result_decode(result, size, &adacs)) {
-        if (!isnan(adacs)) {
-            look->adacs_sums[chain->format] += adacs;
-            look->compared[chain->format]++;
-        }
-    } else if (state != RESULT_FAILED) {
-        look->open++;
-    }
+    sums[chain->chain.format] += job->result.values[0];
+    counts[chain->chain.format]++;
 }
 
-static void look_at_chain(look_t *look, uint64_t number) {
-    const settings_t *settings = sweep_settings(look->index->sweep);
-    chain_t chain = sweep_chain(look->index->sweep, number);
-    const void *result;
-    size_t size;
-    explain_result_t explanation;
-    hash_t job = sweep_explain_job(look->index->sweep, &chain, look->neuron);
-    result_state_t state = result_of_job(look->txn, look->index->run, job, &result, &size);
-    if (state == RESULT_FAILED)
-        look->entry->failed++;
-    else if (state != RESULT_DONE || !explain_result_decode(result, size, &explanation))
-        look->open++;
-    else {
-        look->entry->explained++;
-        if (settings->simulate)
-            look_at_score(look, &chain, explanation.text);
-        if (settings->adacs)
-            look_at_adacs(look, &chain, explanation.text);
-        explain_result_clear(&explanation);
-    }
+static void add_chain(sums_t *sums, const chain_look_t *look) {
+    const chain_job_t *explain = chain_look_find(look, STAGE_EXPLAIN);
+    sums->entry->explained += explain->state == CHAIN_DONE;
+    sums->entry->failed += explain->state == CHAIN_FAILED;
+    sums->open += chain_look_is_open(look);
+    add_value(look, STAGE_SCORE, sums->score_sums, sums->scored);
+    add_value(look, STAGE_ADACS, sums->adacs_sums, sums->compared);
 }
 
-static void sum_up(look_t *look) {
-    index_entry_t *entry = look->entry;
+static void sum_up(const sums_t *sums) {
+    index_entry_t *entry = sums->entry;
     double least = NAN;
     entry->best = NAN;
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-        double score = look->scored[f] ? look->score_sums[f] / (double)look->scored[f] : (double)NAN;
+        double score = sums->scored[f] ? sums->score_sums[f] / (double)sums->scored[f] : (double)NAN;
         entry->scores[f] = (float)score;
-        entry->adacs[f] = (float)(look->compared[f] ? look->adacs_sums[f] / (double)look->compared[f] : (double)NAN);
+        entry->adacs[f] = (float)(sums->compared[f] ? sums->adacs_sums[f] / (double)sums->compared[f] : (double)NAN);
         if (isnan(score))
             continue;
         if (isnan(entry->best) || score > (double)entry->best)
@@ -184,21 +136,27 @@ static void sum_up(look_t *look) {
             least = score;
     }
     entry->spread = entry->best - (float)least;
-    entry->settled = look->open == 0;
+    entry->settled = sums->open == 0;
 }
 
 static bool look_at_neuron(const neuron_index_t *index, store_txn_t *txn, index_entry_t *entry, error_info_t *error) {
-    look_t look = {.index = index, .txn = txn, .entry = entry};
+    look_options_t options = {index->sweep, index->run, LOOK_NEXT_START, LOOK_ALL};
+    sums_t sums = {.entry = entry};
+    chain_look_t look = {0};
+    neuron_view_t view;
     chain_t chain = sweep_chain(index->sweep, entry->first);
-    if (!sweep_neuron(index->sweep, txn, &chain, &look.neuron, NULL))
-        return error_set(error, ERROR_FATAL, "set %s of the run has no neuron number %u; see glia fsck",
-                         sweep_settings(index->sweep)->sets[chain.set].name, chain.neuron);
+    bool good = neuron_view_open(&view, index->sweep, txn, &chain, error);
     entry->explained = entry->failed = 0;
-    for (uint64_t i = entry->first; i < entry->end; i++)
-        look_at_chain(&look, i);
-    sum_up(&look);
-    free(look.baseline);
-    return true;
+    for (uint64_t i = entry->first; good && i < entry->end; i++) {
+        chain = sweep_chain(index->sweep, i);
+        chain_look(&look, &options, txn, &view, &chain);
+        add_chain(&sums, &look);
+    }
+    if (good)
+        sum_up(&sums);
+    chain_look_clear(&look);
+    neuron_view_clear(&view);
+    return good;
 }
 
 /* The next neurons that are not settled, at most NEURONS_A_TRANSACTION, in one read transaction. */

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/sweep/outcome.h"
 #include "core/base/memory.h"
 #include "core/base/rng.h"
 #include "store/records.h"
-#include "tools/report/outcome.h"
 
 /* --- raters ------------------------------------------------------------------------------------------------ */
 
@@ -101,9 +101,9 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
         begin_item(collect, outcome);
     }
     const char *format = prompt_format_name(outcome->chain.format);
-    for (size_t f = 0; outcome->explained == RESULT_DONE && f < collect->definition->format_count; f++)
+    for (size_t f = 0; outcome->explained == CHAIN_DONE && f < collect->definition->format_count; f++)
         if (strcmp(collect->definition->formats[f], format) == 0 && !collect->item.texts[f]) {
-            collect->item.texts[f] = memory_copy_string(outcome->explanation.text);
+            collect->item.texts[f] = memory_copy_string(outcome->explanation->text);
             collect->have++;
         }
     return true;
@@ -186,7 +186,8 @@ study_t *study_make(const char *directory, store_t *store, const view_t *view, c
     bool good = read_raters(&definition, wish->raters, error) && find_set(view, wish->set, &collect.set, error);
     if (good) {
         take_formats(&definition, &view->settings->sets[collect.set]);
-        good = outcomes_walk(store, view->sweep, view->run.number, take_chain, &collect, error);
+        good = outcomes_walk(store, view->sweep, &(outcomes_t){.run = view->run.number, .depth = LOOK_ALL}, take_chain,
+                             &collect, error);
         end_item(&collect);
     }
     if (good && definition.item_count == 0)

@@ -3,15 +3,16 @@
 
 #include <stdlib.h>
 
+#include "actors/sweep/stage.h"
 #include "core/base/memory.h"
 
 static bool load_sweep(view_t *view, store_t *store, error_info_t *error) {
     if (view->run.set_count == 0)
         return true;
-    view->sweep = sweep_create_snapshot(view->settings, &view->run, error);
+    view->sweep = sweep_create_snapshot(view->settings, &view->run, &stages_shipped, error);
     if (!view->sweep)
         return false;
-    view->rendering = sweep_create(view->settings, &view->run, &view->no_rendering);
+    view->rendering = sweep_create(view->settings, &view->run, &stages_shipped, &view->no_rendering);
     view->index = neuron_index_create(view->sweep, view->run.number, store, error);
     return view->index != NULL;
 }

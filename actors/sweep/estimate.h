@@ -1,15 +1,14 @@
 /* estimate.h - what a sweep takes: jobs, tokens, cost, disk. Shared by `plan` (what is left to do) and `report` (what
  * all of it was expected to take). Sends nothing.
  */
-#ifndef GLIA_TOOLS_ESTIMATE_H
-#define GLIA_TOOLS_ESTIMATE_H
+#ifndef GLIA_ACTORS_SWEEP_ESTIMATE_H
+#define GLIA_ACTORS_SWEEP_ESTIMATE_H
 
-#include "actors/sweep.h"
-#include "store/env.h"
-#include "store/journal.h"
+#include "actors/sweep/chain_look.h"
 
 typedef struct {
     uint64_t jobs, done, stored; /* stored: the answer is there, only the result has to be derived */
+    uint64_t failed;             /* jobs that failed for good; not those that only wait for such a one */
     uint64_t requests;           /* to buy */
     double input_tokens, output_tokens;
     double expected; /* dollars */
@@ -20,22 +19,23 @@ typedef struct {
 
 typedef struct {
     size_t model_count;
-    estimate_t stages[STAGE_COUNT];
-    estimate_t *models; /* [model_count] */
-    estimate_t *cells;  /* [STAGE_COUNT][model_count] */
-    uint64_t too_long;  /* jobs whose prompt does not fit */
-    uint64_t dropped;   /* prompts that lose few-shot examples */
+    estimate_t stages[JOB_STAGES]; /* by number */
+    estimate_t *models;            /* [model_count] */
+    estimate_t *cells;             /* [JOB_STAGES][model_count] */
+    uint64_t too_long;             /* jobs whose prompt does not fit */
+    uint64_t dropped;              /* prompts that lose few-shot examples */
     uint64_t chains, neurons;
     char first_trouble[512]; /* of the first that is too long */
 } estimate_sums_t;
 
 typedef struct {
-    bool fresh;      /* as if nothing were stored: every request counts */
-    uint32_t stride; /* only every so many-th neuron of each set is looked at, from the first on; 0: all */
+    look_as_of_t as_of; /* LOOK_NEXT_START, LOOK_RETRY; or LOOK_EMPTY: every request counts, stored or not */
+    uint32_t stride;    /* only every so many-th neuron of each set is looked at, from the first on; 0: all */
 } estimate_options_t;
 
-/* Renders the prompts of every chain that is looked at (sweep_create, not of a snapshot) within one transaction.
- * Errors: damage in the store. The caller releases with estimate_clear, also after failure. */
+/* Adds up what chain_look.h says of every chain: renders the prompts of every chain that is looked at (sweep_create,
+ * not of a snapshot) within one transaction. Errors: damage in the store. The caller releases with estimate_clear, also
+ * after failure. */
 bool estimate_sweep(const sweep_t *sweep, store_txn_t *txn, uint32_t run, const estimate_options_t *options,
                     estimate_sums_t *sums, error_info_t *error);
 void estimate_clear(estimate_sums_t *sums);

@@ -5,15 +5,12 @@
  * echoed logprobs for every prompt token (echo), embeddings. It also unmasks a stand-in that was configured under a
  * real model's lineage.
  */
-#ifndef GLIA_ACTORS_PROBE_H
-#define GLIA_ACTORS_PROBE_H
+#ifndef GLIA_ACTORS_SWEEP_PROBE_H
+#define GLIA_ACTORS_SWEEP_PROBE_H
 
-#include "actors/stage.h"
+#include "actors/sweep/job.h"
 
 /* The probes that the settings call for, as a list by `next`; owned by the caller. */
 job_t *probe_jobs(const settings_t *settings);
-stage_built_t probe_build(const settings_t *settings, ticket_t *ticket);
-/* False: job_fail was called with what the endpoint lacks and the fix. */
-bool probe_derive(const settings_t *settings, ticket_t *ticket, const char *body, size_t length);
 
 #endif

@@ -1,9 +1,10 @@
-/* simulator.c - simulations: an explanation and a record become a request, logprobs become expected activations. */
+/* stage_simulate.c - simulations: an explanation and a record become a request, logprobs become expected activations.
+ */
 #include <math.h>
 #include <stdlib.h>
 
 #include "actors/results.h"
-#include "actors/stage.h"
+#include "actors/sweep/stage.h"
 #include "core/base/memory.h"
 #include "prompts/simulate.h"
 #include "store/records.h"
@@ -16,16 +17,16 @@ typedef struct {
     const activation_record_t *record;
 } subject_t;
 
-static bool subject_open(const stage_options_t *options, store_txn_t *txn, job_t *job, subject_t *subject) {
+static bool subject_open(const stage_context_t *context, store_txn_t *txn, job_t *job, subject_t *subject) {
     error_info_t error;
     *subject = (subject_t){0};
-    subject->read = options->neuron ? NULL : records_get(txn, job->neuron, &error);
-    subject->neuron = options->neuron ? options->neuron : subject->read;
+    subject->read = context->neuron ? NULL : records_get(txn, job->neuron, &error);
+    subject->neuron = context->neuron ? context->neuron : subject->read;
     if (!subject->neuron) {
         job_fail(job, true, "records", "%s", error.message);
         return false;
     }
-    sweep_score_records(options->sweep, subject->neuron, &subject->valid, &subject->calibration);
+    sweep_score_records(context->sweep, subject->neuron, &subject->valid, &subject->calibration);
     size_t i = job->record;
     subject->record =
         i < subject->valid.count ? subject->valid.records[i] : subject->calibration.records[i - subject->valid.count];
@@ -49,41 +50,37 @@ static int64_t repeat_output(const model_settings_t *model, const activation_rec
 
 /* Writes the request with as few few-shot examples left out as the model's context asks for. False: too long even
  * without any; *need tells how long. */
-static bool write_to_fit(const stage_options_t *options, const activation_record_t *record, ticket_t *ticket,
-                         int64_t *need) {
-    const settings_t *settings = sweep_settings(options->sweep);
-    const model_settings_t *model = &settings->models[ticket->request.model];
-    const template_t *template = sweep_simulate_template(options->sweep);
-    const char *explanation = ticket->job->explanation;
+static bool write_to_fit(const stage_context_t *context, const activation_record_t *record, const char *explanation,
+                         request_t *request, int64_t *need) {
+    const settings_t *settings = sweep_settings(context->sweep);
+    const model_settings_t *model = &settings->models[request->model];
+    const template_t *template = sweep_simulate_template(context->sweep);
     for (size_t dropped = 0; dropped <= simulate_example_count(template); dropped++) {
-        buffer_clear(&ticket->request.prompt);
-        message_list_clear(&ticket->request.messages);
-        if (ticket->request.kind == LLM_COMPLETION)
-            simulate_echo_prompt(template, explanation, dropped, record->tokens, record->count,
-                                 &ticket->request.prompt);
+        buffer_clear(&request->prompt);
+        message_list_clear(&request->messages);
+        if (request->kind == LLM_COMPLETION)
+            simulate_echo_prompt(template, explanation, dropped, record->tokens, record->count, &request->prompt);
         else
-            simulate_repeat_messages(template, explanation, dropped, record->tokens, record->count,
-                                     &ticket->request.messages);
-        *need = request_input_estimate(&ticket->request, settings) + ticket->request.parameters.max_output_tokens;
-        ticket->request.dropped = (int64_t)dropped;
+            simulate_repeat_messages(template, explanation, dropped, record->tokens, record->count, &request->messages);
+        *need = request_input_estimate(request, settings) + request->parameters.max_output_tokens;
+        request->dropped = (int64_t)dropped;
         if (*need <= model->context_tokens)
             return true;
     }
     return false;
 }
 
-static stage_built_t simulator_build(const stage_options_t *options, store_txn_t *txn, ticket_t *ticket,
-                                     stage_product_t *product) {
+static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job_t *job, request_t *request,
+                           stage_product_t *product) {
     (void)product;
-    const settings_t *settings = sweep_settings(options->sweep);
-    job_t *job = ticket->job;
+    const settings_t *settings = sweep_settings(context->sweep);
     const model_settings_t *model = &settings->models[job->model];
     subject_t subject;
-    if (!subject_open(options, txn, job, &subject))
+    if (!subject_open(context, txn, job, &subject))
         return STAGE_BUILT_FAILURE;
     bool echo = settings->mode == SIMULATE_ECHO;
-    request_begin(&ticket->request, settings, echo ? LLM_COMPLETION : LLM_CHAT, job->model);
-    ticket->request.parameters = (llm_parameters_t){
+    request_begin(request, settings, echo ? LLM_COMPLETION : LLM_CHAT, job->model);
+    request->parameters = (llm_parameters_t){
         .temperature = settings->simulate_temperature,
         .top_p = NAN,
         .max_output_tokens = echo ? 1 : repeat_output(model, subject.record),
@@ -92,7 +89,7 @@ static stage_built_t simulator_build(const stage_options_t *options, store_txn_t
         .top_logprobs = settings->top_logprobs,
     };
     int64_t need = 0;
-    bool fits = write_to_fit(options, subject.record, ticket, &need);
+    bool fits = write_to_fit(context, subject.record, job->explanation, request, &need);
     if (!fits)
         job_fail(job, true, "context",
                  "the simulation of record %zu needs about %lld tokens even without few-shot examples, more than "
@@ -102,20 +99,20 @@ static stage_built_t simulator_build(const stage_options_t *options, store_txn_t
     return fits ? STAGE_BUILT_REQUEST : STAGE_BUILT_FAILURE;
 }
 
-static bool simulator_derive(const stage_options_t *options, store_txn_t *txn, ticket_t *ticket, const char *body,
-                             size_t length, stage_product_t *product) {
-    const settings_t *settings = sweep_settings(options->sweep);
-    job_t *job = ticket->job;
+static bool derive(const stage_context_t *context, store_txn_t *txn, job_t *job, const request_t *request,
+                   stage_answer_t *given, stage_product_t *product) {
+    const char *body = buffer_text(given->body);
+    size_t length = given->body->length;
+    const settings_t *settings = sweep_settings(context->sweep);
     subject_t subject;
-    if (!subject_open(options, txn, job, &subject))
+    if (!subject_open(context, txn, job, &subject))
         return false;
     bool echo = settings->mode == SIMULATE_ECHO;
     llm_answer_t answer = {0};
     llm_usage_t usage;
     error_info_t error;
     size_t unseen = 0;
-    simulate_result_t result = {
-        .count = subject.record->count, .dropped = ticket->request.dropped, .request = ticket->request.id};
+    simulate_result_t result = {.count = subject.record->count, .dropped = request->dropped, .request = request->id};
     result.expected = MEMORY_NEW_ARRAY(result.count, double);
     llm_usage_read(body, length, &usage);
     result.prompt_tokens = usage.present ? usage.prompt_tokens : -1;
@@ -129,18 +126,44 @@ static bool simulator_derive(const stage_options_t *options, store_txn_t *txn, t
         simulate_result_encode(&result, &product->result);
     else
         job_fail(job, true, "parse", "%s", error.message);
-    product->trim = true;
     simulate_result_clear(&result);
     llm_answer_clear(&answer);
     subject_close(&subject);
     return ok;
 }
 
-const stage_steps_t simulator_steps = {simulator_build, simulator_derive, false};
-
-static const actor_definition_t simulator_definition = {
-    .name = "simulator", .kinds = STAGE_KINDS, .mailbox = 1024, .receive = stage_receive, .free = stage_free};
-
-actor_t *simulator_create(scheduler_t *scheduler, const stage_options_t *options, size_t mailbox) {
-    return stage_create(scheduler, &simulator_definition, options, &simulator_steps, mailbox);
+static bool decode(const void *bytes, size_t size, stage_result_t *result) {
+    simulate_result_t simulated;
+    *result = (stage_result_t){.version = result_version(bytes, size)};
+    if (!simulate_result_decode(bytes, size, &simulated))
+        return false;
+    result->request = simulated.request;
+    simulate_result_clear(&simulated);
+    return true;
 }
+
+static hash_t identify(const sweep_t *sweep, const stage_subject_t *subject) {
+    return sweep_simulate_job(sweep, subject->explanation, subject->record);
+}
+
+static bool is_wanted(const settings_t *settings) {
+    return settings->simulate;
+}
+
+const stage_t stage_simulate = {
+    .number = STAGE_SIMULATE,
+    .name = "simulate",
+    .actor = "simulator",
+    .scope = SCOPE_RECORD,
+    .role = ROLE_SIMULATOR,
+    .needs = STAGE_EXPLAIN,
+    .about = ABOUT_RECORDS,
+    .is_wanted = is_wanted,
+    .identify = identify,
+    .build = build,
+    .derive = derive,
+    .trims = true,
+    .typical_share = 0.6,
+    .version = SIMULATE_RESULT_VERSION,
+    .decode = decode,
+};

@@ -1,10 +1,11 @@
-/* probe.c - small requests that show whether an endpoint has what a mode needs. */
-#include "actors/probe.h"
+/* stage_probe.c - small requests that show whether an endpoint has what a mode needs. */
+#include "actors/sweep/probe.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/sweep/stage.h"
 #include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
@@ -58,26 +59,28 @@ job_t *probe_jobs(const settings_t *settings) {
     return first;
 }
 
-stage_built_t probe_build(const settings_t *settings, ticket_t *ticket) {
-    job_t *job = ticket->job;
+static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job_t *job, request_t *request,
+                           stage_product_t *product) {
+    (void)txn;
+    (void)product;
+    const settings_t *settings = sweep_settings(context->sweep);
     const endpoint_settings_t *endpoint = &settings->endpoints[job->endpoint];
-    ticket->pinned = (int)job->endpoint;
-    ticket->request.kind = job->probe;
-    ticket->request.model = job->model;
-    /* What one endpoint answers says nothing about another: its place is part of whose answer it is. */
-    ticket->request.lineage =
+    request_begin(request, settings, job->probe, job->model);
+    /* What one endpoint answers says nothing about another: where it is is part of whose answer it is. */
+    free(request->lineage);
+    request->lineage =
         memory_format("probe %s %s %s %s", endpoint->name, endpoint->standin ? "standin:" : endpoint->base_url,
                       settings->models[job->model].lineage, settings->models[job->model].wire_name);
-    ticket->request.parameters = (llm_parameters_t){.temperature = NAN, .top_p = NAN, .max_output_tokens = 16};
+    request->parameters = (llm_parameters_t){.temperature = NAN, .top_p = NAN, .max_output_tokens = 16};
     switch (job->probe) {
-    case LLM_CHAT: message_list_add(&ticket->request.messages, "user", probe_text, strlen(probe_text)); break;
+    case LLM_CHAT: message_list_add(&request->messages, "user", probe_text, strlen(probe_text)); break;
     case LLM_COMPLETION:
-        buffer_append_text(&ticket->request.prompt, probe_text);
-        ticket->request.parameters.max_output_tokens = 1;
-        ticket->request.parameters.echo = ticket->request.parameters.logprobs = true;
-        ticket->request.parameters.top_logprobs = settings->top_logprobs;
+        buffer_append_text(&request->prompt, probe_text);
+        request->parameters.max_output_tokens = 1;
+        request->parameters.echo = request->parameters.logprobs = true;
+        request->parameters.top_logprobs = settings->top_logprobs;
         break;
-    case LLM_EMBEDDING: request_add_input(&ticket->request, probe_text, job->id); break;
+    case LLM_EMBEDDING: request_add_input(request, probe_text, job->id); break;
     }
     return STAGE_BUILT_REQUEST;
 }
@@ -120,8 +123,14 @@ static bool unmask(job_t *job, const char *body, size_t length, const char *endp
     return !mixed;
 }
 
-bool probe_derive(const settings_t *settings, ticket_t *ticket, const char *body, size_t length) {
-    job_t *job = ticket->job;
+static bool derive(const stage_context_t *context, store_txn_t *txn, job_t *job, const request_t *request,
+                   stage_answer_t *given, stage_product_t *product) {
+    (void)txn;
+    (void)request;
+    (void)product;
+    const settings_t *settings = sweep_settings(context->sweep);
+    const char *body = buffer_text(given->body);
+    size_t length = given->body->length;
     const char *endpoint = settings->endpoints[job->endpoint].name;
     error_info_t error;
     if (!unmask(job, body, length, endpoint, settings->models[job->model].lineage))
@@ -143,3 +152,19 @@ bool probe_derive(const settings_t *settings, ticket_t *ticket, const char *body
         job_fail(job, true, "probe", "%s: %s", endpoint, error.message);
     return ok;
 }
+
+static bool is_wanted(const settings_t *settings) {
+    return !settings->batch;
+}
+
+const stage_t stage_probe = {
+    .number = STAGE_PROBE,
+    .name = "probe",
+    .actor = "formatter",
+    .scope = SCOPE_ENDPOINT,
+    .role = ROLE_OF_JOB,
+    .needs = STAGE_NONE,
+    .is_wanted = is_wanted,
+    .build = build,
+    .derive = derive,
+};
