@@ -19,6 +19,8 @@ OPT     := -O2 -g
 SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 SANFLAG += $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 CPPFLAGS += -I. -I$(BUILD) -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -DGLIA_VERSION='"$(VERSION)"'
+# Sanitizer builds also ask every actor's invariant after each message (core/runtime/actor.h).
+CPPFLAGS += $(if $(SAN),-DGLIA_CHECKS)
 CFLAGS  += -std=c11 $(OPT) $(WARN_C) $(SANFLAG) -pthread
 CXXFLAGS += -std=c++17 $(OPT) $(WARN) $(SANFLAG) -pthread
 LDFLAGS += $(SANFLAG) -pthread

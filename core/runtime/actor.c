@@ -28,6 +28,15 @@ struct scheduler {
     void *watch_context;
 };
 
+/* Whether the scheduler itself asks every invariant. */
+#ifdef GLIA_CHECKS
+enum { CHECKS = true };
+#else
+enum { CHECKS = false };
+#endif
+
+enum { AT_START = -1 }; /* in place of a message's kind */
+
 /* A timer callback runs at most this many actor turns before other events of the loop get theirs. */
 enum { TURNS_A_TICK = 8 };
 
@@ -58,12 +67,25 @@ static void message_free(actor_message_t *message) {
     free(message);
 }
 
+/* One that is broken goes no further: what it would write next is not to be trusted. */
+static void actor_check(const actor_t *actor, int kind) {
+    const char *broken = CHECKS ? actor_broken(actor) : NULL;
+    if (!broken)
+        return;
+    if (kind == AT_START)
+        fprintf(stderr, "glia: bug: invariant of the %s at its start: %s\n", actor_name(actor), broken);
+    else
+        fprintf(stderr, "glia: bug: invariant of the %s after kind %d: %s\n", actor_name(actor), kind, broken);
+    abort();
+}
+
 static void actor_turn(actor_t *actor) {
     scheduler_t *scheduler = actor->scheduler;
     if (!actor->started) {
         actor->started = true;
         if (actor->definition->start)
             actor->definition->start(actor, actor->state);
+        actor_check(actor, AT_START);
     }
     for (int i = 0; i < ACTOR_BATCH && actor->first; i++) {
         actor_message_t *message = actor->first;
@@ -75,6 +97,7 @@ static void actor_turn(actor_t *actor) {
         actor->definition->receive(actor, actor->state, message);
         message_free(message);
         scheduler->delivered++;
+        actor_check(actor, kind);
         if (scheduler->watch)
             scheduler->watch(scheduler->watch_context, actor, kind);
     }
@@ -152,6 +175,10 @@ const char *actor_name(const actor_t *actor) {
 
 void *actor_state(const actor_t *actor) {
     return actor->state;
+}
+
+const char *actor_broken(const actor_t *actor) {
+    return actor->definition->broken ? actor->definition->broken(actor->state) : NULL;
 }
 
 clock_port_t *actor_clock(const actor_t *actor) {

@@ -40,6 +40,10 @@ typedef struct {
     /* Takes what it wants out of `message`; the scheduler releases the rest. */
     void (*receive)(actor_t *self, void *state, actor_message_t *message);
     void (*free)(void *state); /* releases everything; must work in any state, without sending */
+    /* The invariant: what must hold of the state between messages, and of the state alone. NULL if it
+     * holds, else what does not: a short text, static or in memory of the state. Cheap: no I/O, no walk
+     * over what grows with the work. NULL member: nothing is promised. See actor_broken(). */
+    const char *(*broken)(const void *state);
 } actor_definition_t;
 
 #define ACTOR_KIND(kind) (UINT64_C(1) << (kind))
@@ -47,7 +51,7 @@ typedef struct {
 scheduler_t *scheduler_create(clock_port_t *clock);
 /* Frees all actors (in reverse order of creation) and the messages they still hold. */
 void scheduler_free(scheduler_t *scheduler);
-/* Called after each message that was received; for tests that check invariants. */
+/* Called after each message that was received; for tests that check promises and invariants. */
 typedef void scheduler_watch_t(void *context, const actor_t *actor, int kind);
 void scheduler_set_watch(scheduler_t *scheduler, scheduler_watch_t *watch, void *context);
 /* Messages delivered so far. */
@@ -59,6 +63,9 @@ actor_t *actor_create(scheduler_t *scheduler, const actor_definition_t *definiti
 const char *actor_name(const actor_t *actor);
 void *actor_state(const actor_t *actor); /* for the module that defines the actor, and nobody else */
 clock_port_t *actor_clock(const actor_t *actor);
+/* Asks the actor's invariant: NULL, or what does not hold. Between messages only. A build with GLIA_CHECKS (the
+ * Makefile defines it for sanitizers) asks after each start and each message, and aborts if something is broken. */
+const char *actor_broken(const actor_t *actor);
 
 /* True: the message is the receiver's. False: the mailbox is full and `payload` is still the caller's. */
 bool actor_send(actor_t *to, actor_t *sender, int kind, uint64_t correlation, void *payload,

@@ -242,8 +242,17 @@ static void ask_accountant(night_t *night) {
         (void)actor_send(night->accountant, night->inspector, MSG_ASK, 0, NULL, NULL);
 }
 
+/* An invariant is about its actor's state alone, which only its own messages change: the receiver is all that there is
+ * to ask. */
+static void check_invariant(night_t *night, const actor_t *actor) {
+    const char *broken = actor_broken(actor);
+    if (broken)
+        night_complain(night, "invariant of the %s: %s", actor_name(actor), broken);
+}
+
 static void on_message(void *context, const actor_t *actor, int kind) {
     night_t *night = context;
+    check_invariant(night, actor);
     if (kind == MSG_ANSWERED || kind == MSG_RESERVED)
         night_check_acknowledged(night, kind);
     if (kind == MSG_ASK && strcmp(actor_name(actor), "accountant") == 0) {

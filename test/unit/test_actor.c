@@ -6,11 +6,13 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/memory.h"
 #include "core/runtime/actor.h"
+#include "test/unit/death.h"
 
 /* A clock whose only timer is fired by hand. */
 typedef struct {
@@ -184,12 +186,84 @@ static void test_replies_reach_their_sender_in_a_later_turn(void **state) {
     scheduler_free(scheduler);
 }
 
+/* Every message takes one away; it must never have taken more than there were. */
+typedef struct {
+    int left;
+    char broken[32]; /* what its invariant last said */
+} stock_t;
+
+static void stock_receive(actor_t *self, void *state, actor_message_t *message) {
+    (void)self;
+    (void)message;
+    stock_t *stock = state;
+    stock->left--;
+}
+
+static const char *stock_broken(const void *state) {
+    const stock_t *stock = state;
+    return stock->left < 0 ? "less than nothing is left" : NULL;
+}
+
+static const actor_definition_t stock_definition = {
+    .name = "stock", .kinds = ACTOR_KIND(KIND_A), .mailbox = 4, .receive = stock_receive, .broken = stock_broken};
+
+static void watch_stock(void *context, const actor_t *actor, int kind) {
+    assert_int_equal(kind, KIND_A);
+    stock_t *stock = context;
+    const char *broken = actor_broken(actor);
+    snprintf(stock->broken, sizeof stock->broken, "%s", broken ? broken : "all is well");
+}
+
+static void take_from(stock_t *stock, int messages) {
+    hand_clock_t hand = hand_clock();
+    scheduler_t *scheduler = scheduler_create(&hand.port);
+    scheduler_set_watch(scheduler, watch_stock, stock);
+    actor_t *actor = actor_create(scheduler, &stock_definition, stock, 0);
+    for (int i = 0; i < messages; i++)
+        actor_tell(actor, NULL, KIND_A, 0, NULL, NULL);
+    run(&hand);
+    scheduler_free(scheduler);
+}
+
+static void take_too_much(void) {
+    stock_t stock = {.left = 1};
+    take_from(&stock, 2);
+    assert_string_equal(stock.broken, "less than nothing is left");
+}
+
+static void start_broken(void) {
+    stock_t stock = {.left = -1};
+    take_from(&stock, 0);
+}
+
+/* A build with GLIA_CHECKS stops at the message that broke it; any other leaves the asking to a watch. */
+static void test_an_invariant_is_asked_after_each_message(void **state) {
+    (void)state;
+    stock_t stock = {.left = 2};
+    take_from(&stock, 2);
+    assert_string_equal(stock.broken, "all is well");
+#ifdef GLIA_CHECKS
+    assert_true(dies(take_too_much));
+    assert_true(dies(start_broken));
+#else
+    assert_false(dies(start_broken));
+    take_too_much();
+#endif
+    char log[8] = "";
+    hand_clock_t hand = hand_clock();
+    scheduler_t *scheduler = scheduler_create(&hand.port);
+    probe_t a = {.log = log, .name = 'a'};
+    assert_null(actor_broken(actor_create(scheduler, &definition, &a, 0))); /* it promises nothing */
+    scheduler_free(scheduler);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_mailbox_is_bounded_and_keeps_order),
         cmocka_unit_test(test_a_busy_actor_does_not_starve_others),
         cmocka_unit_test(test_payloads_have_one_owner),
         cmocka_unit_test(test_replies_reach_their_sender_in_a_later_turn),
+        cmocka_unit_test(test_an_invariant_is_asked_after_each_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
