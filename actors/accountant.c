@@ -14,7 +14,7 @@ typedef struct {
     money_t reserved;
 } charge_t;
 
-enum { DAYS = 8 }; /* days with open reservations or of today; the oldest is forgotten */
+enum { DAYS = 8 }; /* days with open reservations, or touched lately */
 
 typedef struct {
     actor_t *self, *pool;
@@ -34,13 +34,15 @@ static money_t charge_sum(const charge_t *charge) {
     return money_add(charge->charged, charge->reserved);
 }
 
-/* The balance of a day of this run. Days not touched for a week of days make room. */
+/* The balance of a day of this run. The oldest that nothing is reserved of makes room. */
 static charge_t *day_charge(accountant_t *accountant, int32_t day) {
     size_t oldest = 0;
     for (size_t i = 0; i < DAYS; i++) {
         if (accountant->days[i].day == day)
             return &accountant->days[i].charge;
-        if (accountant->days[i].day < accountant->days[oldest].day)
+        bool open = accountant->days[i].charge.reserved.pico > 0;
+        bool oldest_open = accountant->days[oldest].charge.reserved.pico > 0;
+        if (open != oldest_open ? oldest_open : accountant->days[i].day < accountant->days[oldest].day)
             oldest = i;
     }
     accountant->days[oldest].day = day;

@@ -450,6 +450,24 @@ static void test_midnight_is_waited_for_if_so_configured(void **state) {
     fixture_free(fixture);
 }
 
+/* A disk may be full for longer than a week, and the clock be set. */
+static void test_a_day_with_open_reservations_is_not_forgotten(void **state) {
+    (void)state;
+    fixture_t *fixture = fixture_create();
+    scene_t scene = begin(fixture, fixture_settings(fixture, "budget.daily_usd=0.001", NULL));
+    ticket_t *open = grant(&scene, CHAT, 1000);
+    for (int day = 0; day < 20; day++) {
+        fixture_pass(fixture, 24 * HOUR);
+        settle(&scene, grant(&scene, CHAT, 700), 700);
+    }
+    world_step_utc(fixture->world, -20 * 24 * HOUR);
+    assert_refused(&scene, CHAT, 1, "budget.daily_usd");
+    settle(&scene, open, 999);
+    played_take(scene.pool, MSG_FREED);
+    ticket_free(grant(&scene, CHAT, 1));
+    fixture_free(fixture);
+}
+
 /* --- what comes free -------------------------------------------------------------------------- */
 
 static void test_freed_money_is_announced_once_to_those_who_were_refused(void **state) {
@@ -492,6 +510,7 @@ int main(void) {
         cmocka_unit_test(test_doubts_of_earlier_starts_count),
         cmocka_unit_test(test_midnight_gives_a_new_day),
         cmocka_unit_test(test_midnight_is_waited_for_if_so_configured),
+        cmocka_unit_test(test_a_day_with_open_reservations_is_not_forgotten),
         cmocka_unit_test(test_freed_money_is_announced_once_to_those_who_were_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
