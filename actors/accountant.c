@@ -12,9 +12,17 @@
 typedef struct {
     money_t charged; /* settled + doubts */
     money_t reserved;
+    money_t at_start; /* what was charged before this start */
 } charge_t;
 
 enum { DAYS = 8 }; /* days with open reservations, or touched lately */
+
+/* Where an attempt is that has money set aside:
+ *
+ *   on_reserve --> RESERVING --on_written--> GRANTED --on_ended--> ENDING --on_written--> settled
+ *
+ * RESERVING and ENDING are with the archivist, GRANTED is with the client_pool. */
+typedef enum { PHASE_RESERVING, PHASE_GRANTED, PHASE_ENDING, PHASE_COUNT } phase_t;
 
 typedef struct {
     actor_t *self, *pool;
@@ -22,6 +30,13 @@ typedef struct {
     charge_t total, store;
     money_t settled, doubts;
     charge_t *models; /* [model_count] */
+    /* What is set aside a second time, by where the attempts are rather than by cap: a step that one of
+     * the two forgets makes them differ. For accountant_broken alone. */
+    struct {
+        int64_t attempts;
+        money_t worst_cases;
+    } phases[PHASE_COUNT];
+    money_t overrun; /* by how much settlements came above their worst cases, in this start */
     struct {
         int32_t day;
         charge_t charge;
@@ -32,6 +47,18 @@ typedef struct {
 
 static money_t charge_sum(const charge_t *charge) {
     return money_add(charge->charged, charge->reserved);
+}
+
+static void enter(accountant_t *accountant, phase_t phase, const ticket_t *ticket) {
+    accountant->phases[phase].attempts++;
+    accountant->phases[phase].worst_cases =
+        money_add(accountant->phases[phase].worst_cases, ticket->attempt.worst_case);
+}
+
+static void leave(accountant_t *accountant, phase_t phase, const ticket_t *ticket) {
+    accountant->phases[phase].attempts--;
+    accountant->phases[phase].worst_cases =
+        money_subtract(accountant->phases[phase].worst_cases, ticket->attempt.worst_case);
 }
 
 /* The balance of a day of this run. The oldest that nothing is reserved of makes room. */
@@ -52,26 +79,28 @@ static charge_t *day_charge(accountant_t *accountant, int32_t day) {
 
 /* --- start: what the store says ------------------------------------------------------------------------- */
 
+static void start_with(charge_t *charge, money_t charged) {
+    charge->charged = charge->at_start = money_add(charge->charged, charged);
+}
+
 static bool add_balance(void *context, uint32_t run, int32_t day, job_stage_t stage, const char *model,
                         const balance_t *balance) {
     (void)stage;
     accountant_t *accountant = context;
     const settings_t *settings = accountant->options.settings;
     money_t charged = money_add(balance->settled, balance->doubts);
-    accountant->store.charged = money_add(accountant->store.charged, charged);
+    start_with(&accountant->store, charged);
     if (run != accountant->options.run)
         return true;
-    accountant->total.charged = money_add(accountant->total.charged, charged);
+    start_with(&accountant->total, charged);
     accountant->settled = money_add(accountant->settled, balance->settled);
     accountant->doubts = money_add(accountant->doubts, balance->doubts);
     for (size_t i = 0; i < settings->model_count; i++)
         if (strcmp(settings->models[i].name, model) == 0)
-            accountant->models[i].charged = money_add(accountant->models[i].charged, charged);
+            start_with(&accountant->models[i], charged);
     int32_t today = text_day_of(clock_utc(actor_clock(accountant->self)));
-    if (day > today - DAYS) {
-        charge_t *charge = day_charge(accountant, day);
-        charge->charged = money_add(charge->charged, charged);
-    }
+    if (day > today - DAYS)
+        start_with(day_charge(accountant, day), charged);
     return true;
 }
 
@@ -139,6 +168,8 @@ static void charge_in_memory(accountant_t *accountant, const ticket_t *ticket) {
                            day_charge(accountant, ticket->attempt.day)};
     for (size_t i = 0; i < sizeof charges / sizeof charges[0]; i++)
         charges[i]->charged = money_add(charges[i]->charged, cost);
+    if (money_compare(cost, ticket->attempt.worst_case) > 0)
+        accountant->overrun = money_add(accountant->overrun, money_subtract(cost, ticket->attempt.worst_case));
     if (ticket->attempt.state == ATTEMPT_DOUBT)
         accountant->doubts = money_add(accountant->doubts, cost);
     else
@@ -225,6 +256,7 @@ static void on_reserve(accountant_t *accountant, ticket_t *ticket) {
     text_copy(attempt->model, sizeof attempt->model, settings->models[ticket->request.model].name);
     text_copy(attempt->endpoint, sizeof attempt->endpoint, endpoint->name);
     reserve_in_memory(accountant, ticket, 1);
+    enter(accountant, PHASE_RESERVING, ticket);
     send_write(accountant, WRITE_RESERVE, ticket);
 }
 
@@ -256,6 +288,8 @@ static void close_attempt(accountant_t *accountant, ticket_t *ticket) {
 
 static void on_ended(accountant_t *accountant, ticket_t *ticket) {
     close_attempt(accountant, ticket);
+    leave(accountant, PHASE_GRANTED, ticket);
+    enter(accountant, PHASE_ENDING, ticket);
     send_write(accountant, WRITE_END, ticket);
 }
 
@@ -263,9 +297,12 @@ static void on_written(accountant_t *accountant, write_t *write) {
     ticket_t *ticket = write->context;
     write->context = NULL;
     if (write->kind == WRITE_RESERVE) {
+        leave(accountant, PHASE_RESERVING, ticket);
+        enter(accountant, PHASE_GRANTED, ticket);
         actor_tell(accountant->pool, accountant->self, MSG_RESERVED, 0, ticket, ticket_free);
         return;
     }
+    leave(accountant, PHASE_ENDING, ticket);
     reserve_in_memory(accountant, ticket, -1);
     charge_in_memory(accountant, ticket);
     actor_tell(accountant->pool, accountant->self, MSG_SETTLED, 0, ticket, ticket_free);
@@ -274,6 +311,95 @@ static void on_written(accountant_t *accountant, write_t *write) {
         actor_tell(accountant->pool, accountant->self, MSG_FREED, 0, NULL, NULL);
     }
 }
+
+/* --- what holds between messages ---------------------------------------------------------------- */
+
+static bool is_negative(const charge_t *charge) {
+    return charge->charged.pico < 0 || charge->reserved.pico < 0;
+}
+
+/* A cap that was lowered below what is charged stays passed, with nothing reserved; and what a settlement
+ * costs is not ours to choose. */
+static bool is_above(const accountant_t *accountant, const charge_t *charge, bool capped, money_t cap) {
+    money_t most = money_compare(charge->at_start, cap) > 0 ? charge->at_start : cap;
+    return capped && money_compare(charge_sum(charge), money_add(most, accountant->overrun)) > 0;
+}
+
+static const char *phases_broken(const accountant_t *accountant) {
+    money_t sum = MONEY_ZERO;
+    for (size_t i = 0; i < PHASE_COUNT; i++) {
+        if (accountant->phases[i].attempts < 0)
+            return "an attempt was settled, ended or told of that had not come so far";
+        if (accountant->phases[i].attempts == 0 && accountant->phases[i].worst_cases.pico != 0)
+            return "no attempt is there, but its worst case";
+        sum = money_add(sum, accountant->phases[i].worst_cases);
+    }
+    if (money_compare(sum, accountant->total.reserved) != 0)
+        return "what is reserved is not the worst cases of the attempts under way";
+    return NULL;
+}
+
+static const char *models_broken(const accountant_t *accountant) {
+    const settings_t *settings = accountant->options.settings;
+    charge_t sum = {0};
+    for (size_t i = 0; i < settings->model_count; i++) {
+        const charge_t *charge = &accountant->models[i];
+        if (is_negative(charge))
+            return "a model's balance is below nothing";
+        if (is_above(accountant, charge, settings->models[i].capped, settings->models[i].cap))
+            return "a model is granted more than its cap";
+        sum.charged = money_add(sum.charged, charge->charged);
+        sum.reserved = money_add(sum.reserved, charge->reserved);
+    }
+    if (money_compare(sum.reserved, accountant->total.reserved) != 0)
+        return "what the models reserve is not what the run reserves";
+    if (money_compare(sum.charged, accountant->total.charged) > 0) /* less: models of once */
+        return "the models are charged more than the run";
+    return NULL;
+}
+
+static const char *days_broken(const accountant_t *accountant) {
+    const settings_t *settings = accountant->options.settings;
+    money_t reserved = MONEY_ZERO;
+    for (size_t i = 0; i < DAYS; i++) {
+        const charge_t *charge = &accountant->days[i].charge;
+        if (is_negative(charge))
+            return "a day's balance is below nothing";
+        if (is_above(accountant, charge, settings->has_cap_daily, settings->cap_daily))
+            return "a day is granted more than its cap";
+        reserved = money_add(reserved, charge->reserved);
+        for (size_t j = 0; j < i; j++)
+            if (accountant->days[i].day != 0 && accountant->days[i].day == accountant->days[j].day)
+                return "a day has two balances";
+    }
+    if (money_compare(reserved, accountant->total.reserved) != 0)
+        return "what the days reserve is not what the run reserves";
+    return NULL;
+}
+
+static const char *accountant_broken(const void *state) {
+    const accountant_t *accountant = state;
+    const settings_t *settings = accountant->options.settings;
+    const charge_t *total = &accountant->total, *store = &accountant->store;
+    if (is_negative(total) || is_negative(store) || accountant->settled.pico < 0 || accountant->doubts.pico < 0)
+        return "a balance is below nothing";
+    if (money_compare(total->charged, money_add(accountant->settled, accountant->doubts)) != 0)
+        return "what is charged is not what is settled and in doubt";
+    if (money_compare(store->charged, total->charged) < 0)
+        return "the store is charged less than its run";
+    if (money_compare(store->reserved, total->reserved) != 0) /* a store has one live run */
+        return "the store reserves another sum than its run";
+    if (is_above(accountant, total, true, settings->cap_total))
+        return "the run is granted more than its cap";
+    if (is_above(accountant, store, settings->has_cap_store, settings->cap_store))
+        return "the store is granted more than its cap";
+    const char *broken = phases_broken(accountant);
+    if (!broken)
+        broken = models_broken(accountant);
+    return broken ? broken : days_broken(accountant);
+}
+
+/* --- messages ----------------------------------------------------------------------------------- */
 
 static void on_ask(accountant_t *accountant, actor_t *reporter) {
     facts_t *facts = MEMORY_NEW(facts_t);
@@ -317,6 +443,7 @@ static const actor_definition_t accountant_definition = {
     .mailbox = 1024,
     .receive = accountant_receive,
     .free = accountant_free,
+    .broken = accountant_broken,
 };
 
 actor_t *accountant_create(scheduler_t *scheduler, const accountant_options_t *options, size_t mailbox,
