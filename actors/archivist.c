@@ -4,8 +4,6 @@
  * under way the next is already submitted, so the committer never waits for the loop, and a commit holds all that came
  * until it began.
  *
- *   READY --a commit fails--> FAILING --no commit is submitted any more--> PAUSED --after a while--> READY
- *
  * After a failure the committer does nothing more until the loop has seen it: writes keep their order.
  */
 #include "actors/archivist.h"
@@ -24,6 +22,12 @@ enum {
 };
 static const int64_t RETRY_PAUSE = 2 * CLOCK_SECOND;
 
+/* READY --archivist_committed: one failed--> FAILING --see_to_failure: none is submitted any more--.
+ *   ^                                                                                               |
+ *   |--try_again: what is not a reservation has room------------------------------------------------|
+ *   '--archivist_tick: after a while---------- PAUSED <--wait_for_disk------------------------------|
+ *                                              BROKEN <--waiting mends nothing; for good------------'
+ */
 typedef enum { ARCHIVIST_READY, ARCHIVIST_FAILING, ARCHIVIST_PAUSED, ARCHIVIST_BROKEN } archivist_state_t;
 
 typedef struct archivist archivist_t;
@@ -51,8 +55,9 @@ struct archivist {
     bool due;                    /* there may be writes that no commit that is submitted will take */
     size_t submitted;            /* commits */
     commit_t *failed;            /* to be tried again: FAILING, PAUSED */
-    bool failing;                /* the director was told */
+    bool told;                   /* the director knows that the disk fails */
     bool starved;                /* reservations wait for room; what is written meanwhile does not end that */
+    uint64_t received;           /* writes that came; those that went back are `writes` */
     uint64_t commits, writes;
     /* the committer's, while something is submitted */
     write_t *taken; /* the oldest first */
@@ -236,9 +241,9 @@ static size_t answers_of(const write_t *write) {
 
 /* Failing: nothing is submitted, so all writes can be looked at. */
 static void tell_disk(archivist_t *archivist, bool failing) {
-    if (archivist->failing == failing && !failing)
+    if (!archivist->told && !failing)
         return;
-    archivist->failing = failing;
+    archivist->told = failing;
     disk_t *disk = MEMORY_NEW(disk_t);
     disk->failing = failing;
     if (failing) {
@@ -341,6 +346,43 @@ static void archivist_committed(archivist_t *archivist, commit_t *commit) {
     archivist_begin(archivist);
 }
 
+/* What holds while nothing is submitted: then all is the loop's, and can be looked at. */
+static const char *rest_broken(const archivist_t *archivist) {
+    if (archivist->halted != (archivist->state != ARCHIVIST_READY))
+        return "the committer is halted, or not, against the state";
+    if (archivist->state == ARCHIVIST_FAILING)
+        return "nothing is submitted, and the failure is not seen to";
+    if (archivist->state != ARCHIVIST_READY)
+        return NULL;
+    if (archivist->taken || atomic_load(&archivist->gathered) || archivist->due)
+        return "writes wait, and no commit that takes them is submitted";
+    if (archivist->received != archivist->writes)
+        return "a write was lost: nothing waits, and not all that came went back";
+    return NULL;
+}
+
+static const char *archivist_broken(const void *state) {
+    const archivist_t *archivist = state;
+    if (archivist->submitted > COMMITS_MOST)
+        return "too many commits are submitted";
+    if (archivist->writes > archivist->received)
+        return "more writes went back than came";
+    if ((archivist->failed != NULL) != (archivist->state != ARCHIVIST_READY))
+        return "a failed commit is kept, or not, against the state";
+    if (archivist->state != ARCHIVIST_READY && !archivist->due)
+        return "nothing is said to be due behind a failure";
+    if (archivist->state == ARCHIVIST_PAUSED && !archivist->told)
+        return "it waits for the disk, and the director was not told";
+    if (archivist->starved && !archivist->told)
+        return "reservations wait for the disk, and the director was not told";
+    if (archivist->state >= ARCHIVIST_PAUSED && archivist->submitted > 0)
+        return "commits are submitted while it waits";
+    if (archivist->state >= ARCHIVIST_PAUSED &&
+        (archivist->failed->error.class_ == ERROR_RETRYABLE) != (archivist->state == ARCHIVIST_PAUSED))
+        return "it waits for what does not mend, or gave up what does";
+    return archivist->submitted == 0 ? rest_broken(archivist) : NULL;
+}
+
 static void archivist_tick(archivist_t *archivist) {
     if (archivist->state == ARCHIVIST_PAUSED)
         try_again(archivist);
@@ -353,6 +395,7 @@ static void archivist_receive(actor_t *self, void *state, actor_message_t *messa
     case MSG_WRITE: {
         write_t *write = message->payload;
         message->payload = NULL;
+        archivist->received++;
         gather(archivist, write);
         archivist->due = true;
         archivist_begin(archivist);
@@ -396,6 +439,7 @@ static const actor_definition_t archivist_definition = {
     .start = archivist_start,
     .receive = archivist_receive,
     .free = archivist_free,
+    .broken = archivist_broken,
 };
 
 actor_t *archivist_create(scheduler_t *scheduler, const archivist_options_t *options, size_t mailbox,
