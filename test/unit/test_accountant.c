@@ -220,7 +220,7 @@ static void test_an_answer_and_its_settlement_are_one_write(void **state) {
 /* What may have been served stays charged at its worst case, unless no byte of it left. */
 static void test_what_each_end_costs(void **state) {
     (void)state;
-    for (int verdict = 0; verdict < RETRY_VERDICT_COUNT; verdict++)
+    for (retry_verdict_t verdict = 0; verdict < RETRY_VERDICT_COUNT; verdict++)
         for (int never_sent = 0; never_sent < 2; never_sent++) {
             fixture_t *fixture = fixture_create();
             scene_t scene = begin(fixture, fixture_settings(fixture, NULL));
