@@ -10,6 +10,15 @@
 /* After outage_wait with answers in hand: how often it is looked whether the disk took them. */
 static const int64_t DISK_AGAIN = CLOCK_MINUTE;
 
+/* PROBING --director_go_on: the last probe ended--> RUNNING --finish_work: all is done--> FINISHED
+ *    |                                                 |                                    ^  ^
+ *    '-------------------------------------------------'--stop: an interrupt, a standstill, |  |
+ *                                                         |     a probe or step that failed |  |
+ *                                                         v                                 |  |
+ *                                                      STOPPING --director_go_on: nothing --'  |
+ *                                                                 is in flight                 |
+ *    any, with jobs in flight --on_tick: the disk stays full-----------------------------------'
+ */
 typedef enum { DIRECTOR_PROBING, DIRECTOR_RUNNING, DIRECTOR_STOPPING, DIRECTOR_FINISHED } director_state_t;
 
 typedef struct {
@@ -21,16 +30,19 @@ typedef struct {
     facts_t facts;       /* what the source knew after the last step */
     uint64_t dispatched; /* jobs given to the stages, ever */
     size_t in_flight;    /* jobs with the stages */
-    size_t held_by_pool; /* of them, in a standstill that the pool told of; 0: none */
+    size_t probes;       /* in flight */
+    size_t held_by_pool; /* in flight, in a standstill that the pool told of; 0: none */
     stall_t stall;
-    /* a planning step under way */
-    bool planning;
-    size_t plan_most;
-    bool plan_idle;
-    job_t *planned;
-    bool plan_failed;
-    error_info_t plan_error;
-    job_t *ended; /* JOB_DONE that came meanwhile */
+    /* The source looks for jobs. While it does, it is the worker's, and so are jobs, failed and error. */
+    struct {
+        bool under_way;
+        size_t most;
+        bool idle;
+        job_t *jobs; /* found */
+        bool failed;
+        error_info_t error;
+    } step;
+    job_t *ended; /* JOB_DONE that came while a step was under way */
     run_outcome_t outcome;
     clock_timer_t *disk_timer;
     disk_t disk;
@@ -91,13 +103,13 @@ static void finish_work(director_t *director) {
 
 static void plan_work(void *context) {
     director_t *director = context;
-    store_txn_t *txn = store_read_begin(director->options.store, &director->plan_error);
-    director->plan_failed = txn == NULL;
+    store_txn_t *txn = store_read_begin(director->options.store, &director->step.error);
+    director->step.failed = txn == NULL;
     if (!txn)
         return;
-    director->plan_failed =
-        !director->source.steps->step(director->source.state, txn, director->plan_most, director->plan_idle,
-                                      &director->planned, &director->plan_error);
+    director->step.failed =
+        !director->source.steps->step(director->source.state, txn, director->step.most, director->step.idle,
+                                      &director->step.jobs, &director->step.error);
     store_read_end(txn);
 }
 
@@ -108,6 +120,7 @@ static void plan_done(void *context) {
 
 static void dispatch(director_t *director, job_t *job) {
     director->in_flight++;
+    director->probes += job->stage == STAGE_PROBE;
     job->turn = director->dispatched++;
     actor_tell(director->stages[job->stage], director->self, MSG_JOB, 0, job, job_free);
 }
@@ -133,12 +146,12 @@ static run_end_t end_of(error_class_t class_) {
 }
 
 static void on_planned(director_t *director) {
-    director->planning = false;
+    director->step.under_way = false;
     director->source.steps->fill_facts(director->source.state, &director->facts);
-    job_t *job = director->planned;
-    director->planned = NULL;
-    if (director->plan_failed)
-        stop(director, end_of(director->plan_error.class_), director->plan_error.message);
+    job_t *job = director->step.jobs;
+    director->step.jobs = NULL;
+    if (director->step.failed)
+        stop(director, end_of(director->step.error.class_), director->step.error.message);
     if (director->state != DIRECTOR_RUNNING) {
         free_jobs(job);
         job = NULL;
@@ -157,7 +170,7 @@ static void on_planned(director_t *director) {
         director->ended = next;
         found = true;
     }
-    if (director->state == DIRECTOR_RUNNING && !found && director->plan_idle && is_waiting(director) &&
+    if (director->state == DIRECTOR_RUNNING && !found && director->step.idle && is_waiting(director) &&
         !is_finished(director))
         stop(director, END_INTERNAL, "bug: jobs wait, but nothing is in flight");
     director_go_on(director);
@@ -166,15 +179,15 @@ static void on_planned(director_t *director) {
 /* Room in the window, and something to look at. */
 static bool can_plan(const director_t *director) {
     size_t window = (size_t)director->options.settings->window;
-    if (director->planning || is_finished(director))
+    if (director->step.under_way || is_finished(director))
         return false;
     return director->in_flight == 0 || (director->in_flight < window && !is_waiting(director));
 }
 
 static void plan(director_t *director) {
-    director->planning = true;
-    director->plan_most = (size_t)director->options.settings->window - director->in_flight;
-    director->plan_idle = director->in_flight == 0;
+    director->step.under_way = true;
+    director->step.most = (size_t)director->options.settings->window - director->in_flight;
+    director->step.idle = director->in_flight == 0;
     executor_submit(director->options.workers, plan_work, plan_done, director);
 }
 
@@ -185,18 +198,18 @@ static void director_go_on(director_t *director) {
     if (director->state == DIRECTOR_RUNNING) {
         if (can_plan(director))
             plan(director);
-        else if (!director->planning && director->in_flight == 0)
+        else if (!director->step.under_way && director->in_flight == 0)
             finish_work(director);
     }
     bool standstill =
-        director->held_by_pool > 0 && director->in_flight == director->held_by_pool && !director->planning;
+        director->held_by_pool > 0 && director->in_flight == director->held_by_pool && !director->step.under_way;
     if (standstill && (director->state == DIRECTOR_RUNNING || director->state == DIRECTOR_PROBING)) {
         run_end_t end = director->stall.kind == STALL_CAP      ? END_CAP
                         : director->stall.kind == STALL_CONFIG ? END_CONFIG
                                                                : END_WORLD;
         stop(director, end, director->stall.message);
     }
-    if (director->state == DIRECTOR_STOPPING && director->in_flight == 0 && !director->planning)
+    if (director->state == DIRECTOR_STOPPING && director->in_flight == 0 && !director->step.under_way)
         finish(director);
 }
 
@@ -212,12 +225,13 @@ static void on_probe_done(director_t *director, const job_t *job) {
 
 static void on_job_done(director_t *director, job_t *job) {
     director->in_flight--;
+    director->probes -= job->stage == STAGE_PROBE;
     if (job->outcome == OUTCOME_FAILED && !job->trouble.terminal)
         director->outcome.retryable++;
     if (job->stage == STAGE_PROBE) {
         on_probe_done(director, job);
         job_free(job);
-    } else if (director->planning) {
+    } else if (director->step.under_way) {
         job->next = director->ended;
         director->ended = job;
     } else {
@@ -264,6 +278,62 @@ static void on_ask(director_t *director, actor_t *reporter) {
         free(facts);
 }
 
+/* --- what holds between messages ---------------------------------------------------------------- */
+
+/* RUNNING may not miss that there is room: nobody would come back to it. */
+static const char *state_broken(const director_t *director) {
+    bool busy = director->in_flight > 0 || director->step.under_way;
+    switch (director->state) {
+    case DIRECTOR_PROBING:
+        if (director->step.under_way || director->probes == 0 || director->in_flight > director->probes)
+            return "it probes with something else than probes in flight";
+        break;
+    case DIRECTOR_RUNNING:
+        if (director->probes > 0)
+            return "it runs before the last probe ended";
+        if (!busy || can_plan(director))
+            return "there is room for more jobs, and nobody looks for them";
+        break;
+    case DIRECTOR_STOPPING:
+        if (!busy)
+            return "nothing is in flight, and it does not finish";
+        break;
+    case DIRECTOR_FINISHED:
+        if (busy && director->outcome.end != END_WORLD) /* a disk that stays full */
+            return "it finished with jobs in flight";
+        break;
+    }
+    return NULL;
+}
+
+static const char *counts_broken(const director_t *director) {
+    size_t window = (size_t)director->options.settings->window;
+    if (director->in_flight > director->dispatched || director->probes > director->in_flight)
+        return "more jobs ended than were given out";
+    if (director->outcome.retryable > director->dispatched - director->in_flight)
+        return "more jobs failed than ended";
+    if (director->in_flight - director->probes > window)
+        return "more jobs are in flight than the window has room for";
+    if (director->step.under_way && director->in_flight + director->step.most > window)
+        return "a step may find more jobs than there is room for";
+    return NULL;
+}
+
+static const char *director_broken(const void *state) {
+    const director_t *director = state;
+    bool goes_on = director->state == DIRECTOR_PROBING || director->state == DIRECTOR_RUNNING;
+    if (goes_on && (director->outcome.message[0] || director->outcome.end != END_DONE))
+        return "it goes on, and has a reason to stop";
+    if (goes_on && director->held_by_pool > director->in_flight)
+        return "the pool holds more jobs than are in flight";
+    if (!director->step.under_way && (director->step.jobs || director->ended))
+        return "no step is under way, and jobs wait for its end";
+    if (!director->step.under_way && director->step.failed && goes_on)
+        return "a step failed, and it goes on";
+    const char *broken = counts_broken(director);
+    return broken ? broken : state_broken(director);
+}
+
 static void director_receive(actor_t *self, void *state, actor_message_t *message) {
     (void)self;
     director_t *director = state;
@@ -307,7 +377,7 @@ static void director_free(void *state) {
     director_t *director = state;
     clock_timer_free(actor_clock(director->self), director->disk_timer);
     director->source.steps->free(director->source.state);
-    free_jobs(director->planned);
+    free_jobs(director->step.jobs);
     free_jobs(director->ended);
     free(director);
 }
@@ -320,6 +390,7 @@ static const actor_definition_t director_definition = {
     .start = director_start,
     .receive = director_receive,
     .free = director_free,
+    .broken = director_broken,
 };
 
 actor_t *director_create(scheduler_t *scheduler, const director_options_t *options, size_t mailbox) {
