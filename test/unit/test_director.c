@@ -319,7 +319,9 @@ static void test_probes_come_before_everything(void **state) {
     }
     assert_int_equal(scene->source.ended, 0); /* probes are none of the source's */
     step(scene);
-    assert_int_equal(take_job(scene)->turn, 4);
+    job_t *job = take_job(scene);
+    assert_int_equal(job->turn, 4);
+    job_free(job);
     played_assert(scene->pool, "");
     end(scene);
 }
