@@ -148,14 +148,14 @@ job_t *fixture_job(fixture_t *fixture, job_stage_t stage) {
 ticket_t *fixture_ticket(fixture_t *fixture, size_t model, int64_t worst_case) {
     ticket_t *ticket = MEMORY_NEW(ticket_t);
     ticket->job = fixture_job(fixture, STAGE_EXPLAIN);
-    ticket->model = model;
+    ticket->request.model = model;
     ticket->pinned = ANY_ENDPOINT;
     char *name = memory_format("request %llu", (unsigned long long)fixture->made);
-    ticket->request = hash_bytes(name, strlen(name));
+    ticket->request.id = hash_bytes(name, strlen(name));
     free(name);
-    ticket->input_bound = 1000;
-    ticket->output_maximum = 100;
-    ticket->worst_case = (money_t){worst_case * 1000000};
+    ticket->request.input_bound = 1000;
+    ticket->request.output_maximum = 100;
+    ticket->request.worst_case = (money_t){worst_case * 1000000};
     return ticket;
 }
 

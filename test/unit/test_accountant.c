@@ -155,7 +155,7 @@ static void test_nothing_starts_before_its_reservation_is_durable(void **state) 
     fixture_t *fixture = fixture_create();
     scene_t scene = begin(fixture, fixture_settings(fixture, NULL));
     ticket_t *ticket = fixture_ticket(fixture, CHAT, 500);
-    ticket->charge_estimate = 350;
+    ticket->request.charge_estimate = 350;
     ticket->attempts = 2;
     ask(&scene, ticket);
     played_assert(scene.pool, "");
@@ -169,7 +169,7 @@ static void test_nothing_starts_before_its_reservation_is_durable(void **state) 
     assert_int_equal(attempt->day, text_day_of(clock_utc(fixture->clock)));
     assert_string_equal(attempt->model, "chat");
     assert_string_equal(attempt->endpoint, "a");
-    assert_true(hash_equal(attempt->request, ticket->request));
+    assert_true(hash_equal(attempt->request, ticket->request.id));
     assert_true(hash_equal(attempt->job, ticket->job->id));
     assert_int_equal(attempt->worst_case.pico, 500 * MILLIONTH);
     assert_int_equal(attempt->rate_charge, 350);
@@ -187,13 +187,7 @@ static void test_an_answer_and_its_settlement_are_one_write(void **state) {
     scene_t scene = begin(fixture, fixture_settings(fixture, NULL));
     ticket_t *ticket = grant(&scene, CHAT, 500);
     buffer_append_text(&ticket->packed, "packed");
-    ticket->job->text_count = 2;
-    ticket->job->texts = MEMORY_NEW_ARRAY(2, char *);
-    ticket->job->keys = MEMORY_NEW_ARRAY(2, hash_t);
-    ticket->job->keys[1] = hash_bytes("second", 6);
-    ticket->input_count = 1;
-    ticket->inputs = MEMORY_NEW_ARRAY(1, size_t);
-    ticket->inputs[0] = 1;
+    request_add_input(&ticket->request, "a text", hash_bytes("second", 6));
     fixture_pass(fixture, CLOCK_SECOND);
     answered(ticket, 200);
     end(&scene, ticket, RETRY_ANSWER);
@@ -209,7 +203,7 @@ static void test_an_answer_and_its_settlement_are_one_write(void **state) {
     assert_int_equal(write->attempt->finished_utc, write->attempt->reserved_utc + CLOCK_SECOND);
     assert_string_equal(buffer_text(&write->packed), "packed");
     assert_int_equal(write->embed_count, 1);
-    assert_true(hash_equal(write->embed_keys[0], ticket->job->keys[1]));
+    assert_true(hash_equal(write->embed_keys[0], hash_bytes("second", 6)));
     played_tell(scene.archivist, scene.accountant, MSG_WRITTEN, write, write_free);
     fixture_settle(fixture);
     ticket_free(played_take(scene.pool, MSG_SETTLED));

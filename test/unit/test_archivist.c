@@ -125,9 +125,9 @@ static ticket_t *attempt_create(scene_t *scene) {
                                   .day = 20000,
                                   .model = "chat",
                                   .endpoint = "a",
-                                  .request = ticket->request,
+                                  .request = ticket->request.id,
                                   .job = ticket->job->id,
-                                  .worst_case = ticket->worst_case,
+                                  .worst_case = ticket->request.worst_case,
                                   .reserved_utc = clock_utc(scene->fixture->clock)};
     return ticket;
 }
@@ -365,7 +365,7 @@ static void test_an_attempt_from_reservation_to_response(void **state) {
     assert_int_equal(stored.response, 1);
     buffer_t body = BUFFER_EMPTY;
     error_info_t error;
-    assert_int_equal(response_find(txn, ticket->request), 1);
+    assert_int_equal(response_find(txn, ticket->request.id), 1);
     assert_true(response_get(txn, 1, &body, NULL, &error));
     assert_string_equal(buffer_text(&body), "{\"answer\":1}");
     buffer_free(&body);
@@ -424,7 +424,7 @@ static void test_embeddings_are_done_by_text(void **state) {
     job->keys[1] = hash_bytes("second", 6);
     hash_t second = job->keys[1];
     write->vector_count = 1;
-    write->vectors = MEMORY_NEW_ARRAY(1, struct write_vector);
+    write->vectors = MEMORY_NEW_ARRAY(1, struct stage_vector);
     write->vectors[0].key = second;
     write->vectors[0].dimensions = 2;
     write->vectors[0].values = MEMORY_NEW_ARRAY(2, float);
@@ -448,7 +448,7 @@ static void test_bodies_are_kept_as_configured(void **state) {
         keep_raw_t keep = i ? KEEP_EXPLANATIONS : KEEP_ALL;
         scene_t *scene = begin(keep, 0);
         ticket_t *ticket = attempt_create(scene);
-        hash_t request = ticket->request;
+        hash_t request = ticket->request.id;
         tell(scene, attempt_write(scene, WRITE_RESERVE, ticket));
         commit_all(scene);
         write_t *write = played_take(scene->actor, MSG_WRITTEN);

@@ -131,8 +131,8 @@ static scene_t *begin(size_t probes, size_t ready) {
                                   .finished = on_finished,
                                   .context = scene};
     scene->director = director_create(fixture->scheduler, &options, 0);
-    actor_t *stages[STAGE_COUNT];
-    for (int i = 0; i < STAGE_COUNT; i++)
+    actor_t *stages[JOB_STAGES];
+    for (int i = 0; i < JOB_STAGES; i++)
         stages[i] = i == STAGE_SIMULATE ? scene->other->actor : scene->stage->actor;
     director_connect(scene->director, stages, scene->pool->actor);
     fixture_settle(fixture);

@@ -39,7 +39,8 @@ static scene_t *begin(bool terminal, int64_t quiet, bool silent) {
     scene->asked[1] = played_create(fixture, "accountant");
     scene->asked[2] = played_create(fixture, "client_pool");
     scene->archivist = played_create(fixture, "archivist");
-    reporter_options_t options = {.director = scene->asked[0]->actor,
+    reporter_options_t options = {.stages = &stages_shipped,
+                                  .director = scene->asked[0]->actor,
                                   .accountant = scene->asked[1]->actor,
                                   .pool = scene->asked[2]->actor,
                                   .archivist = scene->archivist->actor,
