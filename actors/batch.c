@@ -322,7 +322,15 @@ static void keep(void *state) {
 }
 
 job_source_t batch_source(batch_t *batch) {
-    static const job_source_steps_t steps = {step, job_ended, is_waiting, is_finished, fill_facts, no_probes, keep};
+    static const job_source_steps_t steps = {
+        .step = step,
+        .job_ended = job_ended,
+        .is_waiting = is_waiting,
+        .is_finished = is_finished,
+        .fill_facts = fill_facts,
+        .probes = no_probes,
+        .free = keep,
+    };
     return (job_source_t){&steps, batch};
 }
 

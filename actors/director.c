@@ -330,7 +330,10 @@ static const char *director_broken(const void *state) {
         return "no step is under way, and jobs wait for its end";
     if (!director->step.under_way && director->step.failed && goes_on)
         return "a step failed, and it goes on";
+    const job_source_steps_t *source = director->source.steps;
     const char *broken = counts_broken(director);
+    if (!broken && !director->step.under_way && source->broken) /* a step is the worker's */
+        broken = source->broken(director->source.state);
     return broken ? broken : state_broken(director);
 }
 

@@ -22,6 +22,8 @@ typedef struct {
     void (*fill_facts)(const void *state, facts_t *facts);
     /* Jobs that come before all others, and that must not fail; a list by `next`, owned by the caller. NULL: none. */
     job_t *(*probes)(const void *state);
+    /* What must hold between steps: NULL if it does, else what does not (actor.h). NULL: nothing to check. */
+    const char *(*broken)(const void *state);
     void (*free)(void *state);
 } job_source_steps_t;
 

@@ -60,6 +60,7 @@ struct planner {
     size_t text_count, text_most;
     waiting_text_t *texts; /* [text_count] */
     planner_counts_t counts;
+    bool *awaits; /* [slot_count] planner_broken's own */
 };
 
 planner_t *planner_create(const sweep_t *sweep, uint32_t run, size_t slots) {
@@ -68,6 +69,7 @@ planner_t *planner_create(const sweep_t *sweep, uint32_t run, size_t slots) {
     planner->options = (look_options_t){.sweep = sweep, .run = run, .as_of = LOOK_NOW, .depth = LOOK_NEXT};
     planner->slot_count = slots;
     planner->slots = MEMORY_NEW_ARRAY(slots, slot_t);
+    planner->awaits = MEMORY_NEW_ARRAY(slots, bool);
     planner->text_most = 2 * slots + 2;
     planner->texts = MEMORY_NEW_ARRAY(planner->text_most, waiting_text_t);
     return planner;
@@ -102,6 +104,7 @@ void planner_free(planner_t *planner) {
         free(planner->texts[i].text);
     free(planner->texts);
     chain_look_clear(&planner->look);
+    free(planner->awaits);
     free(planner->slots);
     free(planner);
 }
@@ -348,4 +351,40 @@ bool planner_is_finished(const planner_t *planner) {
 
 const planner_counts_t *planner_counts(const planner_t *planner) {
     return &planner->counts;
+}
+
+/* --- what holds between steps --------------------------------------------------------------------------- */
+
+/* Marks the slots that some job under way is awaited by. */
+static const char *mark_awaiting(const planner_t *planner) {
+    memset(planner->awaits, 0, planner->slot_count * sizeof *planner->awaits);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const under_way_t *entry = planner->buckets[i]; entry; entry = entry->next) {
+            if (!entry->waiters)
+                return "a job is under way, and nobody waits for it";
+            for (const waiter_t *waiter = entry->waiters; waiter; waiter = waiter->next)
+                planner->awaits[waiter->slot] = true;
+        }
+    return NULL;
+}
+
+const char *planner_broken(const planner_t *planner) {
+    size_t used = 0;
+    const char *broken = mark_awaiting(planner);
+    for (size_t i = 0; i < planner->slot_count; i++) {
+        const slot_t *slot = &planner->slots[i];
+        used += slot->used;
+        if (slot->used && !slot->view)
+            broken = "a chain has no neuron";
+        if (slot->used && !slot->dirty && !planner->awaits[i])
+            broken = "a chain waits for nothing, and is not looked at again";
+    }
+    if (used != planner->used)
+        return "the count of slots is wrong";
+    if (planner->text_count > planner->text_most)
+        return "more texts wait than there is room for";
+    for (size_t i = 0; i < planner->text_count; i++)
+        if (!*find_under_way((planner_t *)(uintptr_t)planner, planner->texts[i].key))
+            broken = "a text waits, and is not under way";
+    return broken;
 }

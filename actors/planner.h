@@ -35,6 +35,8 @@ bool planner_is_waiting(const planner_t *planner);
 /* All chains are finished. */
 bool planner_is_finished(const planner_t *planner);
 const planner_counts_t *planner_counts(const planner_t *planner);
+/* What must hold between steps; NULL if it does. */
+const char *planner_broken(const planner_t *planner);
 
 /* A planner of its own for the director, with the sweep's probes and run.window slots. Borrows the sweep. */
 job_source_t planner_source(const sweep_t *sweep, uint32_t run);

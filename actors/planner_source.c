@@ -66,6 +66,10 @@ static job_t *probes(const void *state) {
     return probe_jobs(sweep_settings(((const planner_source_t *)state)->sweep));
 }
 
+static const char *broken(const void *state) {
+    return planner_broken(((const planner_source_t *)state)->planner);
+}
+
 static void release(void *state) {
     planner_source_t *source = state;
     planner_free(source->planner);
@@ -73,7 +77,16 @@ static void release(void *state) {
 }
 
 job_source_t planner_source(const sweep_t *sweep, uint32_t run) {
-    static const job_source_steps_t steps = {step, job_ended, is_waiting, is_finished, fill_facts, probes, release};
+    static const job_source_steps_t steps = {
+        .step = step,
+        .job_ended = job_ended,
+        .is_waiting = is_waiting,
+        .is_finished = is_finished,
+        .fill_facts = fill_facts,
+        .probes = probes,
+        .broken = broken,
+        .free = release,
+    };
     planner_source_t *source = MEMORY_NEW(planner_source_t);
     source->sweep = sweep;
     source->planner = planner_create(sweep, run, (size_t)sweep_settings(sweep)->window);

@@ -10,7 +10,8 @@
 #include "store/env.h"
 
 /* The number of a job's stage: a small one, fixed for ever, since it stands in values and in the keys of balances. What
- * stages there are, those know who make jobs (actors/sweep/stage.h); the store only holds that it is below JOB_STAGES. */
+ * stages there are, those know who make jobs (actors/sweep/stage.h); the store only holds that it is below JOB_STAGES.
+ */
 typedef uint8_t job_stage_t;
 enum { JOB_STAGES = 32 };
 

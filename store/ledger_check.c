@@ -321,8 +321,7 @@ static void describe(const row_t *row, char *out, size_t room) {
     job_stage_t stage = 0;
     char model[LEDGER_MODEL_SIZE] = "", when[16];
     ledger_balance_key_decode(row->key, row->key_size, &run, &day, &stage, model);
-    snprintf(out, room, "balance of run %" PRIu32 ", %s, stage %d, %s", run, text_format_day(day, when), stage,
-             model);
+    snprintf(out, room, "balance of run %" PRIu32 ", %s, stage %d, %s", run, text_format_day(day, when), stage, model);
 }
 
 static void check_row(check_t *check, row_t *row, const balance_t *balance) {

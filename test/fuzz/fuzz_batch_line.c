@@ -27,7 +27,8 @@ static void read_again(const settings_t *settings, const batch_line_t *line) {
         &text, "{\"custom_id\":\"\",\"method\":\"POST\",\"url\":\"/v1%s\",\"body\":", llm_request_path(line->kind));
     buffer_append(&text, line->body.data, line->body.length);
     buffer_append_char(&text, '}');
-    batch_line_t *again = batch_line_read(settings, text.data, text.length, text.length);
+    batch_line_t *again = batch_line_read(settings, text.data, text.length, text.length,
+                                          batch_line_raw(text.data, text.length, text.length));
     require(!again->trouble && hash_equal(again->identity, line->identity));
     require(again->output_maximum == line->output_maximum);
     batch_line_free(again);
@@ -38,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     error_info_t error;
     settings_t *settings = settings_load_batch(CONFIG, strlen(CONFIG), "config", NULL, 0, true, &error);
     require(settings != NULL);
-    batch_line_t *line = batch_line_read(settings, (const char *)data, size, size);
+    batch_line_t *line =
+        batch_line_read(settings, (const char *)data, size, size, batch_line_raw((const char *)data, size, size));
     if (!line->trouble)
         read_again(settings, line);
     batch_line_free(line);

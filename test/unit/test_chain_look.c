@@ -431,7 +431,8 @@ static void play_run(world_t *world, bool retry_failed) {
     store_dir_write(world->store, forget, &retry_failed);
     planner_t *planner = planner_create(world->sweep, RUN, 3);
     job_t *jobs = NULL;
-    while (!planner_is_finished(planner)) {
+    for (int steps = 0; !planner_is_finished(planner); steps++) {
+        assert_true(steps < JOBS_MOST);
         store_txn_t *txn = store_read_begin(world->store, &error);
         planner_step(planner, txn, 4, jobs == NULL, &jobs);
         store_read_end(txn);
