@@ -271,7 +271,6 @@ static bool start(recording_stage_t *stage, const record_how_t *how, error_info_
         .workers = stage->workers,
         .worker_count = workers,
         .archivist = archivist_create(stage->scheduler, &archivist, 0, on_fatal, stage),
-        .log = stage->log,
         .model = stage->subject->model,
         .tokenizer = stage->subject->tokenizer,
         .excerpts = &stage->subject->excerpts,

@@ -4,7 +4,7 @@
 #ifndef GLIA_TOOLS_RECORD_STAGE_H
 #define GLIA_TOOLS_RECORD_STAGE_H
 
-#include "actors/recorder.h"
+#include "actors/recorder/recorder.h"
 #include "actors/settings.h"
 #include "core/base/log.h"
 #include "store/env.h"

@@ -1,22 +1,23 @@
-/* recorder.h - streams excerpts through the subject model and leaves a neuron record of each chosen neuron in the
- * store.
+/* recorder.h - streams excerpts through the subject model and leaves a neuron record of each chosen
+ * neuron in the store.
  *
- *   PASSING --all excerpts of the first pass--> PASSING (second pass) --all--> STORING --stored--> FINISHED
- *    ^   |
- *    |   '--checkpoint due, or interrupted--> SAVING --saved--> PASSING, or FINISHED if it was interrupted
- *    '---------------------------------------------'
+ *   first pass --> second pass --> records into the store --> finished
+ *      ^  |           ^  |
+ *      |  v           |  v
+ *     a checkpoint, when one is due or before it stops for an interrupt
  *
- * Batches of a fixed shape go to the workers, as many at a time as there are workers and one more; what they summed up
- * is merged in order of the batches (core/subject/neuron_stats.h), so that the result does not depend on workers. A
- * checkpoint waits until no batch is under way, and goes to the archivist in pieces of a few megabytes
- * (store/recordings.h); workers pause meanwhile. Records are stored in groups; the last transaction names their set.
- * Every write goes through the archivist, which tries again while the disk is full.
+ * (Every state and what leads from one to the next: recorder.c.) Batches of a fixed shape go to the
+ * workers, as many at a time as there are workers and one more; what they summed up is merged in
+ * order of the batches (pass.h, core/subject/neuron_stats.h), so that the result does not depend on
+ * workers. A checkpoint waits until no batch is under way, and goes to the archivist in pieces of a
+ * few megabytes (checkpoint.h); workers pause meanwhile. Records are stored in groups; the last
+ * transaction names their set (storing.h). Every write goes through the archivist, which tries
+ * again while the disk is full.
  */
-#ifndef GLIA_ACTORS_RECORDER_H
-#define GLIA_ACTORS_RECORDER_H
+#ifndef GLIA_ACTORS_RECORDER_RECORDER_H
+#define GLIA_ACTORS_RECORDER_RECORDER_H
 
 #include "actors/messages.h"
-#include "core/base/log.h"
 #include "core/runtime/executor.h"
 #include "core/subject/corpus.h"
 #include "core/subject/gpt2.h"
@@ -24,7 +25,8 @@
 #include "core/subject/tokenizer.h"
 #include "store/recordings.h"
 
-/* Tokens of a batch, in whole excerpts (one at least): its shape is part of what the numbers depend on. */
+/* Tokens of a batch, in whole excerpts (one at least): its shape is part of what the numbers depend
+ * on. */
 enum { RECORDER_BATCH_TOKENS = 512 };
 size_t recorder_batch_excerpts(size_t length);
 
@@ -44,7 +46,6 @@ typedef struct {
     executor_t *workers;
     size_t worker_count;
     actor_t *archivist;
-    log_t *log;
     const gpt2_t *model;
     const tokenizer_t *tokenizer;
     const excerpts_t *excerpts;
@@ -56,15 +57,18 @@ typedef struct {
     bool terminal;                 /* progress is one line that is written over */
     int64_t quiet;                 /* else: microseconds between two lines */
     void (*write)(void *context, const char *text); /* NULL: no progress */
-    recorder_times_t *times;                        /* the caller's, zeroed; added to at the end of each */
+    recorder_times_t *times;                        /* the caller's, zeroed; complete when it finished */
     recorder_finished_t *finished;                  /* once, on the loop thread */
     void *context;
 } recorder_options_t;
 
-/* Reads the checkpoint. NULL: FATAL, it is damaged; CONFIG, the batch does not fit the model. All that options names
- * stays the caller's and outlives the actor. */
+/* Reads the checkpoint. NULL: FATAL, it is damaged; CONFIG, the batch does not fit the model. All
+ * that options names stays the caller's and outlives the actor. */
 actor_t *recorder_create(scheduler_t *scheduler, const recorder_options_t *options, error_info_t *error);
-/* Saves a checkpoint, then finishes. */
+/* Saves a checkpoint, then finishes; while records are stored, finishes without. */
 void recorder_interrupt(actor_t *recorder);
+
+/* Which state it is in, as people call it; for tests. */
+const char *recorder_state_name(const actor_t *recorder);
 
 #endif
