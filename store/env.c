@@ -3,6 +3,7 @@
  *
  * MDB_NOMEMINIT is left off on purpose: without it LMDB clears the pages that it writes, so that no memory of this
  * process (keys, headers) gets into the file. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/base/memory.h"
+#include "store/env_overlay.h"
 #include "store/env_private.h"
 #include "store/key.h"
 
@@ -26,6 +28,10 @@ typedef struct {
     MDB_cursor *cursor;
     size_t prefix_size;
     uint8_t prefix[KEY_MAXIMUM];
+    /* In an imagined transaction, what comes next: */
+    const env_row_t *row; /* in the overlay; NULL: nothing */
+    int code;             /* LMDB's of the step in the table below it, which led to: */
+    MDB_val key, value;
 } walk_state_t;
 
 static const char *const table_names[TABLE_COUNT] = {
@@ -243,7 +249,10 @@ store_t *env_open_schema(const char *directory, store_mode_t mode, const store_o
         store->options = *options;
     }
     env_gate_create(store);
-    env_tenants_create(store, schema);
+    assert(schema->tenant_count <= ENV_TENANTS_MAXIMUM);
+    store->tenants = schema->tenants;
+    store->tenant_count = schema->tenant_count;
+    env_tenants_create(store, store->kept);
     if (env_place_open(&store->place, directory, mode, error)) {
         int code = env_lmdb_open(store);
         if (code == ENOENT && mode == STORE_READ) {
@@ -265,7 +274,7 @@ void store_close(store_t *store) {
     env_lmdb_close(store);
     env_place_close(&store->place);
     env_gate_destroy(store);
-    env_tenants_free(store);
+    env_tenants_free(store, store->kept);
     free(store->directory);
     free(store);
 }
@@ -282,10 +291,25 @@ void store_set_holder(store_t *store, const char *what) {
 
 /* --- tables ---------------------------------------------------------------------------------------------- */
 
+static store_bytes_t bytes_of(MDB_val value) {
+    return (store_bytes_t){value.mv_data, value.mv_size};
+}
+
+static MDB_val value_of(store_bytes_t bytes) {
+    return (MDB_val){bytes.size, (void *)(uintptr_t)bytes.data};
+}
+
 bool store_get(store_txn_t *txn, store_table_t table, const void *key, size_t key_size, store_bytes_t *value) {
     *value = (store_bytes_t){NULL, 0};
     if (key_size < 1 || key_size > KEY_MAXIMUM || txn->failed != 0) {
         return false;
+    }
+    if (txn->overlay) {
+        const env_row_t *row = env_overlay_find(txn->overlay, table, (store_bytes_t){key, key_size});
+        if (row) {
+            *value = row->value;
+            return row->value.data != NULL;
+        }
     }
     MDB_val k = {key_size, (void *)(uintptr_t)key}, v;
     int code = mdb_get(txn->txn, txn->store->tables[table], &k, &v);
@@ -310,6 +334,25 @@ static bool changed(store_txn_t *txn, store_table_t table, int code, error_info_
     return env_error(txn->store, code, doing, error);
 }
 
+static bool is_above_all(store_txn_t *txn, store_table_t table, MDB_val key) {
+    store_walk_t walk = {.backward = true};
+    bool above = !store_walk_next(txn, table, &walk) || env_key_compare(bytes_of(key), walk.key) > 0;
+    store_walk_end(&walk);
+    return above;
+}
+
+/* What mdb_put (`value.data` NULL: mdb_del) would do, in memory. */
+static int imagine(store_txn_t *txn, store_table_t table, MDB_val key, store_bytes_t value, unsigned flags) {
+    MDB_val below;
+    if ((flags & MDB_APPEND) && !is_above_all(txn, table, key))
+        return MDB_KEYEXIST;
+    int code = mdb_get(txn->txn, txn->store->tables[table], &key, &below);
+    if (code != 0 && code != MDB_NOTFOUND)
+        return code;
+    env_overlay_put(txn->overlay, table, bytes_of(key), value, code == 0);
+    return 0;
+}
+
 static int put(store_txn_t *txn, store_table_t table, const void *key, size_t key_size, const void *value, size_t size,
                unsigned flags) {
     if (!txn->writes) {
@@ -323,7 +366,8 @@ static int put(store_txn_t *txn, store_table_t table, const void *key, size_t ke
     }
     MDB_val k = {key_size, (void *)(uintptr_t)key};
     MDB_val v = {size, size == 0 ? "" : (void *)(uintptr_t)value};
-    return mdb_put(txn->txn, txn->store->tables[table], &k, &v, flags);
+    return txn->overlay ? imagine(txn, table, k, bytes_of(v), flags)
+                        : mdb_put(txn->txn, txn->store->tables[table], &k, &v, flags);
 }
 
 bool store_put(store_txn_t *txn, store_table_t table, const void *key, size_t key_size, const void *value, size_t size,
@@ -340,7 +384,8 @@ bool store_delete(store_txn_t *txn, store_table_t table, const void *key, size_t
     int code = txn->writes ? txn->failed : EACCES;
     if (code == 0 && key_size >= 1 && key_size <= KEY_MAXIMUM) {
         MDB_val k = {key_size, (void *)(uintptr_t)key};
-        code = mdb_del(txn->txn, txn->store->tables[table], &k, NULL);
+        code = txn->overlay ? imagine(txn, table, k, (store_bytes_t){NULL, 0}, 0)
+                            : mdb_del(txn->txn, txn->store->tables[table], &k, NULL);
         code = code == MDB_NOTFOUND ? 0 : code;
     }
     return changed(txn, table, code, error);
@@ -355,7 +400,7 @@ uint64_t store_count(store_txn_t *txn, store_table_t table) {
     if (code != 0) {
         die(txn->store, table, mdb_strerror(code));
     }
-    return stat.ms_entries;
+    return stat.ms_entries + (txn->overlay ? (uint64_t)env_overlay_more(txn->overlay, table) : 0);
 }
 
 /* --- walks ------------------------------------------------------------------------------------------------- */
@@ -392,17 +437,58 @@ static int walk_begin(store_txn_t *txn, store_table_t table, store_walk_t *walk,
                           : mdb_cursor_get(state->cursor, key, value, MDB_SET_RANGE);
 }
 
+static int step(store_txn_t *txn, store_table_t table, store_walk_t *walk, MDB_val *key, MDB_val *value) {
+    if (!walk->cursor)
+        return walk_begin(txn, table, walk, key, value);
+    walk_state_t *state = walk->cursor;
+    return mdb_cursor_get(state->cursor, key, value, walk->backward ? MDB_PREV : MDB_NEXT);
+}
+
+/* Both ways to the first row begin in step(), since that is where the walk's state comes from. */
+static walk_state_t *begin_imagined(store_txn_t *txn, store_table_t table, store_walk_t *walk) {
+    MDB_val key = {0}, value = {0};
+    int code = step(txn, table, walk, &key, &value);
+    walk_state_t *state = walk->cursor;
+    state->code = code;
+    state->key = key;
+    state->value = value;
+    size_t size = walk->from_size < KEY_MAXIMUM ? walk->from_size : KEY_MAXIMUM;
+    store_bytes_t from = {size ? walk->from : NULL, size};
+    state->row = env_overlay_seek(txn->overlay, table, from, walk->backward);
+    return state;
+}
+
+/* Whether the overlay's row is next (< 0), the one below it is (> 0), or both are of one key (0). */
+static int compare_next(const walk_state_t *state, bool backward) {
+    if (state->code != 0 || !state->row)
+        return state->row ? -1 : 1;
+    int order = env_key_compare(state->row->key, bytes_of(state->key));
+    return backward ? -order : order;
+}
+
+/* The next row of the table with the overlay on it. */
+static int step_imagined(store_txn_t *txn, store_table_t table, store_walk_t *walk, MDB_val *key, MDB_val *value) {
+    walk_state_t *state = walk->cursor ? walk->cursor : begin_imagined(txn, table, walk);
+    while (state->code == 0 || (state->code == MDB_NOTFOUND && state->row)) {
+        int order = compare_next(state, walk->backward);
+        const env_row_t *row = order <= 0 ? state->row : NULL;
+        *key = row ? value_of(row->key) : state->key;
+        *value = row ? value_of(row->value) : state->value;
+        if (order >= 0)
+            state->code = step(txn, table, walk, &state->key, &state->value);
+        if (row)
+            state->row = env_overlay_next(txn->overlay, table, row, walk->backward);
+        if (!row || row->value.data)
+            return 0;
+    }
+    return state->code;
+}
+
 bool store_walk_next(store_txn_t *txn, store_table_t table, store_walk_t *walk) {
     MDB_val key, value;
-    int code;
-    if (txn->failed != 0) {
-        code = MDB_NOTFOUND; /* nothing of this will be committed */
-    } else if (walk->cursor == NULL) {
-        code = walk_begin(txn, table, walk, &key, &value);
-    } else {
-        walk_state_t *state = walk->cursor;
-        code = mdb_cursor_get(state->cursor, &key, &value, walk->backward ? MDB_PREV : MDB_NEXT);
-    }
+    int code = MDB_NOTFOUND; /* of a transaction that failed, nothing will be committed */
+    if (txn->failed == 0)
+        code = (txn->overlay ? step_imagined : step)(txn, table, walk, &key, &value);
     if (code != 0 && code != MDB_NOTFOUND) {
         die(txn->store, table, mdb_strerror(code));
     }

@@ -66,11 +66,23 @@ void store_read_end(store_txn_t *txn);
 typedef bool store_apply_t(store_txn_t *txn, void *context, error_info_t *error);
 bool store_write(store_t *store, store_apply_t *apply, void *context, error_info_t *error);
 
+/* Runs `apply` as store_write would, once, on a consistent view: what it puts, appends and deletes
+ * is seen by the rest of `apply` and is then forgotten. For asking what a write would lead to. In
+ * both modes and beside any writer: no lock is taken and no row changed. Returns what `apply`
+ * returned. Errors beside those of `apply`: BUG for a put in it that failed, and on a thread that
+ * is in store_write or store_imagine; those of store_read_begin.
+ *
+ * Memory: a copy of each key and value that is put, and about 100 bytes. The view is a read
+ * transaction for as long as `apply` runs: until then no writer can use old pages again, its file
+ * grows instead, and one in this process waits if its map must grow. Seconds are fine, hours are
+ * not. What modules of store/ keep in memory is made anew for it: the first lookup of a request
+ * reads up to 16,384 responses. */
+bool store_imagine(store_t *store, store_apply_t *apply, void *context, error_info_t *error);
+
 /* --- one transaction ------------------------------------------------------------------------------ */
 
 typedef struct {
-    const void *data; /* borrowed from the map: valid until the transaction ends or, in a write transaction, until the
-                         next put */
+    const void *data; /* borrowed from the map: valid until the transaction ends or, in apply, until the next put */
     size_t size;
 } store_bytes_t;
 
@@ -78,7 +90,7 @@ typedef struct {
  * The modules of store/ do the same for values that they cannot read, where they have no error to return and going on
  * could cost money; fsck_run reads such a store to its end. */
 bool store_get(store_txn_t *txn, store_table_t table, const void *key, size_t key_size, store_bytes_t *value);
-/* In apply only. False with *error set (never ignore it). Keys have 1..511 bytes. */
+/* In apply only (of store_write or store_imagine). False with *error set (never ignore it). Keys have 1..511 bytes. */
 bool store_put(store_txn_t *txn, store_table_t table, const void *key, size_t key_size, const void *value, size_t size,
                error_info_t *error);
 /* For keys that grow: must be greater than every key in the table (MDB_APPEND). */
@@ -92,8 +104,8 @@ uint64_t store_count(store_txn_t *txn, store_table_t table);
  *   store_walk_t walk = {0};
  *   while (store_walk_next(txn, table, &walk)) ... walk.key, walk.value
  *   store_walk_end(&walk);
- * The walk ends itself when it returns false, and must be ended before its transaction. In a write transaction, nothing
- * is changed in the table that is walked: collect the keys first. */
+ * The walk ends itself when it returns false, and must be ended before its transaction. In apply, nothing is changed in
+ * the table that is walked: collect the keys first. */
 typedef struct {
     const void *from; /* first key >= from (forward), last key <= from (backward); read at the first call only */
     size_t from_size;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/base/memory.h"
+#include "store/env_overlay.h"
 #include "store/env_private.h"
 
 enum {
@@ -201,6 +202,7 @@ static bool map_follow(store_t *store, error_info_t *error) {
 store_txn_t *store_read_begin(store_t *store, error_info_t *error) {
     store_txn_t *txn = MEMORY_NEW(store_txn_t);
     txn->store = store;
+    txn->kept = store->kept;
     txn->thread = pthread_self();
     gate_enter(txn);
     bool cleared = false;
@@ -385,7 +387,7 @@ static write_result_t commit(store_t *store, store_txn_t *txn, error_info_t *err
 }
 
 static write_result_t write_once(store_t *store, store_apply_t *apply, void *context, error_info_t *error) {
-    store_txn_t txn = {.store = store, .writes = true, .thread = pthread_self()};
+    store_txn_t txn = {.store = store, .writes = true, .kept = store->kept, .thread = pthread_self()};
     if (!usable(store, error)) {
         return WRITE_FAILED;
     }
@@ -423,6 +425,43 @@ bool store_write(store_t *store, store_apply_t *apply, void *context, error_info
     } while (result == WRITE_AGAIN);
     write_leave(store);
     return result == WRITE_DONE;
+}
+
+/* --- imagining -------------------------------------------------------------------------------------------- */
+
+/* Whether the calling thread is in store_imagine. With the gate's mutex. */
+static bool imagines_here(const store_t *store) {
+    for (const store_txn_t *txn = store->open; txn; txn = txn->next)
+        if (pthread_equal(txn->thread, pthread_self()) && txn->overlay)
+            return true;
+    return false;
+}
+
+static bool refuse_nested(store_t *store, error_info_t *error) {
+    pthread_mutex_lock(&store->gate);
+    bool writes = store->writing && pthread_equal(store->writer, pthread_self());
+    bool nested = writes || imagines_here(store);
+    pthread_mutex_unlock(&store->gate);
+    return nested && !error_set(error, ERROR_BUG, "store %s: store_imagine on a thread that is in store_%s",
+                                store->directory, writes ? "write" : "imagine");
+}
+
+bool store_imagine(store_t *store, store_apply_t *apply, void *context, error_info_t *error) {
+    store_txn_t *txn = refuse_nested(store, error) ? NULL : store_read_begin(store, error);
+    if (!txn)
+        return false;
+    void *kept[ENV_TENANTS_MAXIMUM];
+    env_tenants_create(store, kept);
+    txn->kept = kept;
+    txn->overlay = env_overlay_create();
+    txn->writes = true;
+    bool good = apply(txn, context, error);
+    if (good && txn->failed != 0) /* apply did not look at the result of a put */
+        good = env_error(store, txn->failed, "write", error);
+    env_overlay_free(txn->overlay);
+    env_tenants_free(store, kept);
+    store_read_end(txn);
+    return good;
 }
 
 /* --- rehearsal -------------------------------------------------------------------------------------------- */

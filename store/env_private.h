@@ -43,11 +43,15 @@ const char *env_network_name(uint64_t type);
 
 /* A tenant is a module of store/ that keeps something in memory beside its tables, once for each store that is open.
  * The environment calls it and does not know it: an env_schema_t names the tenants. What is NULL is not called.
+ * store_imagine() has the tenants keep something of its own for as long as it runs: it calls
+ * `create` before and `free` after it and, since nothing is committed, neither `before_commit` nor
+ * `forget`. So a tenant need not know of it.
  *
  * `before_commit` and `forget` run on a thread that is in store_write, so never two of them at once: what only they and
  * `apply` touch needs no lock. What read transactions use too needs one of the tenant's own. */
 typedef struct {
-    /* Returns what is kept; not NULL. In store_open, before the first transaction, for reading and for writing. */
+    /* Returns what is kept; not NULL. In store_open, before the first transaction, for reading and
+     * for writing; in store_imagine, on any thread. */
     void *(*create)(void);
     /* What is kept must follow from committed rows alone again: a write transaction was not committed (`apply` or a put
      * failed, the map must grow, the disk did not take it), or the environment was opened again, so that what was
@@ -58,14 +62,16 @@ typedef struct {
      * it held back, and lets go of what belongs to this transaction. Reads and puts, begins no transaction. False, with
      * *error set: nothing is committed. If nothing is committed for another reason, `forget` is next. */
     bool (*before_commit)(store_txn_t *txn, void *kept, error_info_t *error);
-    /* In store_close, or in a store_open that failed, when no transaction is left. Once. */
+    /* In store_close, or in a store_open that failed, when no transaction is left; at the end of
+     * store_imagine. Once for each `create`. */
     void (*free)(void *kept);
 } env_tenant_t;
 
 enum { ENV_TENANTS_MAXIMUM = 4 };
 
-/* What a tenant of this store keeps; the tenant is one of the schema's. Any thread, no lock, a few comparisons. */
-void *env_kept(const store_t *store, const env_tenant_t *tenant);
+/* What a tenant keeps that this transaction may see; the tenant is one of the schema's. No lock, a
+ * few comparisons. */
+void *env_kept(const store_txn_t *txn, const env_tenant_t *tenant);
 
 /* --- env_schema.c: versions and migration --------------------------------------------------------------- */
 
@@ -118,7 +124,9 @@ struct store {
 struct store_txn {
     store_t *store;
     struct MDB_txn *txn;
-    bool writes;
+    bool writes;                 /* puts are taken */
+    struct env_overlay *overlay; /* what they go to in store_imagine, where `txn` only reads; NULL: they go to LMDB */
+    void *const *kept;           /* by the tenants: the store's or, in store_imagine, this transaction's own */
     int failed; /* LMDB's code of the first put, append or delete that failed; nothing can be committed then */
     pthread_t thread;
     store_txn_t *next, *previous;
@@ -134,11 +142,11 @@ uint64_t env_table_total(store_txn_t *txn);
 /* Ends a read transaction so that the table handles that it opened stay. */
 bool env_read_keep(store_txn_t *txn, error_info_t *error);
 
-/* The callbacks of all tenants. */
-void env_tenants_create(store_t *store, const env_schema_t *schema);
+/* The callbacks of all tenants. `kept`: the store's, or those of an imagined transaction. */
+void env_tenants_create(const store_t *store, void *kept[ENV_TENANTS_MAXIMUM]);
 void env_tenants_forget(store_t *store);
 bool env_tenants_before_commit(store_txn_t *txn, error_info_t *error);
-void env_tenants_free(store_t *store);
+void env_tenants_free(const store_t *store, void *kept[ENV_TENANTS_MAXIMUM]);
 
 /* --- env_map.c ------------------------------------------------------------------------------------------------- */
 

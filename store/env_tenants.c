@@ -3,13 +3,9 @@
 
 #include "store/env_private.h"
 
-void env_tenants_create(store_t *store, const env_schema_t *schema) {
-    assert(schema->tenant_count <= ENV_TENANTS_MAXIMUM);
-    store->tenants = schema->tenants;
-    store->tenant_count = schema->tenant_count;
+void env_tenants_create(const store_t *store, void *kept[ENV_TENANTS_MAXIMUM]) {
     for (size_t i = 0; i < store->tenant_count; i++)
-        if (store->tenants[i]->create)
-            store->kept[i] = store->tenants[i]->create();
+        kept[i] = store->tenants[i]->create ? store->tenants[i]->create() : NULL;
 }
 
 void env_tenants_forget(store_t *store) {
@@ -26,16 +22,17 @@ bool env_tenants_before_commit(store_txn_t *txn, error_info_t *error) {
     return true;
 }
 
-void env_tenants_free(store_t *store) {
+void env_tenants_free(const store_t *store, void *kept[ENV_TENANTS_MAXIMUM]) {
     for (size_t i = 0; i < store->tenant_count; i++)
         if (store->tenants[i]->free)
-            store->tenants[i]->free(store->kept[i]);
+            store->tenants[i]->free(kept[i]);
 }
 
-void *env_kept(const store_t *store, const env_tenant_t *tenant) {
+void *env_kept(const store_txn_t *txn, const env_tenant_t *tenant) {
+    const store_t *store = txn->store;
     size_t i = 0;
     while (i < store->tenant_count && store->tenants[i] != tenant)
         i++;
     assert(i < store->tenant_count);
-    return store->kept[i];
+    return txn->kept[i];
 }

@@ -163,7 +163,7 @@ const env_tenant_t ledger_tenant = {
 static row_t *row_of(store_txn_t *txn, const attempt_t *attempt, error_info_t *error) {
     uint8_t key[BALANCE_KEY_SIZE];
     size_t size = ledger_balance_key(key, attempt->run, attempt->day, attempt->stage, attempt->model);
-    row_t *row = env_kept(txn->store, &ledger_tenant);
+    row_t *row = env_kept(txn, &ledger_tenant);
     if (row->key_size == size && memcmp(row->key, key, size) == 0)
         return row;
     if (!row_put(txn, row, error))
@@ -442,7 +442,7 @@ void ledger_balances(store_txn_t *txn, uint32_t run, ledger_balance_visit_t *vis
     key_put_u32(from, run);
     store_walk_t walk = {0};
     if (txn->writes)
-        (void)row_put(txn, env_kept(txn->store, &ledger_tenant), NULL); /* a failure ends the transaction */
+        (void)row_put(txn, env_kept(txn, &ledger_tenant), NULL); /* a failure ends the transaction */
     if (run != 0) {
         walk = (store_walk_t){.from = from, .from_size = sizeof from, .prefix_size = sizeof from};
     }

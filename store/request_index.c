@@ -210,7 +210,7 @@ uint64_t request_index_find(store_txn_t *txn, hash_t request) {
             store_damaged(txn, TABLE_REQUESTS, "a value that is no response's number");
         return key_get_u64(value.data);
     }
-    request_index_t *index = env_kept(txn->store, &request_index_tenant);
+    request_index_t *index = env_kept(txn, &request_index_tenant);
     pthread_mutex_lock(&index->mutex);
     uint64_t number = find_new(index, txn, request);
     pthread_mutex_unlock(&index->mutex);
@@ -254,7 +254,7 @@ static bool put_rows(store_txn_t *txn, const list_t *rows, error_info_t *error) 
 }
 
 bool request_index_added(store_txn_t *txn, uint64_t number, error_info_t *error) {
-    request_index_t *index = env_kept(txn->store, &request_index_tenant);
+    request_index_t *index = env_kept(txn, &request_index_tenant);
     if (!index->first)
         index->first = number;
     if (number % REQUEST_STEP != 0)

@@ -49,7 +49,7 @@ static const env_tenant_t told_tenant;
 
 static bool before_commit(store_txn_t *txn, void *mine, error_info_t *error) {
     assert_ptr_equal(mine, &kept);
-    assert_ptr_equal(env_kept(txn->store, &told_tenant), &kept);
+    assert_ptr_equal(env_kept(txn, &told_tenant), &kept);
     assert_true(txn->writes);
     assert_false(tenant.other_begun);
     tell('b');
@@ -162,7 +162,9 @@ static void test_created_and_freed_once(void **state) {
     expect_told("cbf");
     store = open_with_tenants(path, STORE_READ, &error);
     assert_non_null(store);
-    assert_ptr_equal(env_kept(store, &told_tenant), &kept);
+    store_txn_t *txn = store_dir_read(store);
+    assert_ptr_equal(env_kept(txn, &told_tenant), &kept);
+    store_read_end(txn);
     assert_int_equal(size_of(store, "test"), -1);
     store_close(store);
     expect_told("cf");
@@ -231,6 +233,18 @@ static void test_may_make_the_map_grow(void **state) {
     assert_int_equal(size_of(fixture->store, "tenant"), LARGE);
 }
 
+/* One for itself, which no commit concerns. */
+static void test_imagined(void **state) {
+    fixture_t *fixture = *state;
+    for (int fails = 0; fails < 2; fails++) {
+        error_info_t error = {0};
+        write_t write = {.size = 10, .fails = fails == 1};
+        assert_int_equal(store_imagine(fixture->store, apply, &write, &error), !fails);
+        expect_told("caf");
+    }
+    assert_int_equal(size_of(fixture->store, "test"), -1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_created_and_freed_once),
@@ -240,6 +254,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_forgets_after_a_failed_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forgets_before_the_map_grows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_may_make_the_map_grow, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_imagined, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
