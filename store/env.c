@@ -152,6 +152,7 @@ static int open_with_map(store_t *store, size_t map) {
     unsigned flags = MDB_NOTLS;
     flags |= store->mode == STORE_READ ? MDB_RDONLY : 0;
     flags |= store->options.no_sync ? MDB_NOSYNC : 0;
+    flags |= store->place.silent ? MDB_NOLOCK : 0;
     code = mdb_env_set_maxdbs(store->env, TABLE_COUNT);
     code = code != 0 ? code : mdb_env_set_maxreaders(store->env, READERS);
     if (code == 0 && map != 0) {

@@ -3,6 +3,7 @@
  * `holder` carries two kinds of locks. Byte 0 is the writer's. Byte 1 + (process id) is taken by whoever opens the
  * store in that process: LMDB's own locks are those of fcntl, which belong to the process, so that a second environment
  * on one directory would on closing drop the locks of the first, and other processes would take its readers for dead.
+ * (A reader that may not write there does without LMDB's locks, and shares byte 0 to keep writers out.)
  * Locks here are those of the open file (F_OFD_SETLK): they hold between two opens in one process as well, and end with
  * the process whatever happens to it. */
 #ifndef _GNU_SOURCE
@@ -196,17 +197,26 @@ static bool take_locks(env_place_t *place, const char *path, store_mode_t mode, 
     return true;
 }
 
+/* Without permission to write, a reader cannot say in LMDB's lock file which pages it needs. It takes part in the
+ * writer's lock instead, for which reading is enough: nobody writes until it is done. */
+static bool open_silently(env_place_t *place, const char *path, error_info_t *error) {
+    place->holder = openat(place->directory, "holder", O_RDONLY | O_CLOEXEC);
+    place->silent = place->holder >= 0 && lock_byte(place->holder, WRITER_BYTE, F_RDLCK);
+    return place->silent ||
+           error_set(
+               error, ERROR_CONFIG,
+               "store %s: no permission to write `holder` and lock.mdb in it; readers too must be able to say that "
+               "they read while somebody writes",
+               path);
+}
+
 static bool open_holder(env_place_t *place, const char *path, store_mode_t mode, error_info_t *error) {
     place->holder = openat(place->directory, "holder", O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (place->holder < 0 && errno == EROFS && mode == STORE_READ) {
         return true; /* nobody writes here, and LMDB takes no locks either */
     }
     if (place->holder < 0 && errno == EACCES && mode == STORE_READ) {
-        return error_set(
-            error, ERROR_CONFIG,
-            "store %s: no permission to write `holder` and lock.mdb in it; readers too must be able to say that "
-            "they read",
-            path);
+        return open_silently(place, path, error);
     }
     if (place->holder < 0) {
         return refuse_directory(path, errno, error);

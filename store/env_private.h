@@ -26,6 +26,7 @@ typedef struct {
     int directory; /* file descriptors; -1: none */
     int holder;    /* -1 also on a read-only file system, where nobody writes */
     bool writer;   /* holds the writer's lock */
+    bool silent;   /* a reader that may not say that it reads, and keeps writers out instead */
 } env_place_t;
 
 /* Makes the directory (WRITE), refuses network file systems, takes the locks. On failure everything is closed. */

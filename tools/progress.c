@@ -87,7 +87,8 @@ bool progress_writer_lives(const char *directory, char holder[PROGRESS_HOLDER_SI
     free(path);
     if (file < 0)
         return false;
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    /* Asks for a share: those that only read may have one, too. */
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
     bool lives = fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
     ssize_t length = lives ? pread(file, holder, PROGRESS_HOLDER_SIZE - 1, 0) : 0;
     holder[length > 0 ? length : 0] = '\0';

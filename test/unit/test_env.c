@@ -94,9 +94,53 @@ static int open_as_nobody(void *context) {
     store_t *store = store_open(context, STORE_WRITE, NULL, &error);
     bool refused = store == NULL && error.class_ == ERROR_CONFIG && strstr(error.message, "may write") != NULL;
     store_close(store);
-    store = store_open(context, STORE_READ, NULL, &error);
-    refused = refused && store == NULL && error.class_ == ERROR_CONFIG;
     return refused ? 0 : 1;
+}
+
+typedef struct {
+    const char *path;
+    int reads[2], ends[2]; /* pipes: it reads; it may end */
+} silent_reader_t;
+
+/* Without permission to say so, one reads only what nobody writes: 1; refused: 0. */
+static int read_as_nobody(void *context) {
+    silent_reader_t *reader = context;
+    error_info_t error = {0};
+    char byte = 0;
+    close(reader->ends[1]);
+    if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+        return 2;
+    store_t *store = store_open(reader->path, STORE_READ, NULL, &error);
+    if (!store)
+        return error.class_ == ERROR_CONFIG && strstr(error.message, "say that they read") ? 0 : 3;
+    store_txn_t *txn = store_read_begin(store, &error);
+    bool good = txn && store_count(txn, TABLE_META) == 3 && write(reader->reads[1], &byte, 1) == 1 &&
+                read(reader->ends[0], &byte, 1) == 0;
+    store_read_end(txn);
+    store_close(store);
+    return good ? 1 : 4;
+}
+
+/* What becomes of such a reader beside a writer, or beside none: then nobody can become one. */
+static int check_silent_reader(const char *path, bool written) {
+    silent_reader_t reader = {.path = path};
+    char byte;
+    store_t *store = written ? store_dir_open(path, STORE_WRITE) : NULL;
+    assert_true(pipe(reader.reads) == 0 && pipe(reader.ends) == 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(read_as_nobody(&reader));
+    close(reader.reads[1]);
+    if (read(reader.reads[0], &byte, 1) == 1)
+        assert_refused(path, STORE_WRITE, ERROR_CONFIG, geteuid() == 0 ? "in use by" : "may write");
+    close(reader.ends[1]);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    close(reader.reads[0]);
+    close(reader.ends[0]);
+    store_close(store);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
 static void test_directory_that_may_not_be_written(void **state) {
@@ -107,6 +151,9 @@ static void test_directory_that_may_not_be_written(void **state) {
     assert_int_equal(chmod(inside, 0444), 0);
     assert_int_equal(chmod(path, 0555), 0);
     assert_int_equal(in_child(open_as_nobody, path), 0);
+    assert_int_equal(check_silent_reader(path, false), 1);
+    if (geteuid() == 0) /* who may write */
+        assert_int_equal(check_silent_reader(path, true), 0);
     char *below = memory_format("%s/new", path);
     assert_int_equal(in_child(open_as_nobody, below), 0);
     assert_int_equal(chmod(path, 0755), 0);
