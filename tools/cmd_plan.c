@@ -22,22 +22,17 @@ typedef struct {
     record_subject_t *subject; /* NULL: no set is recorded */
     bool recorded;
     run_info_t run;
-    bool complete;
 } plan_t;
 
 /* sets[i] of the settings as it is fixed in the run. */
 static void look_at_set(plan_t *plan, store_txn_t *txn, size_t i) {
     const struct run_set *fixed = &plan->run.sets[i];
-    draw_layers_clear(&plan->sets[i]);
     draw_layers(txn, &plan->settings->sets[i], fixed->content, fixed->count, &plan->sets[i]);
 }
 
-/* The run is prepared and looked through in a transaction that is thrown away: nothing of a plan stays. */
+/* Prepares the run and looks it through. Imagined: nothing of a plan stays. */
 static bool apply_plan(store_txn_t *txn, void *context, error_info_t *error) {
     plan_t *plan = context;
-    estimate_clear(&plan->sums);
-    sweep_free(plan->sweep);
-    plan->sweep = NULL;
     recording_t recording;
     plan->recorded = plan->subject && record_is_done(txn, plan->settings->subject.recording, &recording);
     if (plan->recorded)
@@ -47,9 +42,8 @@ static bool apply_plan(store_txn_t *txn, void *context, error_info_t *error) {
     plan->sweep = sweep_create(plan->settings, &plan->run, &stages_shipped, error);
     for (size_t i = 0; plan->sweep && i < plan->settings->set_count; i++)
         look_at_set(plan, txn, i);
-    plan->complete = plan->sweep && estimate_sweep(plan->sweep, txn, plan->run.number,
-                                                   &(estimate_options_t){.as_of = LOOK_NEXT_START}, &plan->sums, error);
-    return false;
+    return plan->sweep && estimate_sweep(plan->sweep, txn, plan->run.number,
+                                         &(estimate_options_t){.as_of = LOOK_NEXT_START}, &plan->sums, error);
 }
 
 /* --- what it comes to -------------------------------------------------------------------------------------- */
@@ -179,14 +173,15 @@ static void remove_store(char *directory) {
     free(directory);
 }
 
-/* The config's store if there is one; else one in a temporary directory, so that planning leaves nothing behind. */
+/* The config's store if there is one: to read, since a run may be live in it or its disk read-only.
+ * Else an empty one in a temporary directory, so that planning leaves nothing behind. */
 static store_t *open_store(const settings_t *settings, char **temporary, error_info_t *error) {
     char *data = memory_format("%s/data.mdb", settings->store_path);
     bool exists = access(data, F_OK) == 0;
     free(data);
     *temporary = NULL;
     if (exists)
-        return store_open(settings->store_path, STORE_WRITE, NULL, error);
+        return store_open(settings->store_path, STORE_READ, NULL, error);
     const char *directory = getenv("TMPDIR");
     *temporary = memory_format("%s/glia-plan-XXXXXX", directory && *directory ? directory : "/tmp");
     if (!mkdtemp(*temporary)) {
@@ -217,9 +212,7 @@ static int run_command(const option_list_t *options, error_info_t *error) {
     store_t *store = plan.prepare ? open_store(plan.settings, &temporary, error) : NULL;
     if (store)
         plan.sets = MEMORY_NEW_ARRAY(plan.settings->set_count + 1, draw_layers_t);
-    if (store)
-        store_write(store, apply_plan, &plan, error);
-    bool ok = plan.complete;
+    bool ok = store && store_imagine(store, apply_plan, &plan, error);
     if (ok && option_given(options, "json"))
         write_json(&plan, &out);
     else if (ok)
@@ -249,7 +242,8 @@ static const option_t plan_options[] = {
 const command_t command_plan = {
     .name = "plan",
     .usage = "[options]",
-    .summary = "what run would do: jobs, tokens, cost, hours at the limits, disk; sends nothing",
+    .summary = "what run would do: jobs, tokens, cost, hours at the limits, disk; sends nothing; also "
+               "while a run is live",
     .options = plan_options,
     .run = run_command,
 };

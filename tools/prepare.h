@@ -1,4 +1,5 @@
-/* prepare.h - what `run` and `plan` do before anything is asked: records into the store, the run's row. */
+/* prepare.h - what `run` does before anything is asked: records into the store, the run's row.
+ * `plan` imagines the same (store_imagine) and writes nothing. */
 #ifndef GLIA_TOOLS_PREPARE_H
 #define GLIA_TOOLS_PREPARE_H
 
