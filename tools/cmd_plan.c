@@ -17,7 +17,8 @@ typedef struct {
     settings_t *settings;
     sweep_t *sweep;
     estimate_sums_t sums;
-    draw_layers_t *sets; /* [set_count] */
+    estimate_sums_t retry; /* with --retry-failed; empty where nothing failed for good */
+    draw_layers_t *sets;   /* [set_count] */
     prepare_t *prepare;
     record_subject_t *subject; /* NULL: no set is recorded */
     bool recorded;
@@ -28,6 +29,21 @@ typedef struct {
 static void look_at_set(plan_t *plan, store_txn_t *txn, size_t i) {
     const struct run_set *fixed = &plan->run.sets[i];
     draw_layers(txn, &plan->settings->sets[i], fixed->content, fixed->count, &plan->sets[i]);
+}
+
+static uint64_t failed_jobs(const plan_t *plan) {
+    uint64_t failed = 0;
+    for (size_t i = 0; i < JOB_STAGES; i++)
+        failed += plan->sums.stages[i].failed;
+    return failed;
+}
+
+/* What a start would do, and what one with --retry-failed would, where that differs. */
+static bool add_up(plan_t *plan, store_txn_t *txn, error_info_t *error) {
+    estimate_options_t as_it_is = {.as_of = LOOK_NEXT_START}, again = {.as_of = LOOK_RETRY};
+    uint32_t run = plan->run.number;
+    return estimate_sweep(plan->sweep, txn, run, &as_it_is, &plan->sums, error) &&
+           (failed_jobs(plan) == 0 || estimate_sweep(plan->sweep, txn, run, &again, &plan->retry, error));
 }
 
 /* Prepares the run and looks it through. Imagined: nothing of a plan stays. */
@@ -42,8 +58,7 @@ static bool apply_plan(store_txn_t *txn, void *context, error_info_t *error) {
     plan->sweep = sweep_create(plan->settings, &plan->run, &stages_shipped, error);
     for (size_t i = 0; plan->sweep && i < plan->settings->set_count; i++)
         look_at_set(plan, txn, i);
-    return plan->sweep && estimate_sweep(plan->sweep, txn, plan->run.number,
-                                         &(estimate_options_t){.as_of = LOOK_NEXT_START}, &plan->sums, error);
+    return plan->sweep && add_up(plan, txn, error);
 }
 
 /* --- what it comes to -------------------------------------------------------------------------------------- */
@@ -66,6 +81,29 @@ static void write_sets(const plan_t *plan, buffer_t *out) {
     buffer_append_char(out, '\n');
 }
 
+/* What trying again would add. */
+static estimate_t retry_cost(const plan_t *plan) {
+    if (failed_jobs(plan) == 0)
+        return (estimate_t){0};
+    estimate_t with = estimate_total(&plan->retry), without = estimate_total(&plan->sums);
+    with.requests -= with.requests > without.requests ? without.requests : with.requests;
+    with.expected -= without.expected;
+    with.worst = money_subtract(with.worst, without.worst);
+    return with;
+}
+
+static void write_failed(const plan_t *plan, buffer_t *out) {
+    uint64_t failed = failed_jobs(plan);
+    if (failed == 0)
+        return;
+    estimate_t more = retry_cost(plan);
+    buffer_append_format(out,
+                         "%llu jobs failed for good and are left out; `glia run --retry-failed` would try them again: "
+                         "%llu requests more, expected $%.4f, worst $%.4f\n",
+                         (unsigned long long)failed, (unsigned long long)more.requests, more.expected,
+                         money_to_dollars(more.worst));
+}
+
 static void write_text(const plan_t *plan, buffer_t *out) {
     const settings_t *s = plan->settings;
     char a[32], b[32], money[MONEY_TEXT_SIZE];
@@ -77,19 +115,20 @@ static void write_text(const plan_t *plan, buffer_t *out) {
         buffer_append_format(out, "recording %s: %s; %s\n\n", s->subject.model, record_subject_about(plan->subject),
                              plan->recorded ? "the store has the records"
                                             : "to be done first, so that sets of recorded neurons are left out below");
-    buffer_append_format(out, "%-10s %10s %10s %10s %14s %12s %12s %12s\n", "stage", "jobs", "done", "to ask",
-                         "input tokens", "output", "expected $", "worst $");
+    buffer_append_format(out, "%-10s %10s %10s %10s %10s %14s %12s %12s %12s\n", "stage", "jobs", "done", "failed",
+                         "to ask", "input tokens", "output", "expected $", "worst $");
     for (int i = STAGE_EXPLAIN; i < JOB_STAGES; i++) {
         const estimate_t *e = &plan->sums.stages[i];
         if (e->jobs == 0)
             continue;
-        buffer_append_format(out, "%-10s %10llu %10llu %10llu %14.0f %12.0f %12.4f %12.4f\n",
+        buffer_append_format(out, "%-10s %10llu %10llu %10llu %10llu %14.0f %12.0f %12.4f %12.4f\n",
                              stage_name(&stages_shipped, (job_stage_t)i), (unsigned long long)e->jobs,
-                             (unsigned long long)e->done, (unsigned long long)e->requests, e->input_tokens,
-                             e->output_tokens, e->expected, money_to_dollars(e->worst));
+                             (unsigned long long)e->done, (unsigned long long)e->failed,
+                             (unsigned long long)e->requests, e->input_tokens, e->output_tokens, e->expected,
+                             money_to_dollars(e->worst));
     }
     estimate_t total = estimate_total(&plan->sums);
-    buffer_append_format(out, "%-10s %10s %10s %10llu %14.0f %12.0f %12.4f %12.4f\n\n", "total", "", "",
+    buffer_append_format(out, "%-10s %10s %10s %10s %10llu %14.0f %12.0f %12.4f %12.4f\n\n", "total", "", "", "",
                          (unsigned long long)total.requests, total.input_tokens, total.output_tokens, total.expected,
                          money_to_dollars(total.worst));
     for (size_t m = 0; m < s->model_count; m++)
@@ -109,6 +148,7 @@ static void write_text(const plan_t *plan, buffer_t *out) {
     buffer_append_format(
         out, "cap: %s%s\n", money,
         total.expected > money_to_dollars(s->cap_total) ? "; the run will pause at it before it is done" : "");
+    write_failed(plan, out);
     if (plan->sums.dropped)
         buffer_append_format(out, "%llu prompts leave out few-shot examples to fit the context\n",
                              (unsigned long long)plan->sums.dropped);
@@ -142,17 +182,22 @@ static void write_json(const plan_t *plan, buffer_t *out) {
         const estimate_t *e = &plan->sums.stages[i];
         if (!stage_find(&stages_shipped, (job_stage_t)i))
             continue;
-        buffer_append_format(
-            out,
-            "%s{\"stage\":\"%s\",\"jobs\":%llu,\"done\":%llu,\"stored\":%llu,\"requests\":%llu,\"input_tokens\":%.0f,"
-            "\"output_tokens\":%.0f,\"expected_usd\":%.6f,\"worst_usd\":%.6f}",
-            i > STAGE_EXPLAIN ? "," : "", stage_name(&stages_shipped, (job_stage_t)i), (unsigned long long)e->jobs,
-            (unsigned long long)e->done, (unsigned long long)e->stored, (unsigned long long)e->requests,
-            e->input_tokens, e->output_tokens, e->expected, money_to_dollars(e->worst));
+        buffer_append_format(out,
+                             "%s{\"stage\":\"%s\",\"jobs\":%llu,\"done\":%llu,\"failed\":%llu,\"stored\":%llu,"
+                             "\"requests\":%llu,\"input_tokens\":%.0f,"
+                             "\"output_tokens\":%.0f,\"expected_usd\":%.6f,\"worst_usd\":%.6f}",
+                             i > STAGE_EXPLAIN ? "," : "", stage_name(&stages_shipped, (job_stage_t)i),
+                             (unsigned long long)e->jobs, (unsigned long long)e->done, (unsigned long long)e->failed,
+                             (unsigned long long)e->stored, (unsigned long long)e->requests, e->input_tokens,
+                             e->output_tokens, e->expected, money_to_dollars(e->worst));
     }
-    estimate_t total = estimate_total(&plan->sums);
+    estimate_t total = estimate_total(&plan->sums), more = retry_cost(plan);
+    buffer_append_format(
+        out, "],\"retry_failed\":{\"jobs\":%llu,\"requests\":%llu,\"expected_usd\":%.6f,\"worst_usd\":%.6f}",
+        (unsigned long long)failed_jobs(plan), (unsigned long long)more.requests, more.expected,
+        money_to_dollars(more.worst));
     buffer_append_format(out,
-                         "],\"expected_usd\":%.6f,\"worst_usd\":%.6f,\"cap_usd\":%.6f,\"hours\":%.4f,\"disk_bytes\":%."
+                         ",\"expected_usd\":%.6f,\"worst_usd\":%.6f,\"cap_usd\":%.6f,\"hours\":%.4f,\"disk_bytes\":%."
                          "0f,\"too_long\":%llu,"
                          "\"dropped_examples\":%llu}\n",
                          total.expected, money_to_dollars(total.worst), money_to_dollars(s->cap_total),
@@ -225,6 +270,7 @@ static int run_command(const option_list_t *options, error_info_t *error) {
     free(plan.sets);
     record_subject_free(plan.subject);
     estimate_clear(&plan.sums);
+    estimate_clear(&plan.retry);
     store_close(store);
     if (temporary)
         remove_store(temporary);

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 
 import pytest
-from conftest import DONE, GLIA, USAGE, bill_holds, loads, start_sweep
+from conftest import DONE, GLIA, USAGE, WITH_FAILURES, bill_holds, loads, start_sweep
 
 SLOW = ("--latency", "fixed:100")
 
@@ -116,3 +116,24 @@ def test_without_permission_to_write(place):
         finally:
             os.chmod(f"{directory}/store", 0o755)
             os.chmod(directory, 0o755)
+
+
+def test_promises_nothing_that_failed_for_good(place):
+    """Nor what only such a job would lead to. What trying again costs: nothing here, since the answers are stored."""
+    standin = place.standin("--seed", "5", "--latency", "fixed:20")
+    place.config(standin.url, mode="repeat", endpoint="concurrency = 2")
+    glia = start_sweep(place, standin, 6)
+    standin.faults(bad_type=0.4, count=6)
+    glia.wait(WITH_FAILURES)
+    plan = plan_of(place)
+    failed = {stage["stage"]: stage["failed"] for stage in plan["stages"] if stage["failed"]}
+    assert requests_of(plan) == 0 and plan["expected_usd"] == 0
+    assert sum(failed.values()) == plan["retry_failed"]["jobs"] > 0
+    assert plan["retry_failed"]["requests"] == 0
+    said = place.glia("plan").out
+    assert f"{plan['retry_failed']['jobs']} jobs failed for good" in said and "--retry-failed" in said
+    before = len(standin.bills())
+    place.run(code=WITH_FAILURES)
+    place.run("--retry-failed", code=WITH_FAILURES)
+    assert len(standin.bills()) == before
+    place.fsck()
