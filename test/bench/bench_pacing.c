@@ -27,14 +27,14 @@ static int64_t served_after(pacing_t pacing, int minutes, uint64_t *refused) {
     night_options_t options = {
         .seed = 7, .config = config, .slowest_work = 1000, .slowest_commit = CLOCK_SECOND / 1000};
     night_t *night = night_create(&options);
-    endpoint_script_t script = {.name = "a",
+    provider_script_t script = {.name = "a",
                                 .base_url = "http://a.test/v1",
                                 .rpm = pacing == BY_TOKENS ? 0 : RPM,
                                 .tpm = pacing == BY_TOKENS ? TPM : 0,
                                 .per_second = pacing == BY_SECOND ? RPM / 60 : 0,
                                 .transit = 4000,
                                 .think = CLOCK_SECOND / 10};
-    endpoint_add(night_endpoints(night), &script);
+    provider_add(night_providers(night), &script);
     night_set(night, pacing == BY_TOKENS ? "endpoints.a.tpm=%d" : "endpoints.a.rpm=%d",
               pacing == BY_TOKENS ? TPM : RPM);
     doom_t doom = {.interrupt_in = minutes * CLOCK_MINUTE};
@@ -43,8 +43,8 @@ static int64_t served_after(pacing_t pacing, int minutes, uint64_t *refused) {
         fprintf(stderr, "bench_pacing: the night went wrong: %s%s\n", night_error(night), night_problems(night));
         exit(1);
     }
-    const endpoint_totals_t *totals = endpoint_totals(night_endpoints(night));
-    int64_t served = pacing == BY_TOKENS ? endpoint_served_tokens(night_endpoints(night), "a")
+    const provider_totals_t *totals = provider_totals(night_providers(night));
+    int64_t served = pacing == BY_TOKENS ? provider_served_tokens(night_providers(night), "a")
                                          : (int64_t)(totals->arrivals - totals->violations);
     *refused = totals->violations;
     night_free(night);

@@ -48,7 +48,7 @@ night_t *night_create(const night_options_t *options) {
     if (night->options.downtime == 0)
         night->options.downtime = 5 * CLOCK_SECOND;
     night->world = world_create(options->seed, night->options.utc);
-    night->endpoints = endpoint_set_create(night->world, options->seed + 1, delivered, night);
+    night->providers = provider_set_create(night->world, options->seed + 1, delivered, night);
     night->home = make_directory();
     night->directory = memory_format("%s/store", night->home);
     night->tracing = getenv("TRACE") != NULL;
@@ -68,7 +68,7 @@ static void remove_directory(const char *path) {
 void night_free(night_t *night) {
     remove_directory(night->directory);
     remove_directory(night->home);
-    endpoint_set_free(night->endpoints);
+    provider_set_free(night->providers);
     world_free(night->world);
     night_forget_fates(night);
     for (size_t i = 0; i < night->assignment_count; i++)
@@ -87,8 +87,8 @@ world_t *night_world(night_t *night) {
     return night->world;
 }
 
-endpoint_set_t *night_endpoints(night_t *night) {
-    return night->endpoints;
+provider_set_t *night_providers(night_t *night) {
+    return night->providers;
 }
 
 void night_set(night_t *night, const char *format, ...) {
@@ -108,12 +108,12 @@ void night_set(night_t *night, const char *format, ...) {
     night->assignments[i] = memory_copy_string(text);
 }
 
-void night_add_endpoint(night_t *night, const char *name, int64_t rpm, int64_t tpm) {
+void night_add_provider(night_t *night, const char *name, int64_t rpm, int64_t tpm) {
     static const char *const urls[] = {"http://a.test/v1", "http://b.test/v1", "http://c.test/v1"};
     const char *url = urls[name[0] - 'a'];
-    endpoint_script_t script = {
+    provider_script_t script = {
         .name = name, .base_url = url, .rpm = rpm, .tpm = tpm, .transit = 40000, .think = 400000};
-    endpoint_add(night->endpoints, &script);
+    provider_add(night->providers, &script);
 }
 
 char *night_config(int neurons, const char *formats, const char *mode, bool two) {
@@ -269,7 +269,7 @@ static bool load_settings(night_t *night) {
         settings_load(night->options.config, strlen(night->options.config), "night.toml",
                       (const char *const *)night->assignments, night->assignment_count, false, &night->error);
     for (size_t i = 0; night->settings && i < night->settings->model_count; i++)
-        endpoint_price(night->endpoints, night->settings->models[i].wire_name, night->settings->models[i].price);
+        provider_price(night->providers, night->settings->models[i].wire_name, night->settings->models[i].price);
     return night->settings != NULL;
 }
 
@@ -290,7 +290,7 @@ static bool set_up(night_t *night) {
     night->workers = world_executor_create(night->world, WORLD_SHUFFLED, night->options.slowest_work);
     night->committer = world_executor_create(night->world, WORLD_FIFO, night->options.slowest_commit);
     ports_t ports = {world_clock(night->world),
-                     endpoint_open(night->endpoints),
+                     provider_open(night->providers),
                      night->workers,
                      night->committer,
                      night->store,
@@ -312,7 +312,7 @@ static bool set_up(night_t *night) {
 
 /* In the order of cmd_run.c's. After a crash nothing of it reaches the store. */
 static void tear_down(night_t *night) {
-    endpoint_close(night->endpoints);
+    provider_close(night->providers);
     if (night->workers)
         world_executor_free(night->workers);
     if (night->committer)
@@ -412,7 +412,7 @@ night_end_t night_start(night_t *night, const doom_t *doom) {
     if (night->doom->low_disk)
         night_set(night, "store.min_free_mb=1000000");
     night->starts++;
-    endpoint_grace(night->endpoints, CLOCK_SECOND);
+    provider_grace(night->providers, CLOCK_SECOND);
     night->outcome = (run_outcome_t){0};
     night_trace(night, "start %d", night->starts);
     night_end_t end = carry_out(night);

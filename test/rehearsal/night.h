@@ -2,21 +2,21 @@
  * promises of test/README.md, checked after every event.
  *
  * What one start of glia is, is what `glia run` does: settings_load, store_open, prepare_take_up, experiment_create,
- * the end recorded. The ports are those of the rehearsal (world.h, endpoint.h, the store's commit hook). A broken
+ * the end recorded. The ports are those of the rehearsal (world.h, provider.h, the store's commit hook). A broken
  * promise does not stop the night; it is written down once, and the night tells at the end.
  */
 #ifndef GLIA_TEST_NIGHT_H
 #define GLIA_TEST_NIGHT_H
 
 #include "actors/experiment.h"
-#include "test/rehearsal/endpoint.h"
+#include "test/rehearsal/provider.h"
 #include "test/rehearsal/world.h"
 
 typedef struct night night_t;
 
 typedef struct {
     uint64_t seed;
-    const char *config;     /* TOML; endpoints are added with endpoint_add and must have its URLs */
+    const char *config;     /* TOML; endpoints are added with provider_add and must have its URLs */
     int64_t utc;            /* at dusk, microseconds; 0: 2026-11-22 20:00 */
     int64_t slowest_work;   /* microseconds, at most, of work and of its notification; 0: 3 ms */
     int64_t slowest_commit; /* of a commit; 0: 3 ms */
@@ -29,11 +29,11 @@ void night_free(night_t *night); /* removes the store and what is in its home */
 /* A directory of the night's own, for files beside the store. */
 const char *night_home(const night_t *night);
 world_t *night_world(night_t *night);
-endpoint_set_t *night_endpoints(night_t *night);
+provider_set_t *night_providers(night_t *night);
 /* "key=value" for the starts to come, as --set; the last of a key wins. */
 void night_set(night_t *night, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* An endpoint that never fails or limits, named as in night_config(). */
-void night_add_endpoint(night_t *night, const char *name, int64_t rpm, int64_t tpm);
+/* A provider that never fails or limits, named as in night_config(). */
+void night_add_provider(night_t *night, const char *name, int64_t rpm, int64_t tpm);
 
 /* What befalls one start. All zero: nothing. */
 typedef struct {

@@ -96,7 +96,7 @@ static char *lineage_of(const night_t *night, const delivery_t *delivery, const 
         if (strcmp(model->wire_name, delivery->asked->model) != 0)
             continue;
         *model_name = model->name;
-        return delivery->probe ? memory_format("probe %s %s %s %s", delivery->endpoint, delivery->base_url,
+        return delivery->probe ? memory_format("probe %s %s %s %s", delivery->provider, delivery->base_url,
                                                model->lineage, model->wire_name)
                                : memory_copy_string(model->lineage);
     }
@@ -115,13 +115,13 @@ static int64_t most_samples(const settings_t *settings) {
 void night_check_delivery(night_t *night, const delivery_t *delivery) {
     const char *model = "";
     char *lineage = delivery->asked ? lineage_of(night, delivery, &model) : NULL;
-    night_trace(night, "%s gets a request for %s%s", delivery->endpoint, model, delivery->probe ? " (probe)" : "");
+    night_trace(night, "%s gets a request for %s%s", delivery->provider, model, delivery->probe ? " (probe)" : "");
     if (!lineage) {
-        night_complain(night, "%s got a request that nobody can have made", delivery->endpoint);
+        night_complain(night, "%s got a request that nobody can have made", delivery->provider);
         return;
     }
     if (delivery->unwelcome)
-        night_complain(night, "%s got a request for %s although it had asked for silence", delivery->endpoint, model);
+        night_complain(night, "%s got a request for %s although it had asked for silence", delivery->provider, model);
     int64_t count = delivery->asked->kind == LLM_CHAT ? most_samples(night->settings) : 1;
     if (delivery->probe)
         count = MOST_PROBES;
@@ -145,9 +145,9 @@ void night_check_delivery(night_t *night, const delivery_t *delivery) {
     free(lineage);
     if (arrivals > attempts)
         night_complain(night, "%s got a request for %s without a durable reservation (delivery %llu, %llu attempts)",
-                       delivery->endpoint, model, (unsigned long long)arrivals, (unsigned long long)attempts);
+                       delivery->provider, model, (unsigned long long)arrivals, (unsigned long long)attempts);
     if (stored == count)
-        night_complain(night, "%s got a request for %s whose response is stored", delivery->endpoint, model);
+        night_complain(night, "%s got a request for %s whose response is stored", delivery->provider, model);
 }
 
 /* Promises 1 and 2: a place is granted, and an answer handed on, when the store has the reservation, or the response.
@@ -201,7 +201,7 @@ static bool add_row(void *context, uint32_t run, int32_t day, job_stage_t stage,
 }
 
 static void check_cap(night_t *night, const char *name, money_t charged, money_t cap) {
-    money_t excess = endpoint_totals(night->endpoints)->bill_over_bound;
+    money_t excess = provider_totals(night->providers)->bill_over_bound;
     char have[MONEY_TEXT_SIZE], may[MONEY_TEXT_SIZE];
     if (money_compare(charged, money_add(cap, excess)) > 0)
         night_complain(night, "%s: %s are charged, the cap is %s", name, money_format(charged, 9, have),
@@ -334,9 +334,9 @@ void night_release(night_t *night) {
 
 static void check_bill(night_t *night) {
     night_books_t books = night_books(night);
-    money_t bill = endpoint_totals(night->endpoints)->bill;
+    money_t bill = provider_totals(night->providers)->bill;
     /* Usage above the bound may be part of an answer that was lost: no promise covers it. */
-    money_t excess = endpoint_totals(night->endpoints)->bill_over_bound;
+    money_t excess = provider_totals(night->providers)->bill_over_bound;
     money_t most = money_add(money_add(money_add(books.settled, books.doubts), books.released), excess);
     char a[MONEY_TEXT_SIZE], b[MONEY_TEXT_SIZE];
     if (money_compare(books.settled, bill) > 0)

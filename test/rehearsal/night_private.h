@@ -18,7 +18,7 @@ typedef struct request_fate {
 struct night {
     night_options_t options;
     world_t *world;
-    endpoint_set_t *endpoints;
+    provider_set_t *providers;
     char *home, *directory; /* the latter is the store's, in the former */
     char *assignments[ASSIGNMENTS];
     size_t assignment_count;

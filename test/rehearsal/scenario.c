@@ -58,7 +58,7 @@ static void pause_at_cap(scenario_t *s, night_t *night, const char *message, sce
 }
 
 static void provider_mends_all(scenario_t *s, night_t *night) {
-    endpoint_clear_weather(night_endpoints(night));
+    provider_clear_weather(night_providers(night));
     s->cleared = true;
 }
 
@@ -151,7 +151,7 @@ static void run_starts(scenario_t *s, night_t *night, scenario_totals_t *totals)
 /* An outage is not paid for with hundreds of attempts: what is in flight when it comes, at each
  * start, and now and then one to see whether it is over. */
 static void check_outage(const scenario_t *s, night_t *night) {
-    uint64_t faults = endpoint_totals(night_endpoints(night))->faults[s->outage_fault];
+    uint64_t faults = provider_totals(night_providers(night))->faults[s->outage_fault];
     uint64_t most = s->endpoints * (20 * s->starts + 2 * (uint64_t)(s->outage / CLOCK_MINUTE));
     if (faults > most)
         night_complain(night, "an outage of %lld minutes was met %llu times in %llu starts",
@@ -161,9 +161,9 @@ static void check_outage(const scenario_t *s, night_t *night) {
 
 static void check_end(const scenario_t *s, night_t *night, scenario_cache_t *cache, scenario_totals_t *totals) {
     night_check_end(night);
-    if (endpoint_totals(night_endpoints(night))->violations > 0)
+    if (provider_totals(night_providers(night))->violations > 0)
         night_complain(night, "%llu requests above the limits",
-                       (unsigned long long)endpoint_totals(night_endpoints(night))->violations);
+                       (unsigned long long)provider_totals(night_providers(night))->violations);
     if (s->lonely_outage)
         check_outage(s, night);
     if (*night_problems(night))
@@ -173,11 +173,11 @@ static void check_end(const scenario_t *s, night_t *night, scenario_cache_t *cac
         totals->counts[SCENARIO_COMPARED]++;
     }
     totals->counts[SCENARIO_QUOTAS_RESTORED] +=
-        endpoint_totals(night_endpoints(night))->faults[FAULT_QUOTA] > 0 && !s->cleared;
+        provider_totals(night_providers(night))->faults[FAULT_QUOTA] > 0 && !s->cleared;
 }
 
 static void collect(const scenario_t *s, scenario_totals_t *totals, night_t *night) {
-    const endpoint_totals_t *provider = endpoint_totals(night_endpoints(night));
+    const provider_totals_t *provider = provider_totals(night_providers(night));
     const night_befallen_t *befallen = night_befallen(night);
     const struct {
         scenario_count_t count;

@@ -6,7 +6,7 @@
 
 #include "test/rehearsal/night.h"
 
-/* What is counted, apart from the faults of endpoints. */
+/* What is counted, apart from the faults of providers. */
 #define SCENARIO_MAP(ROW)                                                                                              \
     ROW(NIGHTS, "nights")                                                                                              \
     ROW(STARTS, "starts")                                                                                              \

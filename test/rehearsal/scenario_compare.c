@@ -69,7 +69,7 @@ static result_set_t fine_results(const sweep_shape_t *shape, unsigned explain, u
     }
     night_t *night = night_create(
         &(night_options_t){.seed = shape->number ^ 0xF1DE, .config = shape->config, .slowest_commit = 5000});
-    night_add_endpoint(night, "a", 0, 0);
+    night_add_provider(night, "a", 0, 0);
     scenario_use_material(shape, night, explain, simulate);
     night_finish(night, 1);
     night_check_end(night);

@@ -8,7 +8,7 @@
 #include "test/rehearsal/scenario_private.h"
 
 enum { SHAPES = 64 };
-static const char *const endpoint_names[] = {"a", "b", "c"};
+static const char *const provider_names[] = {"a", "b", "c"};
 
 bool scenario_chance(scenario_t *s, unsigned percent) {
     return rng_below(&s->rng, 100) < percent;
@@ -131,14 +131,14 @@ void scenario_draw(scenario_t *s) {
 /* Limits of endpoint number i, at the provider and in the config. */
 static void draw_limits(scenario_t *s, night_t *night, size_t i) {
     enum { NONE = 1000000000 };
-    const char *name = endpoint_names[i];
+    const char *name = provider_names[i];
     int64_t rpm = scenario_chance(s, 70) ? scenario_between(s, 60, 600) : 0;
     int64_t tpm = scenario_chance(s, 50) ? s->scale * scenario_between(s, 2000, 40000) : 0;
     if (rpm && scenario_chance(s, 50)) /* so few that even a short night fills windows */
         rpm /= 10;
     night_set(night, "endpoints.%s.rpm=%lld", name, (long long)(rpm ? rpm : NONE));
     night_set(night, "endpoints.%s.tpm=%lld", name, (long long)(tpm ? tpm : NONE));
-    endpoint_limit(night_endpoints(night), name, rpm, tpm);
+    provider_limit(night_providers(night), name, rpm, tpm);
 }
 
 /* {median of the time to an answer, most of the way there}: near, usual, far and slow */
@@ -147,11 +147,11 @@ static const int64_t latencies[][2] = {{15000, 2000}, {400000, 40000}, {400000, 
 void scenario_draw_endpoints(scenario_t *s, night_t *night) {
     buffer_t names = BUFFER_EMPTY;
     for (size_t i = 0; i < s->endpoints; i++) {
-        const char *name = endpoint_names[i];
+        const char *name = provider_names[i];
         size_t usual = sizeof latencies / sizeof *latencies - 1;
         const int64_t *latency = latencies[rng_below(&s->rng, s->lonely_outage ? usual : usual + 1)];
-        night_add_endpoint(night, name, 0, 0);
-        endpoint_latency(night_endpoints(night), name, latency[0], latency[1]);
+        night_add_provider(night, name, 0, 0);
+        provider_latency(night_providers(night), name, latency[0], latency[1]);
         night_set(night, "endpoints.%s.base_url=http://%s.test/v1", name, name);
         night_set(night, "endpoints.%s.timeout_s=%lld", name, (long long)scenario_between(s, 15, 30));
         night_set(night, "endpoints.%s.idle_timeout_s=%lld", name, (long long)scenario_between(s, 0, 15));
@@ -196,7 +196,7 @@ void scenario_draw_settings(scenario_t *s, night_t *night) {
 /* --- weather ---------------------------------------------------------------------------------------------- */
 
 static void add_weather(night_t *night, const char *name, weather_t weather) {
-    endpoint_weather(night_endpoints(night), name, weather);
+    provider_weather(night_providers(night), name, weather);
     night_trace(night, "weather at %s: %s from %.0f s to %.0f s, %.2f%s", name ? name : "all",
                 fault_name(weather.fault), (double)weather.from / 1e6, (double)weather.until / 1e6, weather.share,
                 weather.probes_too ? ", probes too" : "");
@@ -209,12 +209,12 @@ static void draw_spells(scenario_t *s, night_t *night, scenario_totals_t *totals
     if (s->lonely_outage || scenario_chance(s, 4)) {
         s->outage_fault = outages[rng_below(&s->rng, sizeof outages / sizeof *outages)];
         s->outage = scenario_between(s, 30, 90) * CLOCK_MINUTE;
-        add_weather(night, NULL, endpoint_fault(s->outage_fault, from, from + s->outage, 1));
+        add_weather(night, NULL, provider_fault(s->outage_fault, from, from + s->outage, 1));
         totals->counts[SCENARIO_OUTAGES]++;
     }
     if (!s->lonely_outage && scenario_chance(s, 6))
         add_weather(night, scenario_chance(s, 60) ? NULL : "a",
-                    endpoint_fault(FAULT_QUOTA, from, from + scenario_between(s, 1, 120) * CLOCK_MINUTE, 1));
+                    provider_fault(FAULT_QUOTA, from, from + scenario_between(s, 1, 120) * CLOCK_MINUTE, 1));
 }
 
 /* Among those that change answers in half of the cases, in nights that may have them. */
@@ -243,7 +243,7 @@ void scenario_draw_weather(scenario_t *s, night_t *night, scenario_totals_t *tot
         if (weather.share > 0.95)
             weather.share = 1;
         size_t at = (size_t)rng_below(&s->rng, s->endpoints + 1);
-        add_weather(night, at < s->endpoints ? endpoint_names[at] : NULL, weather);
+        add_weather(night, at < s->endpoints ? provider_names[at] : NULL, weather);
     }
 }
 
@@ -261,7 +261,7 @@ void scenario_turn_knobs(scenario_t *s, night_t *night, bool first, scenario_tot
     int64_t tries = s->lonely_outage ? 5 * (int64_t)s->endpoints + 1 : scenario_between(s, 2, 9);
     night_set(night, "run.max_tries=%lld", (long long)tries);
     for (size_t i = 0; i < s->endpoints; i++)
-        night_set(night, "endpoints.%s.concurrency=%lld", endpoint_names[i], (long long)scenario_between(s, 1, 16));
+        night_set(night, "endpoints.%s.concurrency=%lld", provider_names[i], (long long)scenario_between(s, 1, 16));
     if (strstr(s->shape.config, "[adacs]"))
         night_set(night, "adacs.batch=%lld", (long long)scenario_between(s, 1, 10));
     night_set(night, "store.keep_raw=%s", scenario_chance(s, 20) ? "explanations" : "all");

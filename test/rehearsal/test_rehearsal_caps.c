@@ -23,7 +23,7 @@ typedef struct {
 static night_t *make_night(const reference_t *reference) {
     night_options_t options = {.seed = 7, .config = reference->config};
     night_t *night = night_create(&options);
-    night_add_endpoint(night, "a", 0, 0);
+    night_add_provider(night, "a", 0, 0);
     return night;
 }
 
@@ -175,11 +175,11 @@ static void doubts_have_a_cap_of_their_own(void **state) {
     int64_t cap = reference->books.largest.pico * 3;
     night_set(night, "run.max_tries=100");
     night_set(night, "budget.doubts_usd=%.12f", (double)cap / 1e12);
-    endpoint_weather(night_endpoints(night), NULL, endpoint_fault(FAULT_TRUNCATED, 2 * CLOCK_SECOND, INT64_MAX, 1));
+    provider_weather(night_providers(night), NULL, provider_fault(FAULT_TRUNCATED, 2 * CLOCK_SECOND, INT64_MAX, 1));
     expect_pause(night, "budget.doubts_usd");
     /* What was in flight when the cap was reached may come on top. */
     assert_true(night_books(night).doubts.pico <= cap + CONCURRENCY * reference->books.largest.pico);
-    endpoint_clear_weather(night_endpoints(night));
+    provider_clear_weather(night_providers(night));
     night_set(night, "budget.doubts_usd=50");
     night_finish(night, 1);
     expect_done(night, reference);

@@ -23,7 +23,7 @@ typedef struct {
 static night_t *make_night(const reference_t *reference) {
     night_options_t options = {.seed = SEED, .config = reference->config, .slowest_commit = 150000};
     night_t *night = night_create(&options);
-    night_add_endpoint(night, "a", 0, 0);
+    night_add_provider(night, "a", 0, 0);
     return night;
 }
 
@@ -71,7 +71,7 @@ static void undisturbed_night_costs_what_is_billed(void **state) {
     night_t *night = make_night(reference);
     assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
     night_books_t books = night_books(night);
-    assert_int_equal(books.settled.pico, endpoint_totals(night_endpoints(night))->bill.pico);
+    assert_int_equal(books.settled.pico, provider_totals(night_providers(night))->bill.pico);
     assert_int_equal(books.doubts.pico, 0);
     assert_int_equal(books.failures, 0);
     assert_int_equal(books.attempts, books.responses);

@@ -14,7 +14,7 @@ static night_t *make_night(char **config, uint64_t seed, int64_t rpm, int64_t tp
         night_config(28, "[\"original\", \"summary\", \"highlight\", \"highlight_summary\", \"avhs\"]", "echo", false);
     night_options_t options = {.seed = seed, .config = *config, .downtime = 1000};
     night_t *night = night_create(&options);
-    night_add_endpoint(night, "a", rpm, tpm);
+    night_add_provider(night, "a", rpm, tpm);
     if (rpm)
         night_set(night, "endpoints.a.rpm=%lld", (long long)rpm);
     if (tpm)
@@ -24,7 +24,7 @@ static night_t *make_night(char **config, uint64_t seed, int64_t rpm, int64_t tp
 }
 
 static void end_night(night_t *night, char *config) {
-    assert_int_equal(endpoint_totals(night_endpoints(night))->violations, 0);
+    assert_int_equal(provider_totals(night_providers(night))->violations, 0);
     if (*night_problems(night))
         fail_msg("%s", night_problems(night));
     night_free(night);
@@ -44,7 +44,7 @@ static void requests_a_minute(void **state) {
     enum { RPM = 60 };
     night_t *night = make_night(&config, 1, RPM, 0);
     run_eleven_minutes(night);
-    double share = (double)endpoint_totals(night_endpoints(night))->arrivals / (11.0 * RPM);
+    double share = (double)provider_totals(night_providers(night))->arrivals / (11.0 * RPM);
     if (share < 0.97)
         fail_msg("only %.1f %% of the allowed requests", 100 * share);
     end_night(night, config);
@@ -56,7 +56,7 @@ static void tokens_a_minute(void **state) {
     enum { TPM = 30000 };
     night_t *night = make_night(&config, 2, 0, TPM);
     run_eleven_minutes(night);
-    double share = (double)endpoint_served_tokens(night_endpoints(night), "a") / (11.0 * TPM);
+    double share = (double)provider_served_tokens(night_providers(night), "a") / (11.0 * TPM);
     if (share < 0.97)
         fail_msg("only %.1f %% of the allowed tokens", 100 * share);
     end_night(night, config);
@@ -69,7 +69,7 @@ static void no_burst_at_the_start(void **state) {
     night_t *night = make_night(&config, 3, 120, 0);
     doom_t doom = {.crash_in = 5 * CLOCK_SECOND};
     assert_int_equal(night_start(night, &doom), NIGHT_CRASHED);
-    assert_in_range(endpoint_totals(night_endpoints(night))->arrivals, 5, 11);
+    assert_in_range(provider_totals(night_providers(night))->arrivals, 5, 11);
     end_night(night, config);
 }
 
@@ -97,8 +97,8 @@ static void window_survives_a_step_of_the_clock(void **state) {
         night_t *night = make_night(&config, 11, 0, 0);
         doom_t doom = {.interrupt_in = 5 * CLOCK_SECOND, .step_in = 5 * CLOCK_SECOND - 1, .step_by = steps[i]};
         night_start(night, &doom);
-        assert_true(endpoint_totals(night_endpoints(night))->arrivals > 30);
-        endpoint_limit(night_endpoints(night), "a", 30, 0);
+        assert_true(provider_totals(night_providers(night))->arrivals > 30);
+        provider_limit(night_providers(night), "a", 30, 0);
         night_set(night, "endpoints.a.rpm=30");
         doom = (doom_t){.interrupt_in = 3 * CLOCK_MINUTE};
         night_start(night, &doom);
@@ -115,7 +115,7 @@ static void slow_commits_do_not_pile_up(void **state) {
     night_free(night);
     night_options_t options = {.seed = 4, .config = config, .slowest_commit = CLOCK_SECOND};
     night = night_create(&options);
-    night_add_endpoint(night, "a", RPM, 0);
+    night_add_provider(night, "a", RPM, 0);
     night_set(night, "endpoints.a.rpm=%d", RPM);
     night_set(night, "endpoints.a.concurrency=64");
     doom_t doom = {.interrupt_in = 5 * CLOCK_MINUTE};
@@ -128,7 +128,7 @@ static void limit_of_a_model(void **state) {
     (void)state;
     char *config;
     night_t *night = make_night(&config, 5, 0, 0);
-    endpoint_limit(night_endpoints(night), "a", 200, 0); /* chat and probes and embeddings have room above 60 */
+    provider_limit(night_providers(night), "a", 200, 0); /* chat and probes and embeddings have room above 60 */
     night_set(night, "models.text.rpm=60");
     night_set(night, "models.chat.rpm=60");
     night_set(night, "models.embedding.rpm=60");

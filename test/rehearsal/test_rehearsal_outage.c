@@ -17,9 +17,9 @@ static night_t *make_night(char **config, bool two) {
     *config = night_config(2, "[\"original\", \"summary\", \"avhs\"]", "echo", two);
     night_options_t options = {.seed = 5, .config = *config};
     night_t *night = night_create(&options);
-    night_add_endpoint(night, "a", 0, 0);
+    night_add_provider(night, "a", 0, 0);
     if (two)
-        night_add_endpoint(night, "b", 0, 0);
+        night_add_provider(night, "b", 0, 0);
     return night;
 }
 
@@ -35,14 +35,14 @@ static void end_night(night_t *night, char *config) {
 static void hour_of(fault_t fault, double share) {
     char *config;
     night_t *night = make_night(&config, true);
-    endpoint_weather(night_endpoints(night), NULL,
-                     endpoint_fault(fault, 3 * CLOCK_SECOND, 3 * CLOCK_SECOND + HOUR, share));
+    provider_weather(night_providers(night), NULL,
+                     provider_fault(fault, 3 * CLOCK_SECOND, 3 * CLOCK_SECOND + HOUR, share));
     assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
     assert_int_equal(night_outcome(night)->end, END_DONE);
     assert_int_equal(night_books(night).failures, 0);
     assert_true(world_now(night_world(night)) > HOUR);
     /* Half-open probes only: the outage itself is not paid for with hundreds of attempts. */
-    assert_true(endpoint_totals(night_endpoints(night))->faults[fault] < 150);
+    assert_true(provider_totals(night_providers(night))->faults[fault] < 150);
     end_night(night, config);
 }
 
@@ -75,7 +75,7 @@ static void outage_from_the_first_request_on(void **state) {
     (void)state;
     char *config;
     night_t *night = make_night(&config, false);
-    endpoint_weather(night_endpoints(night), NULL, endpoint_fault(FAULT_REFUSED, 0, HOUR, 1));
+    provider_weather(night_providers(night), NULL, provider_fault(FAULT_REFUSED, 0, HOUR, 1));
     assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
     assert_int_equal(night_outcome(night)->end, END_DONE);
     assert_int_equal(night_books(night).failures, 0);
@@ -87,7 +87,7 @@ static void one_endpoint_down(void **state) {
     (void)state;
     char *config;
     night_t *night = make_night(&config, true);
-    endpoint_weather(night_endpoints(night), "a", endpoint_fault(FAULT_STATUS_500, 2 * CLOCK_SECOND, HOUR, 1));
+    provider_weather(night_providers(night), "a", provider_fault(FAULT_STATUS_500, 2 * CLOCK_SECOND, HOUR, 1));
     assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
     assert_int_equal(night_outcome(night)->end, END_DONE);
     assert_int_equal(night_books(night).failures, 0);
@@ -99,7 +99,7 @@ static void pauses_by_the_world(fault_t fault, int64_t until, int64_t at_most) {
     char *config;
     night_t *night = make_night(&config, false);
     night_set(night, "run.outage_wait_minutes=30");
-    endpoint_weather(night_endpoints(night), NULL, endpoint_fault(fault, 3 * CLOCK_SECOND, until, 1));
+    provider_weather(night_providers(night), NULL, provider_fault(fault, 3 * CLOCK_SECOND, until, 1));
     assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
     assert_int_equal(night_outcome(night)->end, END_WORLD);
     assert_non_null(strstr(night_outcome(night)->message, "a "));
@@ -140,8 +140,8 @@ static void long_wait_at_one_endpoint(void **state) {
     (void)state;
     char *config;
     night_t *night = make_night(&config, true);
-    endpoint_weather(night_endpoints(night), "a",
-                     endpoint_fault(FAULT_STATUS_429_ENORMOUS, 2 * CLOCK_SECOND, INT64_MAX, 1));
+    provider_weather(night_providers(night), "a",
+                     provider_fault(FAULT_STATUS_429_ENORMOUS, 2 * CLOCK_SECOND, INT64_MAX, 1));
     assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
     assert_int_equal(night_outcome(night)->end, END_DONE);
     assert_true(world_now(night_world(night)) < HOUR / 6);
@@ -153,7 +153,7 @@ static void usage_above_the_bound_stops(void **state) {
     (void)state;
     char *config;
     night_t *night = make_night(&config, false);
-    endpoint_weather(night_endpoints(night), NULL, endpoint_fault(FAULT_OVER_BOUND, 2 * CLOCK_SECOND, HOUR, 0.3));
+    provider_weather(night_providers(night), NULL, provider_fault(FAULT_OVER_BOUND, 2 * CLOCK_SECOND, HOUR, 0.3));
     assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
     assert_int_equal(night_outcome(night)->end, END_WORLD);
     if (!strstr(night_outcome(night)->message, "a is shut") || !strstr(night_outcome(night)->message, "set aside"))
@@ -169,7 +169,7 @@ static void mended_endpoint_passes_its_probe(void **state) {
     (void)state;
     char *config;
     night_t *night = make_night(&config, false);
-    endpoint_weather(night_endpoints(night), NULL,
+    provider_weather(night_providers(night), NULL,
                      (weather_t){.fault = FAULT_NO_LOGPROBS, .until = INT64_MAX, .share = 1, .probes_too = true});
     for (int i = 0; i < 2; i++) {
         assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
@@ -177,7 +177,7 @@ static void mended_endpoint_passes_its_probe(void **state) {
         assert_non_null(strstr(night_outcome(night)->message, "no logprobs"));
     }
     assert_in_range(night_books(night).attempts, 3, 4); /* one for each model, and one more to see if it still is so */
-    endpoint_clear_weather(night_endpoints(night));
+    provider_clear_weather(night_providers(night));
     assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
     assert_int_equal(night_outcome(night)->end, END_DONE);
     end_night(night, config);
@@ -189,7 +189,7 @@ static void ctrl_c_does_not_wait_for_ever(void **state) {
     char *config;
     night_t *night = make_night(&config, false);
     night_set(night, "run.drain_seconds=5");
-    endpoint_weather(night_endpoints(night), NULL, endpoint_fault(FAULT_HANG, 2 * CLOCK_SECOND, HOUR, 1));
+    provider_weather(night_providers(night), NULL, provider_fault(FAULT_HANG, 2 * CLOCK_SECOND, HOUR, 1));
     doom_t doom = {.interrupt_in = 6 * CLOCK_SECOND};
     assert_int_equal(night_start(night, &doom), NIGHT_FINISHED);
     assert_int_equal(night_outcome(night)->end, END_INTERRUPTED);

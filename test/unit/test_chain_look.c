@@ -24,7 +24,7 @@
 #include "core/base/rng.h"
 #include "store/records.h"
 #include "store/responses.h"
-#include "test/rehearsal/endpoint_answer.h"
+#include "test/rehearsal/provider_answer.h"
 #include "test/unit/store_dir.h"
 #include "tools/report/tally.h"
 #include "tools/viewer/index.h"
@@ -169,7 +169,7 @@ static void answer(const world_t *world, const request_t *request, buffer_t *bod
     llm_usage_t usage;
     const buffer_t *sent = request_body(request, world->settings, &made);
     assert_true(asked_request_read(llm_request_path(request->kind), sent, &asked));
-    endpoint_answer(&asked, ANSWER_FINE, body, &usage);
+    provider_answer(&asked, ANSWER_FINE, body, &usage);
     asked_request_clear(&asked);
     buffer_free(&made);
 }

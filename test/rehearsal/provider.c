@@ -1,5 +1,5 @@
-/* endpoint.c - weather, strict windows and the bill of scripted endpoints. */
-#include "test/rehearsal/endpoint.h"
+/* provider.c - weather, strict windows and the bill of scripted providers. */
+#include "test/rehearsal/provider.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ typedef struct {
 } arrival_t;
 
 typedef struct {
-    endpoint_script_t script;
+    provider_script_t script;
     weather_t *weather; /* [weather_count] */
     size_t weather_count;
     arrival_t *arrivals; /* [arrival_count] served, from the window's first on */
@@ -24,24 +24,24 @@ typedef struct {
     int64_t window_tokens; /* of arrivals [first, arrival_count) */
     int64_t served_tokens;
     int64_t hush_from, hush_until; /* the last wish for silence */
-} endpoint_t;
+} provider_t;
 
 typedef struct {
     char *model;
     price_t price;
 } priced_t;
 
-struct endpoint_set {
+struct provider_set {
     world_t *world;
     rng_t rng;
-    endpoint_delivery_t *delivered;
+    provider_delivery_t *delivered;
     void *context;
     int64_t grace;
     http_port_t *port;
     size_t count, price_count;
-    endpoint_t *endpoints; /* [count] */
+    provider_t *providers; /* [count] */
     priced_t *prices;      /* [price_count] */
-    endpoint_totals_t totals;
+    provider_totals_t totals;
 };
 
 static const struct {
@@ -64,10 +64,10 @@ bool fault_changes_answers(fault_t fault) {
 /* --- weather ---------------------------------------------------------------------------------------------- */
 
 /* The fault that strikes now among [from, to], FAULT_COUNT if none does. */
-static fault_t strike(endpoint_set_t *set, const endpoint_t *endpoint, fault_t from, fault_t to, bool probe) {
+static fault_t strike(provider_set_t *set, const provider_t *provider, fault_t from, fault_t to, bool probe) {
     int64_t now = world_now(set->world);
-    for (size_t i = 0; i < endpoint->weather_count; i++) {
-        const weather_t *weather = &endpoint->weather[i];
+    for (size_t i = 0; i < provider->weather_count; i++) {
+        const weather_t *weather = &provider->weather[i];
         if (weather->fault < from || weather->fault > to || now < weather->from || now >= weather->until)
             continue;
         if (probe && fault_changes_answers(weather->fault) && !weather->probes_too)
@@ -79,35 +79,35 @@ static fault_t strike(endpoint_set_t *set, const endpoint_t *endpoint, fault_t f
     return FAULT_COUNT;
 }
 
-static endpoint_t *endpoint_at(endpoint_set_t *set, const char *url) {
+static provider_t *provider_at(provider_set_t *set, const char *url) {
     for (size_t i = 0; i < set->count; i++)
-        if (text_starts_with(url, set->endpoints[i].script.base_url))
-            return &set->endpoints[i];
+        if (text_starts_with(url, set->providers[i].script.base_url))
+            return &set->providers[i];
     return NULL;
 }
 
-static endpoint_t *endpoint_named(const endpoint_set_t *set, const char *name) {
+static provider_t *provider_named(const provider_set_t *set, const char *name) {
     for (size_t i = 0; i < set->count; i++)
-        if (strcmp(set->endpoints[i].script.name, name) == 0)
-            return &set->endpoints[i];
-    fprintf(stderr, "rehearsal: no endpoint %s\n", name);
+        if (strcmp(set->providers[i].script.name, name) == 0)
+            return &set->providers[i];
+    fprintf(stderr, "rehearsal: no provider %s\n", name);
     abort();
 }
 
 static void dial(void *context, const scripted_request_t *request, scripted_line_t *line) {
-    endpoint_set_t *set = context;
-    endpoint_t *endpoint = endpoint_at(set, request->url);
-    if (!endpoint) {
+    provider_set_t *set = context;
+    provider_t *provider = provider_at(set, request->url);
+    if (!provider) {
         line->kind = LINE_REFUSED;
         return;
     }
-    uint64_t transit = (uint64_t)endpoint->script.transit + 1;
+    uint64_t transit = (uint64_t)provider->script.transit + 1;
     *line = (scripted_line_t){
         .connect = (int64_t)rng_below(&set->rng, transit) / 2,
         .upload = (int64_t)rng_below(&set->rng, transit) / 2,
         .orphaned = rng_below(&set->rng, 2) == 0,
     };
-    fault_t fault = strike(set, endpoint, FAULT_REFUSED, FAULT_RESET_DURING, false);
+    fault_t fault = strike(set, provider, FAULT_REFUSED, FAULT_RESET_DURING, false);
     if (fault == FAULT_COUNT)
         return;
     set->totals.faults[fault]++;
@@ -120,25 +120,25 @@ static void dial(void *context, const scripted_request_t *request, scripted_line
 
 /* --- limits ----------------------------------------------------------------------------------------------- */
 
-static bool within_limits(endpoint_t *endpoint, int64_t now, int64_t tokens) {
-    while (endpoint->first < endpoint->arrival_count && endpoint->arrivals[endpoint->first].at <= now - CLOCK_MINUTE)
-        endpoint->window_tokens -= endpoint->arrivals[endpoint->first++].tokens;
-    int64_t requests = (int64_t)(endpoint->arrival_count - endpoint->first) + 1;
-    const endpoint_script_t *script = &endpoint->script;
+static bool within_limits(provider_t *provider, int64_t now, int64_t tokens) {
+    while (provider->first < provider->arrival_count && provider->arrivals[provider->first].at <= now - CLOCK_MINUTE)
+        provider->window_tokens -= provider->arrivals[provider->first++].tokens;
+    int64_t requests = (int64_t)(provider->arrival_count - provider->first) + 1;
+    const provider_script_t *script = &provider->script;
     size_t second = script->per_second > 0 ? (size_t)script->per_second : 0;
-    if (second > 0 && endpoint->arrival_count >= second &&
-        endpoint->arrivals[endpoint->arrival_count - second].at > now - CLOCK_SECOND)
+    if (second > 0 && provider->arrival_count >= second &&
+        provider->arrivals[provider->arrival_count - second].at > now - CLOCK_SECOND)
         return false;
     if ((script->rpm > 0 && requests > script->rpm) ||
-        (script->tpm > 0 && endpoint->window_tokens + tokens > script->tpm))
+        (script->tpm > 0 && provider->window_tokens + tokens > script->tpm))
         return false;
-    if (endpoint->arrival_count == endpoint->arrival_room) {
-        endpoint->arrival_room = endpoint->arrival_room ? 2 * endpoint->arrival_room : 256;
-        endpoint->arrivals = memory_resize(endpoint->arrivals, endpoint->arrival_room, sizeof(arrival_t));
+    if (provider->arrival_count == provider->arrival_room) {
+        provider->arrival_room = provider->arrival_room ? 2 * provider->arrival_room : 256;
+        provider->arrivals = memory_resize(provider->arrivals, provider->arrival_room, sizeof(arrival_t));
     }
-    endpoint->arrivals[endpoint->arrival_count++] = (arrival_t){now, tokens};
-    endpoint->window_tokens += tokens;
-    endpoint->served_tokens += tokens;
+    provider->arrivals[provider->arrival_count++] = (arrival_t){now, tokens};
+    provider->window_tokens += tokens;
+    provider->served_tokens += tokens;
     return true;
 }
 
@@ -148,7 +148,7 @@ static int64_t cost_of(const price_t *price, int64_t prompt, int64_t cached, int
     return (prompt - cached) * price->input.pico + cached * price->cached_input.pico + completion * price->output.pico;
 }
 
-static void charge(endpoint_set_t *set, const asked_request_t *asked, const llm_usage_t *usage) {
+static void charge(provider_set_t *set, const asked_request_t *asked, const llm_usage_t *usage) {
     set->totals.billed++;
     for (size_t i = 0; i < set->price_count; i++) {
         const price_t *price = &set->prices[i].price;
@@ -181,13 +181,13 @@ static int64_t silence_of(fault_t fault) {
 
 /* From the moment when the client has it (and a while for what is under way). */
 static void received(void *context, const scripted_request_t *request, const scripted_reply_t *reply) {
-    endpoint_set_t *set = context;
-    endpoint_t *endpoint = endpoint_at(set, request->url);
+    provider_set_t *set = context;
+    provider_t *provider = provider_at(set, request->url);
     int64_t now = world_now(set->world), until = reply->silence == INT64_MAX ? INT64_MAX : now + reply->silence;
-    if (now + set->grace >= until || until <= endpoint->hush_until)
+    if (now + set->grace >= until || until <= provider->hush_until)
         return;
-    endpoint->hush_from = now + set->grace;
-    endpoint->hush_until = until;
+    provider->hush_from = now + set->grace;
+    provider->hush_until = until;
 }
 
 /* --- answers ---------------------------------------------------------------------------------------------- */
@@ -200,7 +200,7 @@ static void reply_error(scripted_reply_t *reply, int status, const char *code, c
 }
 
 /* Statuses that refuse work. Whether the provider charges for it is drawn where nobody can know. */
-static bool reply_status(endpoint_set_t *set, fault_t fault, scripted_reply_t *reply, bool *billed) {
+static bool reply_status(provider_set_t *set, fault_t fault, scripted_reply_t *reply, bool *billed) {
     bool coin = rng_below(&set->rng, 2) == 0;
     *billed = false;
     switch (fault) {
@@ -276,27 +276,27 @@ static answer_kind_t answer_kind(fault_t fault) {
     }
 }
 
-static int64_t think_time(endpoint_set_t *set, const endpoint_t *endpoint) {
+static int64_t think_time(provider_set_t *set, const provider_t *provider) {
     double share = 0.5 + rng_unit(&set->rng);
     if (rng_below(&set->rng, 20) == 0)
         share *= 10;
-    return (int64_t)((double)endpoint->script.think * share);
+    return (int64_t)((double)provider->script.think * share);
 }
 
-/* A small request that tests an endpoint; other answers to it than on a fine day would end the night. */
+/* A small request that tests a provider; other answers to it than on a fine day would end the night. */
 static bool is_probe(const asked_request_t *asked) {
     return (asked->prompt && strcmp(asked->prompt, "one two three") == 0) ||
            (asked->messages.count == 1 && strcmp(asked->messages.messages[0].content, "one two three") == 0) ||
            (asked->input_count == 1 && strcmp(asked->inputs[0], "one two three") == 0);
 }
 
-static void answer(endpoint_set_t *set, endpoint_t *endpoint, const asked_request_t *asked, bool probe,
+static void answer(provider_set_t *set, provider_t *provider, const asked_request_t *asked, bool probe,
                    scripted_reply_t *reply) {
     int64_t tokens = tokens_rate_charge(&asked->request);
-    fault_t fault = strike(set, endpoint, FAULT_RESET_AFTER, FAULT_MISALIGNED, probe);
+    fault_t fault = strike(set, provider, FAULT_RESET_AFTER, FAULT_MISALIGNED, probe);
     llm_usage_t usage;
     bool billed;
-    if (!within_limits(endpoint, world_now(set->world), tokens)) {
+    if (!within_limits(provider, world_now(set->world), tokens)) {
         set->totals.violations++;
         reply_error(reply, 429, "rate_limit_exceeded", "retry-after-ms: 1000");
         return;
@@ -310,27 +310,27 @@ static void answer(endpoint_set_t *set, endpoint_t *endpoint, const asked_reques
         return;
     }
     snprintf(reply->field, sizeof reply->field, "Content-Type: application/json");
-    endpoint_answer(asked, answer_kind(fault), &reply->body, &usage);
+    provider_answer(asked, answer_kind(fault), &reply->body, &usage);
     charge(set, asked, &usage);
     spoil(fault, reply);
 }
 
 static void serve(void *context, const scripted_request_t *request, scripted_reply_t *reply) {
-    endpoint_set_t *set = context;
-    endpoint_t *endpoint = endpoint_at(set, request->url);
+    provider_set_t *set = context;
+    provider_t *provider = provider_at(set, request->url);
     asked_request_t asked;
     set->totals.arrivals++;
     int64_t now = world_now(set->world);
-    bool unwelcome = now > endpoint->hush_from && now < endpoint->hush_until;
+    bool unwelcome = now > provider->hush_from && now < provider->hush_until;
     set->totals.disobeyed += unwelcome;
-    *reply = (scripted_reply_t){.status = 200, .think = think_time(set, endpoint), .download = 2000};
+    *reply = (scripted_reply_t){.status = 200, .think = think_time(set, provider), .download = 2000};
     bool read = asked_request_read(request->url, request->body, &asked);
     bool probe = read && is_probe(&asked);
-    delivery_t delivery = {endpoint->script.name, endpoint->script.base_url, probe, unwelcome, read ? &asked : NULL};
+    delivery_t delivery = {provider->script.name, provider->script.base_url, probe, unwelcome, read ? &asked : NULL};
     if (set->delivered)
         set->delivered(set->context, &delivery);
     if (read)
-        answer(set, endpoint, &asked, probe, reply);
+        answer(set, provider, &asked, probe, reply);
     else
         reply_error(reply, 400, "invalid_request_error", NULL);
     asked_request_clear(&asked);
@@ -338,57 +338,57 @@ static void serve(void *context, const scripted_request_t *request, scripted_rep
 
 /* --- the set ---------------------------------------------------------------------------------------------- */
 
-endpoint_set_t *endpoint_set_create(world_t *world, uint64_t seed, endpoint_delivery_t *delivered, void *context) {
-    endpoint_set_t *set = MEMORY_NEW(endpoint_set_t);
-    *set = (endpoint_set_t){.world = world, .rng = rng_create(seed), .delivered = delivered, .context = context};
+provider_set_t *provider_set_create(world_t *world, uint64_t seed, provider_delivery_t *delivered, void *context) {
+    provider_set_t *set = MEMORY_NEW(provider_set_t);
+    *set = (provider_set_t){.world = world, .rng = rng_create(seed), .delivered = delivered, .context = context};
     return set;
 }
 
-void endpoint_set_free(endpoint_set_t *set) {
+void provider_set_free(provider_set_t *set) {
     for (size_t i = 0; i < set->count; i++) {
-        free(set->endpoints[i].weather);
-        free(set->endpoints[i].arrivals);
+        free(set->providers[i].weather);
+        free(set->providers[i].arrivals);
     }
     for (size_t i = 0; i < set->price_count; i++)
         free(set->prices[i].model);
-    free(set->endpoints);
+    free(set->providers);
     free(set->prices);
     free(set);
 }
 
-void endpoint_add(endpoint_set_t *set, const endpoint_script_t *script) {
-    set->endpoints = memory_resize(set->endpoints, set->count + 1, sizeof(endpoint_t));
-    set->endpoints[set->count++] = (endpoint_t){.script = *script};
+void provider_add(provider_set_t *set, const provider_script_t *script) {
+    set->providers = memory_resize(set->providers, set->count + 1, sizeof(provider_t));
+    set->providers[set->count++] = (provider_t){.script = *script};
 }
 
-void endpoint_limit(endpoint_set_t *set, const char *name, int64_t rpm, int64_t tpm) {
-    endpoint_script_t *script = &endpoint_named(set, name)->script;
+void provider_limit(provider_set_t *set, const char *name, int64_t rpm, int64_t tpm) {
+    provider_script_t *script = &provider_named(set, name)->script;
     script->rpm = rpm;
     script->tpm = tpm;
 }
 
-void endpoint_latency(endpoint_set_t *set, const char *name, int64_t think, int64_t transit) {
-    endpoint_script_t *script = &endpoint_named(set, name)->script;
+void provider_latency(provider_set_t *set, const char *name, int64_t think, int64_t transit) {
+    provider_script_t *script = &provider_named(set, name)->script;
     script->think = think;
     script->transit = transit;
 }
 
-void endpoint_weather(endpoint_set_t *set, const char *name, weather_t weather) {
+void provider_weather(provider_set_t *set, const char *name, weather_t weather) {
     for (size_t i = 0; i < set->count; i++) {
-        endpoint_t *endpoint = &set->endpoints[i];
-        if (name && strcmp(endpoint->script.name, name) != 0)
+        provider_t *provider = &set->providers[i];
+        if (name && strcmp(provider->script.name, name) != 0)
             continue;
-        endpoint->weather = memory_resize(endpoint->weather, endpoint->weather_count + 1, sizeof(weather_t));
-        endpoint->weather[endpoint->weather_count++] = weather;
+        provider->weather = memory_resize(provider->weather, provider->weather_count + 1, sizeof(weather_t));
+        provider->weather[provider->weather_count++] = weather;
     }
 }
 
-void endpoint_clear_weather(endpoint_set_t *set) {
+void provider_clear_weather(provider_set_t *set) {
     for (size_t i = 0; i < set->count; i++)
-        set->endpoints[i].weather_count = 0;
+        set->providers[i].weather_count = 0;
 }
 
-void endpoint_price(endpoint_set_t *set, const char *model, price_t price) {
+void provider_price(provider_set_t *set, const char *model, price_t price) {
     size_t i = 0;
     while (i < set->price_count && strcmp(set->prices[i].model, model) != 0)
         i++;
@@ -399,27 +399,27 @@ void endpoint_price(endpoint_set_t *set, const char *model, price_t price) {
     set->prices[i].price = price;
 }
 
-void endpoint_grace(endpoint_set_t *set, int64_t grace) {
+void provider_grace(provider_set_t *set, int64_t grace) {
     set->grace = grace;
 }
 
-http_port_t *endpoint_open(endpoint_set_t *set) {
+http_port_t *provider_open(provider_set_t *set) {
     scripted_peer_t peer = {dial, serve, received, set};
     return set->port = http_scripted_create(set->world, &peer);
 }
 
-void endpoint_close(endpoint_set_t *set) {
+void provider_close(provider_set_t *set) {
     if (set->port)
         http_scripted_free(set->port);
     set->port = NULL;
     for (size_t i = 0; i < set->count; i++)
-        set->endpoints[i].hush_from = set->endpoints[i].hush_until = 0;
+        set->providers[i].hush_from = set->providers[i].hush_until = 0;
 }
 
-const endpoint_totals_t *endpoint_totals(const endpoint_set_t *set) {
+const provider_totals_t *provider_totals(const provider_set_t *set) {
     return &set->totals;
 }
 
-int64_t endpoint_served_tokens(const endpoint_set_t *set, const char *name) {
-    return endpoint_named(set, name)->served_tokens;
+int64_t provider_served_tokens(const provider_set_t *set, const char *name) {
+    return provider_named(set, name)->served_tokens;
 }

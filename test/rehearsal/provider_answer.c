@@ -1,5 +1,5 @@
-/* endpoint_answer.c - requests read back from their bodies, and deterministic answers to them. */
-#include "test/rehearsal/endpoint_answer.h"
+/* provider_answer.c - requests read back from their bodies, and deterministic answers to them. */
+#include "test/rehearsal/provider_answer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -326,7 +326,7 @@ static llm_usage_t usage_of(const asked_request_t *asked, answer_kind_t kind) {
     return usage;
 }
 
-void endpoint_answer(const asked_request_t *asked, answer_kind_t kind, buffer_t *body, llm_usage_t *usage) {
+void provider_answer(const asked_request_t *asked, answer_kind_t kind, buffer_t *body, llm_usage_t *usage) {
     *usage = usage_of(asked, kind);
     buffer_append_text(body, "{\"object\":\"scripted\",\"model\":");
     json_write_text(body, asked->model);

@@ -1,6 +1,6 @@
-/* endpoint_answer.h - what a scripted endpoint answers: a function of the request's body alone. */
-#ifndef GLIA_TEST_ENDPOINT_ANSWER_H
-#define GLIA_TEST_ENDPOINT_ANSWER_H
+/* provider_answer.h - what a scripted provider answers: a function of the request's body alone. */
+#ifndef GLIA_TEST_PROVIDER_ANSWER_H
+#define GLIA_TEST_PROVIDER_ANSWER_H
 
 #include "core/base/buffer.h"
 #include "core/llm/wire.h"
@@ -24,6 +24,6 @@ void asked_request_clear(asked_request_t *asked);
 typedef enum { ANSWER_FINE, ANSWER_NO_USAGE, ANSWER_OVER_BOUND, ANSWER_NO_LOGPROBS, ANSWER_MISALIGNED } answer_kind_t;
 
 /* Appends the JSON body; *usage is what the provider bills, whether or not the body says so. */
-void endpoint_answer(const asked_request_t *asked, answer_kind_t kind, buffer_t *body, llm_usage_t *usage);
+void provider_answer(const asked_request_t *asked, answer_kind_t kind, buffer_t *body, llm_usage_t *usage);
 
 #endif

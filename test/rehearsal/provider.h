@@ -1,18 +1,18 @@
-/* endpoint.h - the providers of a rehearsal: scripted endpoints that enforce their limits, fail as the script says, and
+/* provider.h - the providers of a rehearsal: they are scripted, enforce their limits, fail as the script says, and
  * keep a bill.
  *
- * An answer is a function of the request's body alone (endpoint_answer.h). What goes wrong is weather: from some time
- * to another an endpoint shows a fault with some probability. Limits are strict sliding windows over arrivals: one
+ * An answer is a function of the request's body alone (provider_answer.h). What goes wrong is weather: from some time
+ * to another a provider shows a fault with some probability. Limits are strict sliding windows over arrivals: one
  * arrival too many within 60 s is a 429 and counts as a violation.
  *
  * The bill is kept apart from everything of glia's: by whole bodies, at the prices that the provider was told.
  */
-#ifndef GLIA_TEST_ENDPOINT_H
-#define GLIA_TEST_ENDPOINT_H
+#ifndef GLIA_TEST_PROVIDER_H
+#define GLIA_TEST_PROVIDER_H
 
 #include "core/llm/prices.h"
-#include "test/rehearsal/endpoint_answer.h"
 #include "test/rehearsal/http_scripted.h"
+#include "test/rehearsal/provider_answer.h"
 
 /* enum, name, whether the answer (and so perhaps a result) is another than on a fine day */
 #define FAULT_MAP(ROW)                                                                                                 \
@@ -67,7 +67,7 @@ typedef struct {
     double share;        /* of the requests */
     bool probes_too;     /* a fault that changes answers strikes probes, too */
 } weather_t;
-static inline weather_t endpoint_fault(fault_t fault, int64_t from, int64_t until, double share) {
+static inline weather_t provider_fault(fault_t fault, int64_t from, int64_t until, double share) {
     return (weather_t){.fault = fault, .from = from, .until = until, .share = share};
 }
 
@@ -77,51 +77,51 @@ typedef struct {
     int64_t per_second;          /* requests in any one second; 0: as many as rpm allows */
     int64_t transit;             /* microseconds, at most, for connecting and for sending */
     int64_t think;               /* median of the time to an answer; now and then ten times as long */
-} endpoint_script_t;
+} provider_script_t;
 
-typedef struct endpoint_set endpoint_set_t;
+typedef struct provider_set provider_set_t;
 
 /* A request that arrived. Borrowed. */
 typedef struct {
-    const char *endpoint, *base_url;
+    const char *provider, *base_url;
     bool probe;
-    bool unwelcome;               /* the endpoint had asked for silence */
+    bool unwelcome;               /* the provider had asked for silence */
     const asked_request_t *asked; /* NULL: nothing that glia writes */
 } delivery_t;
-typedef void endpoint_delivery_t(void *context, const delivery_t *delivery);
+typedef void provider_delivery_t(void *context, const delivery_t *delivery);
 
 /* `delivered` (NULL: nobody) hears of every arrival, before it is answered. */
-endpoint_set_t *endpoint_set_create(world_t *world, uint64_t seed, endpoint_delivery_t *delivered, void *context);
-void endpoint_set_free(endpoint_set_t *set); /* its port is closed */
-void endpoint_add(endpoint_set_t *set, const endpoint_script_t *script);
+provider_set_t *provider_set_create(world_t *world, uint64_t seed, provider_delivery_t *delivered, void *context);
+void provider_set_free(provider_set_t *set); /* its port is closed */
+void provider_add(provider_set_t *set, const provider_script_t *script);
 /* Limits that the provider changes. */
-void endpoint_limit(endpoint_set_t *set, const char *name, int64_t rpm, int64_t tpm);
+void provider_limit(provider_set_t *set, const char *name, int64_t rpm, int64_t tpm);
 /* The median of the time to an answer, and the most that connecting and sending take; microseconds. */
-void endpoint_latency(endpoint_set_t *set, const char *name, int64_t think, int64_t transit);
-/* `name` NULL: at every endpoint. */
-void endpoint_weather(endpoint_set_t *set, const char *name, weather_t weather);
-void endpoint_clear_weather(endpoint_set_t *set);
+void provider_latency(provider_set_t *set, const char *name, int64_t think, int64_t transit);
+/* `name` NULL: at every provider. */
+void provider_weather(provider_set_t *set, const char *name, weather_t weather);
+void provider_clear_weather(provider_set_t *set);
 /* What a model (by its name on the wire) costs from now on. */
-void endpoint_price(endpoint_set_t *set, const char *model, price_t price);
+void provider_price(provider_set_t *set, const char *model, price_t price);
 
 /* How long after an answer what was under way before may still arrive. */
-void endpoint_grace(endpoint_set_t *set, int64_t grace);
+void provider_grace(provider_set_t *set, int64_t grace);
 
 /* One glia process: opened at its start, closed when it ends or crashes. */
-http_port_t *endpoint_open(endpoint_set_t *set);
-void endpoint_close(endpoint_set_t *set);
+http_port_t *provider_open(provider_set_t *set);
+void provider_close(provider_set_t *set);
 
 typedef struct {
     uint64_t arrivals, billed;
     uint64_t violations; /* 429s of the strict windows */
-    uint64_t disobeyed;  /* arrivals although the endpoint had asked for silence (Retry-After), or should have been
+    uint64_t disobeyed;  /* arrivals although the provider had asked for silence (Retry-After), or should have been
                           * left alone by this process (quota, key, usage above the bound) */
     uint64_t faults[FAULT_COUNT];
     money_t bill;
     money_t bill_over_bound; /* part of the bill beyond what a request could have cost at its maximum */
-} endpoint_totals_t;
-const endpoint_totals_t *endpoint_totals(const endpoint_set_t *set);
-/* Tokens, as the limit counts them, of all requests that an endpoint let through. */
-int64_t endpoint_served_tokens(const endpoint_set_t *set, const char *name);
+} provider_totals_t;
+const provider_totals_t *provider_totals(const provider_set_t *set);
+/* Tokens, as the limit counts them, of all requests that a provider let through. */
+int64_t provider_served_tokens(const provider_set_t *set, const char *name);
 
 #endif
