@@ -181,7 +181,8 @@ static void say_waiting(accountant_t *accountant, const ticket_t *ticket, int32_
     if (accountant->waiting_day == day || day_charge(accountant, day)->reserved.pico > 0)
         return;
     accountant->waiting_day = day;
-    log_line(accountant->options.log, LOG_INFO, "%s; waiting for midnight UTC (budget.on_daily_cap)", ticket->refusal);
+    log_line(accountant->options.log, LOG_INFO, "%s; waiting for midnight UTC (budget.on_daily_cap)",
+             ticket->refusal.message);
 }
 
 static void refuse(accountant_t *accountant, ticket_t *ticket, const obstacle_t *obstacle) {
@@ -191,21 +192,21 @@ static void refuse(accountant_t *accountant, ticket_t *ticket, const obstacle_t 
     money_format(obstacle->used, 6, used);
     money_format(obstacle->missing, 6, missing);
     money_format(ticket->request.worst_case, 6, wanted);
-    ticket->parked = true;
-    ticket->parked_until = INT64_MAX;
-    bool hopeless = ticket->hopeless = obstacle->hopeless;
+    refusal_t *refusal = &ticket->refusal;
+    refusal->until = INT64_MAX;
+    bool hopeless = refusal->hopeless = obstacle->hopeless;
     if (hopeless)
-        snprintf(ticket->refusal, sizeof ticket->refusal, "%s = %s is smaller than one request (%s at worst); raise it",
-                 obstacle->name, cap, wanted);
+        snprintf(refusal->message, sizeof refusal->message,
+                 "%s = %s is smaller than one request (%s at worst); raise it", obstacle->name, cap, wanted);
     else
-        snprintf(ticket->refusal, sizeof ticket->refusal,
+        snprintf(refusal->message, sizeof refusal->message,
                  "%s = %s is reached: %s are spent, in doubt or reserved; the next request needs %s more%s",
                  obstacle->name, cap, used, missing,
                  strcmp(obstacle->name, "budget.doubts_usd") == 0 ? " (see `glia ledger`, `glia ledger release`)" : "");
     if (obstacle->daily && !hopeless && accountant->options.settings->on_daily_cap == DAILY_WAIT) {
         int64_t utc = clock_utc(clock);
         int64_t midnight = ((int64_t)text_day_of(utc) + 1) * 86400 * CLOCK_SECOND;
-        ticket->parked_until = clock_now(clock) + (midnight - utc);
+        refusal->until = clock_now(clock) + (midnight - utc);
         say_waiting(accountant, ticket, text_day_of(utc));
     }
     accountant->parked++;
@@ -217,9 +218,9 @@ static void refuse(accountant_t *accountant, ticket_t *ticket, const obstacle_t 
 static void send_write(accountant_t *accountant, write_kind_t kind, ticket_t *ticket) {
     write_t *write = write_create(kind, accountant->self, ticket, ticket_free);
     write->attempt = &ticket->attempt;
-    if (kind == WRITE_END && ticket->verdict == RETRY_ANSWER) {
-        write->packed = ticket->packed;
-        ticket->packed = BUFFER_EMPTY;
+    if (kind == WRITE_END && ticket->outcome.verdict == RETRY_ANSWER) {
+        write->packed = ticket->outcome.packed;
+        ticket->outcome.packed = BUFFER_EMPTY;
         write->embed_count = ticket->request.input_count;
         write->embed_keys = ticket->request.keys;
     }
@@ -263,25 +264,27 @@ static void on_reserve(accountant_t *accountant, ticket_t *ticket) {
 /* What the exchange came to: decided here, in one place, from verdict and usage. */
 static void close_attempt(accountant_t *accountant, ticket_t *ticket) {
     attempt_t *attempt = &ticket->attempt;
+    const attempt_outcome_t *outcome = &ticket->outcome;
     const model_settings_t *model = &accountant->options.settings->models[ticket->request.model];
     attempt->finished_utc = clock_utc(actor_clock(accountant->self));
-    text_copy(attempt->verdict, sizeof attempt->verdict, retry_verdict_name(ticket->verdict));
-    text_copy(attempt->code, sizeof attempt->code, ticket->detail.code);
-    text_copy(attempt->message, sizeof attempt->message, ticket->detail.message);
+    attempt->status = outcome->status;
+    text_copy(attempt->verdict, sizeof attempt->verdict, retry_verdict_name(outcome->verdict));
+    text_copy(attempt->code, sizeof attempt->code, outcome->detail.code);
+    text_copy(attempt->message, sizeof attempt->message, outcome->detail.message);
     log_redact(accountant->options.log, attempt->message);
-    if (ticket->verdict == RETRY_ANSWER && ticket->usage.present) {
+    if (outcome->verdict == RETRY_ANSWER && outcome->usage.present) {
         attempt->state = ATTEMPT_SETTLED;
-        attempt->prompt_tokens = ticket->usage.prompt_tokens;
-        attempt->cached_tokens = ticket->usage.cached_tokens;
-        attempt->completion_tokens = ticket->usage.completion_tokens;
-        attempt->reasoning_tokens = ticket->usage.reasoning_tokens;
-        attempt->cost = price_of_usage(&model->price, &ticket->usage);
-        attempt->over_bound = ticket->usage.prompt_tokens > attempt->input_bound ||
-                              ticket->usage.completion_tokens > attempt->output_maximum;
+        attempt->prompt_tokens = outcome->usage.prompt_tokens;
+        attempt->cached_tokens = outcome->usage.cached_tokens;
+        attempt->completion_tokens = outcome->usage.completion_tokens;
+        attempt->reasoning_tokens = outcome->usage.reasoning_tokens;
+        attempt->cost = price_of_usage(&model->price, &outcome->usage);
+        attempt->over_bound = outcome->usage.prompt_tokens > attempt->input_bound ||
+                              outcome->usage.completion_tokens > attempt->output_maximum;
         return;
     }
     /* An answer without usage is stored, and its cost stays in doubt. */
-    bool is_free = ticket->never_sent || retry_verdict_is_free(ticket->verdict);
+    bool is_free = outcome->never_sent || retry_verdict_is_free(outcome->verdict);
     attempt->state = is_free ? ATTEMPT_VOID : ATTEMPT_DOUBT;
     attempt->cost = is_free ? MONEY_ZERO : attempt->worst_case;
 }

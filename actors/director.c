@@ -121,7 +121,7 @@ static void plan_done(void *context) {
 static void dispatch(director_t *director, job_t *job) {
     director->in_flight++;
     director->probes += job->stage == STAGE_PROBE;
-    job->turn = director->dispatched++;
+    job->order = director->dispatched++;
     actor_tell(director->stages[job->stage], director->self, MSG_JOB, 0, job, job_free);
 }
 

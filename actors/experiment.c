@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "actors/accountant.h"
-#include "actors/client_pool.h"
 #include "actors/planner.h"
+#include "actors/pool/client_pool.h"
 #include "actors/stage_actor.h"
 #include "core/base/memory.h"
 

@@ -11,8 +11,8 @@ void ticket_free(void *pointer) {
         return;
     job_free(ticket->job);
     request_clear(&ticket->request);
-    buffer_free(&ticket->body);
-    buffer_free(&ticket->packed);
+    buffer_free(&ticket->outcome.body);
+    buffer_free(&ticket->outcome.packed);
     free(ticket);
 }
 

@@ -2,21 +2,22 @@
  *
  *   director --JOB--> formatter | simulator | scorer            a job to do (bounded by the window)
  *   stage    --TICKET--> client_pool                            a request to buy
- *   client_pool --RESERVE--> accountant                         pacing has a place for it now
+ *   client_pool --RESERVE--> accountant                         pacing lets it now
  *   accountant --WRITE--> archivist --WRITTEN--> accountant     the reservation is durable
- *   accountant --RESERVED | REFUSED--> client_pool              go, or park it (which cap, until when)
+ *   accountant --RESERVED | REFUSED--> client_pool              go, or wait (which cap, until when)
  *   client_pool --ENDED--> accountant --WRITE/WRITTEN--> archivist   raw response + settlement, one commit
  *   accountant --SETTLED--> client_pool                         durable: answer it, retry it, or give it up
  *   client_pool --ANSWERED | RETURNED--> stage
  *   stage    --WRITE/WRITTEN--> archivist                       the result, or the failure
  *   stage    --JOB_DONE--> director
  *
- * Reservations are taken last, when pacing has a place for the attempt, so that a crash leaves few
+ * Reservations are taken last, when pacing lets the attempt start, so that a crash leaves few
  * reservations open. Every payload has one owner, who travels with it: a ticket owns its job, a write owns its context.
  */
 #ifndef GLIA_ACTORS_MESSAGES_H
 #define GLIA_ACTORS_MESSAGES_H
 
+#include "actors/pool/endpoint.h"
 #include "actors/sweep/stage.h"
 #include "core/net/retry.h"
 #include "core/runtime/actor.h"
@@ -28,8 +29,8 @@ typedef enum {
     MSG_TICKET,    /* ticket_t */
     MSG_RESERVE,   /* ticket_t */
     MSG_RESERVED,  /* ticket_t */
-    MSG_REFUSED,   /* ticket_t: parked by a cap */
-    MSG_FREED,     /* nothing: money was freed, parked tickets may ask again */
+    MSG_REFUSED,   /* ticket_t: a cap stands in the way */
+    MSG_FREED,     /* nothing: money was freed, refused tickets may ask again */
     MSG_ENDED,     /* ticket_t */
     MSG_SETTLED,   /* ticket_t */
     MSG_ANSWERED,  /* ticket_t */
@@ -52,31 +53,54 @@ typedef enum {
 
 enum { ANY_ENDPOINT = -1 };
 
+/* Where a ticket stands with the client_pool; pool/client_pool.h draws which may follow which. */
+typedef enum {
+    TICKET_OUTSIDE,   /* with its stage, or on its way there */
+    TICKET_WAITING,   /* in the queue of its model */
+    TICKET_RESERVING, /* it has its grant; the accountant makes a reservation */
+    TICKET_READY,     /* the reservation is durable; it waits for a slot */
+    TICKET_IN_FLIGHT, /* it has a slot: its exchange is under way */
+    TICKET_READING,   /* the exchange is over; what came is read and packed */
+    TICKET_SETTLING,  /* the accountant writes how the attempt ended */
+    TICKET_STATES
+} ticket_state_t;
+
+/* Why the accountant refused a reservation. */
+typedef struct {
+    int64_t until; /* monotonic; INT64_MAX: until money is freed; 0: nothing was refused */
+    bool hopeless; /* the cap is smaller than this one request */
+    char message[512];
+} refusal_t;
+
+/* What an attempt came to. Filled in by pool/attempt.h, or by the pool for one that was never sent. */
+typedef struct {
+    retry_verdict_t verdict;
+    int status;
+    bool never_sent;     /* no byte left: free, whatever the verdict */
+    int64_t retry_after; /* microseconds, -1: none said */
+    retry_detail_t detail;
+    llm_usage_t usage; /* of an ANSWER */
+    buffer_t body;     /* of an ANSWER, until it is stored */
+    buffer_t packed;   /* the same as the store takes it, until it is written */
+} attempt_outcome_t;
+
 typedef struct ticket {
     job_t *job;
     actor_t *owner; /* the stage that gets the answer */
     int pinned;     /* endpoint index, or ANY_ENDPOINT */
     request_t request;
-    /* the attempt under way */
+    /* What has become of it so far. */
+    ticket_state_t state;
+    int tries;          /* that count */
+    int64_t attempts;   /* all */
+    int64_t not_before; /* monotonic; when it may be tried (again) */
+    refusal_t refusal;
+    /* The attempt under way, or the last one. */
     size_t endpoint;
-    int tries;            /* that count */
-    int64_t attempts;     /* all */
-    int64_t not_before;   /* monotonic; when it may be tried (again) */
-    int64_t granted_at;   /* monotonic; when pacing let it */
-    int64_t sent_at;      /* monotonic; of the last attempt */
-    bool probing;         /* half-open breaker: does not count as a try */
-    bool parked;          /* refused by a cap */
-    int64_t parked_until; /* monotonic; INT64_MAX: until money is freed */
+    grant_t grant;
+    int64_t sent_at; /* monotonic */
     attempt_t attempt;
-    buffer_t body;   /* of the response, until it is stored */
-    buffer_t packed; /* the same as the store takes it, until it is written */
-    retry_verdict_t verdict;
-    bool never_sent; /* no byte left: free, whatever the verdict */
-    retry_detail_t detail;
-    int64_t retry_after; /* microseconds, -1: none said */
-    llm_usage_t usage;
-    char refusal[512]; /* why the accountant refused */
-    bool hopeless;     /* the cap is smaller than this one request */
+    attempt_outcome_t outcome;
     struct ticket *next;
 } ticket_t;
 

@@ -19,7 +19,7 @@ typedef struct {
     stage_actor_t *actor;
     const stage_t *stage; /* of the job */
     ticket_t *ticket;
-    bool has_answer; /* derive from ticket->body; else build first */
+    bool has_answer; /* derive from ticket->outcome.body; else build first */
     stage_built_t built;
     stage_product_t product;
 } stage_work_t;
@@ -93,7 +93,7 @@ static void work_run(void *context) {
         return;
     }
     if (work->has_answer) {
-        derive(work, txn, &ticket->body);
+        derive(work, txn, &ticket->outcome.body);
     } else {
         uint64_t response;
         build(work, txn, &response);
@@ -131,7 +131,7 @@ static void on_answered(stage_actor_t *actor, ticket_t *ticket) {
         return;
     }
     stage_work_t work = {.actor = actor, .stage = stage, .ticket = ticket, .has_answer = true};
-    derive(&work, NULL, &ticket->body);
+    derive(&work, NULL, &ticket->outcome.body);
     on_worked(actor, &work);
     stage_product_clear(&work.product);
 }
@@ -176,7 +176,6 @@ static void on_worked(stage_actor_t *actor, stage_work_t *work) {
     switch (work->built) {
     case STAGE_BUILT_REQUEST:
         ticket->owner = actor->self;
-        ticket->retry_after = -1;
         actor_tell(actor->pool, actor->self, MSG_TICKET, 0, ticket, ticket_free);
         break;
     case STAGE_BUILT_RESULT:

@@ -21,7 +21,7 @@ typedef struct {
 
 typedef struct job {
     hash_t id;
-    uint64_t turn; /* the how-manieth of this start, counted by the director: who waits longer goes first */
+    uint64_t order; /* the how-manieth job of this start, counted by the director: who waits longer goes first */
     job_stage_t stage;
     chain_t chain;
     hash_t neuron;           /* record; zero where the job is about no neuron */

@@ -68,11 +68,11 @@ MUTATIONS = {
          "    if (write->packed.length > 0 && write->attempt->number % 7 && !response_put("),
     ],
     "stage does not look up stored responses": [
-        ("actors/stage.c", "        *stored = response_find(txn, ticket->request);", "        *stored = 0;"),
+        ("actors/stage.c", "        *stored = response_find(txn, ticket->request.id);", "        *stored = 0;"),
     ],
     "paid answer without usage is settled at nothing": [
-        ("actors/accountant.c", "if (ticket->verdict == RETRY_ANSWER && ticket->usage.present) {",
-         "if (ticket->verdict == RETRY_ANSWER) {"),
+        ("actors/accountant.c", "if (outcome->verdict == RETRY_ANSWER && outcome->usage.present) {",
+         "if (outcome->verdict == RETRY_ANSWER) {"),
     ],
     "garbled answer is taken for free": [
         ("core/net/retry.h", 'ROW(GARBLED, "garbled", false,', 'ROW(GARBLED, "garbled", true,'),
@@ -104,36 +104,38 @@ MUTATIONS = {
         ("core/net/limiter.c", "    limiter->span = WINDOW + margin;", "    limiter->span = WINDOW + margin - 2 * CLOCK_SECOND;"),
     ],
     "window is forgotten at a restart": [
-        ("actors/client_pool.c", "    return took >= 0 && took < begun ? begun - took : 0;", "    return took >= 0 ? begun + 3 * CLOCK_MINUTE : 0;"),
+        ("actors/pool/restore.c", "    return took >= 0 && took < begun ? begun - took : 0;", "    return took >= 0 ? begun + 3 * CLOCK_MINUTE : 0;"),
     ],
     "late starts are not counted in the window": [
-        ("actors/client_attempt.c", "    return now - ticket->granted_at > LATE_START;", "    return now < ticket->granted_at;"),
+        ("actors/pool/endpoint.c", "    return now - grant->at > LATE_START;", "    return now < grant->at;"),
     ],
     "Retry-After does not block the endpoint": [
-        ("actors/client_attempt.c", "        limiter_block(place->limiter, now + ticket->retry_after);\n", ""),
-        ("actors/client_attempt.c", "            place->blocked_until = now + ticket->retry_after;", "            place->blocked_until = now;"),
+        ("actors/pool/endpoint.c", "    limiter_block(endpoint->limiter, until);\n", ""),
+        ("actors/pool/endpoint.c", "        endpoint->blocked_until = until;", "        endpoint->blocked_until = now;"),
     ],
     "exhausted quota does not shut the endpoint": [
-        ("actors/client_attempt.c", "if (ticket->verdict == RETRY_QUOTA || ", "if ("),
+        ("actors/pool/endpoint.c", "if (lesson->verdict == RETRY_QUOTA || ", "if ("),
     ],
     "usage above the bound does not shut the endpoint": [
-        ("actors/client_attempt.c", " || ticket->attempt.over_bound)\n        breaker_shut", ")\n        breaker_shut"),
+        ("actors/pool/endpoint.c", " || lesson->over_bound)\n        breaker_shut", ")\n        breaker_shut"),
     ],
     "breaker never opens": [
         ("core/net/breaker.c", "FAILURES_TO_OPEN = 5", "FAILURES_TO_OPEN = 500000"),
     ],
     "tries during an outage count": [
-        ("actors/client_attempt.c", "    if (!outage && ++ticket->tries", "    if (++ticket->tries"),
+        ("actors/pool/client_pool.c", "    if (!outage && ++ticket->tries", "    if (++ticket->tries"),
     ],
     "freed money wakes nobody": [
         ("actors/accountant.c", "    if (accountant->parked > 0) {", "    if (accountant->parked > 1000000) {"),
     ],
     "pool does not look again after a settlement": [
-        ("actors/client_attempt.c", "        try_again(pool, ticket);\n    client_pool_pump(pool);", "        try_again(pool, ticket);"),
+        ("actors/pool/client_pool.c", "    default: break;\n    }\n    pump(pool);",
+         "    default: break;\n    }\n    if (message->kind != MSG_SETTLED)\n        pump(pool);"),
     ],
     "last completion is lost": [
-        ("actors/client_attempt.c", "    client_pool_lane(pool, flight->ticket)->in_flight--;\n",
-         "    client_pool_lane(pool, flight->ticket)->in_flight--;\n    if (!pool->flights && pool->waiting == 0 && pool->answers > 20) {\n        client_flight_free(flight);\n        return;\n    }\n"),
+        ("actors/pool/client_pool.c", "    if (news & ATTEMPT_WHOLE)\n",
+         "    bool last = attempt_count(pool->desk) == 0 && waiting(pool) == 0 && pool->answers > 20;\n"
+         "    if (news & ATTEMPT_WHOLE && last)\n        ticket_free(ticket);\n    else if (news & ATTEMPT_WHOLE)\n"),
     ],
     "planner forgets who waits for an embedding": [
         ("actors/planner.c", "        for (size_t i = 0; i < job->text_count; i++)\n            end_one(planner, job->keys[i]);",
@@ -146,20 +148,21 @@ MUTATIONS = {
         ("actors/archivist.c", "    if (commit->error.class_ != ERROR_RETRYABLE) {", "    if (commit->error.class_ != ERROR_NONE) {"),
     ],
     "a grant that lapsed is sent all the same": [
-        ("actors/client_attempt.c", "(place->breaker.state != BREAKER_CLOSED && !ticket->probing) || place->blocked_until > now;",
-         "(place->breaker.state == BREAKER_SHUT && place->blocked_until > now);"),
+        ("actors/pool/endpoint.c", "    return down || endpoint->blocked_until > now;",
+         "    return down && endpoint->breaker.state == BREAKER_SHUT && endpoint->blocked_until > now;"),
     ],
     "a grant that is given back keeps its room": [
-        ("actors/client_attempt.c", "    ticket->retry_after = -1;\n    client_pool_release_grant(pool, ticket);\n",
-         "    ticket->retry_after = -1;\n"),
+        ("actors/pool/client_pool.c",
+         "    endpoint_give_back(pool->endpoints[ticket->endpoint], &ticket->grant);\n    tell_ended(pool, ticket);",
+         "    tell_ended(pool, ticket);"),
     ],
     "cancelled attempt is taken for unsent": [
-        ("actors/client_attempt.c", "    ticket->never_sent = !response->sent;",
-         "    ticket->never_sent = !response->sent || ticket->verdict == RETRY_CANCELLED;"),
+        ("actors/pool/attempt.c", "    outcome->never_sent = !response->sent;",
+         "    outcome->never_sent = !response->sent || outcome->verdict == RETRY_CANCELLED;"),
     ],
     "in-flight attempts count as handed back at Ctrl-C": [
-        ("actors/client_attempt.c", "    if (ticket->verdict == RETRY_ANSWER)\n        actor_tell(ticket->owner",
-         "    if (ticket->verdict == RETRY_ANSWER && !pool->stopping)\n        actor_tell(ticket->owner"),
+        ("actors/pool/client_pool.c", "    if (verdict == RETRY_ANSWER)\n        tell_owner",
+         "    if (verdict == RETRY_ANSWER && !pool->stopping)\n        tell_owner"),
     ],
 }
 

@@ -72,23 +72,23 @@ static ticket_t *refused(scene_t *scene, size_t model, int64_t worst_case) {
 
 static void assert_refused(scene_t *scene, size_t model, int64_t worst_case, const char *text) {
     ticket_t *ticket = refused(scene, model, worst_case);
-    if (!strstr(ticket->refusal, text))
-        fail_msg("refused because \"%s\", not \"%s\"", ticket->refusal, text);
-    assert_true(ticket->parked);
+    if (!strstr(ticket->refusal.message, text))
+        fail_msg("refused because \"%s\", not \"%s\"", ticket->refusal.message, text);
+    assert_true(ticket->refusal.until > 0);
     ticket_free(ticket);
 }
 
 /* The exchange came to an end; nothing is committed yet. */
 static void end(scene_t *scene, ticket_t *ticket, retry_verdict_t verdict) {
-    ticket->verdict = verdict;
+    ticket->outcome.verdict = verdict;
     played_tell(scene->pool, scene->accountant, MSG_ENDED, ticket, ticket_free);
     fixture_settle(scene->fixture);
 }
 
 /* An answer whose usage costs so much: chat has a price of 0.5 millionths an input token. */
 static void answered(ticket_t *ticket, int64_t cost) {
-    ticket->usage.present = true;
-    ticket->usage.prompt_tokens = 2 * cost;
+    ticket->outcome.usage.present = true;
+    ticket->outcome.usage.prompt_tokens = 2 * cost;
 }
 
 /* From the pool's RESERVED to its SETTLED. */
@@ -186,7 +186,7 @@ static void test_an_answer_and_its_settlement_are_one_write(void **state) {
     fixture_t *fixture = fixture_create();
     scene_t scene = begin(fixture, fixture_settings(fixture, NULL));
     ticket_t *ticket = grant(&scene, CHAT, 500);
-    buffer_append_text(&ticket->packed, "packed");
+    buffer_append_text(&ticket->outcome.packed, "packed");
     request_add_input(&ticket->request, "a text", hash_bytes("second", 6));
     fixture_pass(fixture, CLOCK_SECOND);
     answered(ticket, 200);
@@ -219,8 +219,8 @@ static void test_what_each_end_costs(void **state) {
             fixture_t *fixture = fixture_create();
             scene_t scene = begin(fixture, fixture_settings(fixture, NULL));
             ticket_t *ticket = grant(&scene, CHAT, 500);
-            ticket->never_sent = never_sent;
-            buffer_append_text(&ticket->packed, "body"); /* kept only if it is an answer */
+            ticket->outcome.never_sent = never_sent;
+            buffer_append_text(&ticket->outcome.packed, "body"); /* kept only if it is an answer */
             end(&scene, ticket, verdict);
             write_t *write = scene.archivist->first->payload;
             bool is_free = never_sent || retry_verdict_is_free(verdict);
@@ -259,8 +259,8 @@ static void test_what_an_endpoint_says_is_redacted(void **state) {
     scene_t scene = begin(fixture, fixture_settings(fixture, NULL));
     log_add_secret(fixture->log, "sk-secret");
     ticket_t *ticket = grant(&scene, CHAT, 500);
-    text_copy(ticket->detail.code, sizeof ticket->detail.code, "invalid_api_key");
-    text_copy(ticket->detail.message, sizeof ticket->detail.message, "no such key: sk-secret");
+    text_copy(ticket->outcome.detail.code, sizeof ticket->outcome.detail.code, "invalid_api_key");
+    text_copy(ticket->outcome.detail.message, sizeof ticket->outcome.detail.message, "no such key: sk-secret");
     end(&scene, ticket, RETRY_CREDENTIALS);
     write_t *write = scene.archivist->first->payload;
     assert_string_equal(write->attempt->code, "invalid_api_key");
@@ -338,14 +338,15 @@ static void test_one_request_above_a_cap_is_hopeless(void **state) {
     fixture_t *fixture = fixture_create();
     scene_t scene = begin(fixture, fixture_settings(fixture, "budget.total_usd=0.001", NULL));
     ticket_t *ticket = refused(&scene, CHAT, 1001);
-    assert_true(ticket->hopeless);
-    assert_string_equal(ticket->refusal, "budget.total_usd = $0.001000 is smaller than one request ($0.001001 at "
-                                         "worst); raise it");
+    assert_true(ticket->refusal.hopeless);
+    assert_string_equal(ticket->refusal.message,
+                        "budget.total_usd = $0.001000 is smaller than one request ($0.001001 at "
+                        "worst); raise it");
     ticket_free(ticket);
     ticket_free(grant(&scene, CHAT, 600));
     ticket = refused(&scene, CHAT, 600);
-    assert_false(ticket->hopeless);
-    assert_true(ticket->parked_until == INT64_MAX);
+    assert_false(ticket->refusal.hopeless);
+    assert_true(ticket->refusal.until == INT64_MAX);
     ticket_free(ticket);
     fixture_free(fixture);
 }
@@ -397,7 +398,7 @@ static void test_midnight_gives_a_new_day(void **state) {
     scene_t scene = begin(fixture, fixture_settings(fixture, "budget.daily_usd=0.001", NULL));
     ticket_t *evening = grant(&scene, CHAT, 700);
     ticket_t *ticket = refused(&scene, CHAT, 1);
-    assert_true(ticket->parked_until == INT64_MAX); /* on_daily_cap = "pause" */
+    assert_true(ticket->refusal.until == INT64_MAX); /* on_daily_cap = "pause" */
     ticket_free(ticket);
     fixture_pass(fixture, 12 * HOUR - 1);
     assert_refused(&scene, CHAT, 1, "budget.daily_usd");
@@ -428,7 +429,7 @@ static void test_midnight_is_waited_for_if_so_configured(void **state) {
     ticket_t *open = grant(&scene, CHAT, 1000);
     fixture_pass(fixture, 2 * HOUR);
     ticket_t *ticket = refused(&scene, CHAT, 500);
-    assert_int_equal(ticket->parked_until - clock_now(fixture->clock), 10 * HOUR);
+    assert_int_equal(ticket->refusal.until - clock_now(fixture->clock), 10 * HOUR);
     ticket_free(ticket);
     assert_int_equal(lines_with(fixture, "waiting for midnight"), 0); /* a settlement may still make room */
     settle(&scene, open, 1000);
@@ -437,7 +438,7 @@ static void test_midnight_is_waited_for_if_so_configured(void **state) {
     ticket_free(refused(&scene, CHAT, 500));
     assert_int_equal(lines_with(fixture, "waiting for midnight"), 1); /* once a day */
     ticket = refused(&scene, CHAT, 1001);
-    assert_true(ticket->hopeless && ticket->parked_until == INT64_MAX); /* no day is long enough */
+    assert_true(ticket->refusal.hopeless && ticket->refusal.until == INT64_MAX); /* no day is long enough */
     ticket_free(ticket);
     fixture_pass(fixture, 10 * HOUR);
     ticket_free(grant(&scene, CHAT, 1000));

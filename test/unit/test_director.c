@@ -202,8 +202,8 @@ static void test_a_run_ends_when_its_source_has(void **state) {
     assert_int_equal(scene->source.most, 3);
     assert_true(scene->source.idle);
     job_t *first = take_job(scene), *second = take_job(scene);
-    assert_int_equal(first->turn, 0);
-    assert_int_equal(second->turn, 1);
+    assert_int_equal(first->order, 0);
+    assert_int_equal(second->order, 1);
     scene->source.stage = STAGE_SIMULATE;
     scene->source.ready = 1;
     step(scene);
@@ -320,7 +320,7 @@ static void test_probes_come_before_everything(void **state) {
     assert_int_equal(scene->source.ended, 0); /* probes are none of the source's */
     step(scene);
     job_t *job = take_job(scene);
-    assert_int_equal(job->turn, 4);
+    assert_int_equal(job->order, 4);
     job_free(job);
     played_assert(scene->pool, "");
     end(scene);

@@ -122,7 +122,7 @@ static job_t *written(scene_t *scene, write_t *write) {
 }
 
 static void answer(scene_t *scene, ticket_t *ticket, const char *body) {
-    buffer_append_text(&ticket->body, body);
+    buffer_append_text(&ticket->outcome.body, body);
     ticket->attempt.response = 7;
     played_tell(scene->pool, scene->actor, MSG_ANSWERED, ticket, ticket_free);
     fixture_settle(scene->fixture);
