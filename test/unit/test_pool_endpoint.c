@@ -184,6 +184,22 @@ static void grants_go_ahead_as_far_as_reservations_take(void **state) {
     }
 }
 
+static void a_grant_ahead_waits_for_a_slot_of_its_route(void **state) {
+    endpoint_test_t *test = *state;
+    test->models[TEXT].concurrency = 1;
+    endpoint_t *endpoint = create(test);
+    grant_t first = endpoint_grant(endpoint, TEXT, 1, NOON);
+    endpoint_reserved(endpoint, &first, NOON + MILLI);
+    endpoint_start(endpoint, &first, NOON + MILLI);
+    end(endpoint, &first, RETRY_ANSWER, NOON + MILLI, NOON + 2 * MILLI);
+    first = start(endpoint, TEXT, 1, NOON + 2 * MILLI);
+    assert_int_equal(endpoint_ready_at(endpoint, TEXT, 1, NOON + 2 * MILLI), NOON + 2 * MILLI);
+    grant_t ahead = endpoint_grant(endpoint, TEXT, 1, NOON + 2 * MILLI);
+    assert_int_equal(endpoint_start_at(endpoint, &ahead, NOON + 2 * MILLI), INT64_MAX);
+    endpoint_over(endpoint, &first, NOON + 2 * MILLI, NOON + 3 * MILLI);
+    assert_int_equal(endpoint_start_at(endpoint, &ahead, NOON + 3 * MILLI), NOON + 3 * MILLI);
+}
+
 static void no_grant_goes_ahead_before_an_exchange_is_known(void **state) {
     endpoint_t *endpoint = create(*state);
     grant_t grant = endpoint_grant(endpoint, CHAT, 1, NOON);
@@ -335,6 +351,7 @@ int main(void) {
         TEST(slots_are_of_endpoint_and_route),
         TEST(a_grant_is_room_taken_until_it_is_given_back),
         TEST(grants_go_ahead_as_far_as_reservations_take),
+        TEST(a_grant_ahead_waits_for_a_slot_of_its_route),
         TEST(no_grant_goes_ahead_before_an_exchange_is_known),
         TEST(a_late_grant_finds_room_in_the_windows_again),
         TEST(a_grant_that_is_used_in_time_counts_once),
