@@ -134,8 +134,8 @@ static bool report(const option_list_t *options, error_info_t *error) {
     bool good = command_find_run(store, options, &run, &settings, error);
     if (good) {
         report_t built;
-        good = report_build(store, &run, settings, &(report_options_t){path ? &study : NULL, beside != NULL}, &built,
-                            error) &&
+        good = report_build(store, &run, settings, &stages_shipped,
+                            &(report_options_t){path ? &study : NULL, beside != NULL}, &built, error) &&
                deliver(&built, options, error);
         report_clear(&built);
         settings_free(settings);

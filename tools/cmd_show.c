@@ -220,7 +220,7 @@ static int run(const option_list_t *options, error_info_t *error) {
     store_t *store = command_open_store(options, error);
     if (!store)
         return error_exit_code(error->class_);
-    view_t *view = view_load(store, options, error);
+    view_t *view = view_load(store, options, &stages_shipped, error);
     bool good = view && show(store, view, &wish, error);
     view_release(view);
     store_close(store);

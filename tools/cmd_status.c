@@ -153,7 +153,7 @@ static int run(const option_list_t *options, error_info_t *error) {
         }
     }
     if (good) {
-        good = status_gather(store, &run_info, settings, &status, error);
+        good = status_gather(store, &run_info, settings, &stages_shipped, &status, error);
         if (good)
             good = print(&status, option_given(options, "json"), error);
         settings_free(settings);

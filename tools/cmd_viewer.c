@@ -153,7 +153,7 @@ static study_t *make_study(const option_list_t *options, store_t *store, const c
     size_t skipped;
     if (!read_wish(options, &wish, error))
         return NULL;
-    view_t *view = view_load(store, options, error);
+    view_t *view = view_load(store, options, &stages_shipped, error);
     if (!view)
         return NULL;
     study_t *study = NULL;
@@ -183,7 +183,7 @@ static study_t *find_study(const option_list_t *options, store_t *store, error_i
 
 static int run(const option_list_t *options, error_info_t *error) {
     char token[TOKEN_MOST + 1];
-    viewer_options_t viewer = {.options = options};
+    viewer_options_t viewer = {.options = options, .stages = &stages_shipped};
     error_info_t trouble = {0};
     if (!read_where(options, &viewer, token, error))
         return error_exit_code(error->class_);

@@ -25,8 +25,8 @@ void status_recording_clear(status_recording_t *recording) {
     *recording = (status_recording_t){0};
 }
 
-bool status_gather(store_t *store, const run_info_t *run, const settings_t *settings, status_t *status,
-                   error_info_t *error) {
+bool status_gather(store_t *store, const run_info_t *run, const settings_t *settings, const stage_table_t *stages,
+                   status_t *status, error_info_t *error) {
     *status = (status_t){.run = run, .settings = settings};
     store_txn_t *txn = store_read_begin(store, error);
     if (!txn)
@@ -35,7 +35,7 @@ bool status_gather(store_t *store, const run_info_t *run, const settings_t *sett
     spend_collect(txn, run->number, 0, &spend);
     status->balance = spend_total(&spend);
     spend_clear(&spend);
-    status->failures = tables_failures(txn, run->number);
+    status->failures = tables_failures(txn, run->number, stages);
     status->has_progress = progress_read(txn, run->number, &status->progress);
     store_read_end(txn);
     if (!status_gather_recording(store, &status->recording, error)) {

@@ -4,7 +4,7 @@
 #ifndef GLIA_TOOLS_STATUS_H
 #define GLIA_TOOLS_STATUS_H
 
-#include "actors/settings.h"
+#include "actors/sweep/stage.h"
 #include "store/ledger.h"
 #include "store/recordings.h"
 #include "tools/progress.h"
@@ -37,8 +37,8 @@ typedef struct {
 } status_t;
 
 /* Reads in one read transaction. Borrows run and settings. After success the caller releases: status_clear. */
-bool status_gather(store_t *store, const run_info_t *run, const settings_t *settings, status_t *status,
-                   error_info_t *error);
+bool status_gather(store_t *store, const run_info_t *run, const settings_t *settings, const stage_table_t *stages,
+                   status_t *status, error_info_t *error);
 void status_clear(status_t *status);
 /* Appends one JSON object, without a newline. */
 void status_write_json(const status_t *status, buffer_t *out);

@@ -1,6 +1,7 @@
 /* chain_look.c - one look at a chain, row by row. */
 #include "actors/sweep/chain_look.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "core/base/memory.h"
@@ -304,6 +305,17 @@ const chain_job_t *chain_look_find(const chain_look_t *look, job_stage_t stage) 
         if (look->jobs[i].stage->number == stage)
             return &look->jobs[i];
     return NULL;
+}
+
+chain_measured_t chain_look_measured(const chain_look_t *look, job_stage_t stage) {
+    const chain_job_t *job = chain_look_find(look, stage);
+    const stage_telling_t *done = job && job->state == CHAIN_DONE ? job->stage->telling : NULL;
+    chain_measured_t measured = {.state = job ? job->state : CHAIN_UNWANTED};
+    for (size_t i = 0; i < STAGE_MEASURES; i++)
+        measured.values[i] = done && done->measures[i].key ? job->result.values[i] : (double)NAN;
+    for (size_t i = 0; i < STAGE_COUNTS; i++)
+        measured.counts[i] = done && done->counts[i] ? job->result.counts[i] : -1;
+    return measured;
 }
 
 bool chain_look_is_open(const chain_look_t *look) {

@@ -80,6 +80,13 @@ void chain_look_clear(chain_look_t *look);
 
 /* The chain's job of a stage with SCOPE_CHAIN; NULL: the table has no such row, or the look did not come to it. */
 const chain_job_t *chain_look_find(const chain_look_t *look, job_stage_t stage);
+/* What a stage that measures something (stages_measured) came to. */
+typedef struct {
+    chain_state_t state;           /* UNWANTED also where the look did not come to it */
+    double values[STAGE_MEASURES]; /* NaN: undefined, not DONE, or no such measure */
+    int64_t counts[STAGE_COUNTS];  /* -1: not DONE, or no such count */
+} chain_measured_t;
+chain_measured_t chain_look_measured(const chain_look_t *look, job_stage_t stage);
 /* Something of the chain is ABSENT or WAITING. */
 bool chain_look_is_open(const chain_look_t *look);
 /* A job to be carried out, owned by the caller (job_free). Of a text: to be embedded alone. `explanation`: stands for

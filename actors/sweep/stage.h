@@ -5,7 +5,8 @@
  * is read (decode) and what it measures. chain_look.h says of every job of a chain what became of it, from such rows
  * alone.
  *
- * A new scorer is a file stage_NAME.c with build, derive (or none) and decode, its row, and a line in stages.c.
+ * A new scorer is a file stage_NAME.c with build, derive (or none) and decode, its row, how it is told of, and a line
+ * in stages.c.
  *
  * build and derive are pure functions of the job, the sweep and what the store holds; they run on workers, with a read
  * transaction of their own.
@@ -93,15 +94,55 @@ typedef stage_built_t stage_build_t(const stage_context_t *context, store_txn_t 
 typedef bool stage_derive_t(const stage_context_t *context, store_txn_t *txn, job_t *job, const request_t *request,
                             stage_answer_t *answer, stage_product_t *product);
 
-enum { STAGE_MEASURES = 3 };
+enum { STAGE_MEASURES = 3, STAGE_COUNTS = 2 };
 
 /* What all readers may ask of a stored result. */
 typedef struct {
     int64_t version;               /* of the form it is stored in */
     hash_t request;                /* whose response it was derived from; zero: it has none of its own */
     int64_t parts;                 /* jobs of the stage before that it stands for; 0: it does not say */
-    double values[STAGE_MEASURES]; /* by the row's measures; NaN: undefined */
+    double values[STAGE_MEASURES]; /* by the measures of its telling; NaN: undefined */
+    int64_t counts[STAGE_COUNTS];  /* likewise */
 } stage_result_t;
+
+/* One number that a result has. */
+typedef struct {
+    const char *key;   /* in JSON and CSV: "rsquared" */
+    const char *label; /* for people: "r-squared" */
+    bool is_terse;     /* of less weight: tables show its mean without the standard error */
+    bool is_aside;     /* of tables and exports alone, not of the JSON of a neuron */
+} stage_measure_t;
+
+/* What stands around a table of the report that has the mean of each measure for each prompt format. */
+typedef struct {
+    const char *key;   /* "scores" */
+    const char *title; /* "Scores: simulated against real activations" */
+    const char *note;  /* what the columns mean */
+} stage_heading_t;
+
+/* How readers tell of the results of a stage that measures something. All texts of a report, an export and a page. */
+typedef struct {
+    /* The first one stands for the result where there is room for one number: it is undefined if that is NaN, formats
+     * are compared and ranked by it, more is better. A key NULL: there are no more. */
+    stage_measure_t measures[STAGE_MEASURES];
+    const char *counts[STAGE_COUNTS]; /* names in exports; NULL: there are no more */
+    const char *done;                 /* "scored": the column of how many are, and of the state in exports */
+    /* Its numbers are members of JSON objects by their keys, and columns of exports before the explanation, as they
+     * were when there were no others. False, as for all that came later: they stand in an array "measures", and in
+     * columns behind. */
+    bool has_members;
+    const char *noun; /* "scores": "3 of 9 scores are missing" */
+    stage_heading_t table;
+    /* The table of sets of puzzles, where explanations are compared with the truth: with the error of the first measure
+     * clustered by puzzle. A key NULL: they have the table of all others. */
+    stage_heading_t truth;
+    const char
+        *average; /* title of the table of averages over neuron sets; its key is that of `table` and "_average" */
+    /* The drawing of how the first measure, at most 1, is distributed. A key NULL: there is none. */
+    struct stage_plot {
+        const char *key, *title, *axis;
+    } plot;
+} stage_telling_t;
 
 typedef struct stage {
     job_stage_t number;
@@ -125,6 +166,7 @@ typedef struct stage {
     /* Reads that form and every older one, from untrusted bytes; false: it cannot be read. NULL: keeps_vectors, or
      * nothing is kept but that the job is done. */
     bool (*decode)(const void *bytes, size_t size, stage_result_t *result);
+    const stage_telling_t *telling; /* NULL: its results are means to an end, and not told of one by one */
 } stage_t;
 
 /* Rows in the order in which a chain needs them: what a row needs stands before it. */
@@ -141,6 +183,18 @@ const stage_t *stage_find(const stage_table_t *table, job_stage_t number);
 const char *stage_name(const stage_table_t *table, job_stage_t number);
 /* Jobs of it are shown and counted, for each chain that they serve; others (probes, embeddings) are means to an end. */
 bool stage_is_counted(const stage_t *stage);
+
+/* The rows that have a telling, in the order of their table; each has a decoder and one job for a chain (SCOPE_CHAIN).
+ * There are at most STAGES_MEASURED: more are left out. */
+enum { STAGES_MEASURED = 8 };
+typedef struct {
+    size_t count;
+    const stage_t *rows[STAGES_MEASURED];
+} stages_measured_t;
+stages_measured_t stages_measured(const stage_table_t *table);
+/* Its index among them; SIZE_MAX: it is none of them. */
+size_t stages_measured_index(const stages_measured_t *measured, job_stage_t number);
+
 /* The index of the model that answers; unused where nobody is asked. */
 size_t stage_model(const stage_t *stage, const settings_t *settings, const chain_t *chain);
 

@@ -49,6 +49,21 @@ static bool is_wanted(const settings_t *settings) {
     return settings->adacs;
 }
 
+static const stage_telling_t telling = {
+    .measures = {{.key = "adacs", .label = "AdaCS"}},
+    .done = "compared",
+    .has_members = true,
+    .noun = "AdaCS values",
+    .table = {.key = "adacs",
+              .title = "AdaCS to the baseline explanation",
+              .note = "mean cosine similarity of embeddings ± standard error"},
+    .truth = {.key = "puzzles",
+              .title = "AdaCS to the truth of puzzles",
+              .note = "mean cosine similarity of embeddings ± standard error over puzzles and samples; SE by puzzle: "
+                      "samples of one puzzle go together"},
+    .average = "AdaCS, averaged over neuron sets",
+};
+
 const stage_t stage_adacs = {
     .number = STAGE_ADACS,
     .name = "adacs",
@@ -62,4 +77,5 @@ const stage_t stage_adacs = {
     .build = build,
     .version = ADACS_RESULT_VERSION,
     .decode = decode,
+    .telling = &telling,
 };

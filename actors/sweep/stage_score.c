@@ -84,7 +84,8 @@ static bool decode(const void *bytes, size_t size, stage_result_t *result) {
     *result = (stage_result_t){.version = result_version(bytes, size)};
     if (!score_result_decode(bytes, size, &scored))
         return false;
-    result->parts = scored.records;
+    result->parts = result->counts[0] = scored.records;
+    result->counts[1] = scored.tokens;
     result->values[0] = scored.score.correlation;
     result->values[1] = scored.score.rsquared;
     result->values[2] = scored.score.absdev;
@@ -99,6 +100,26 @@ static bool is_wanted(const settings_t *settings) {
     return settings->simulate;
 }
 
+static const stage_telling_t telling = {
+    .measures =
+        {
+            {.key = "score", .label = "score"},
+            {.key = "rsquared", .label = "r-squared", .is_terse = true},
+            {.key = "absdev", .label = "abs. dev.", .is_terse = true, .is_aside = true},
+        },
+    .counts = {"records", "tokens"},
+    .done = "scored",
+    .has_members = true,
+    .noun = "scores",
+    .table = {.key = "scores",
+              .title = "Scores: simulated against real activations",
+              .note = "score: mean correlation ± standard error; undefined: all simulated or all real activations "
+                      "are the same; r-squared, abs. dev.: of values, so far below 0 where simulations of 0 to 10 "
+                      "are not calibrated to activations"},
+    .average = "Scores, averaged over neuron sets",
+    .plot = {.key = "plot_scores", .title = "Distribution of scores", .axis = "score (correlation)"},
+};
+
 const stage_t stage_score = {
     .number = STAGE_SCORE,
     .name = "score",
@@ -112,4 +133,5 @@ const stage_t stage_score = {
     .build = build,
     .version = SCORE_RESULT_VERSION,
     .decode = decode,
+    .telling = &telling,
 };

@@ -27,6 +27,21 @@ bool stage_is_counted(const stage_t *stage) {
     return stage->scope == SCOPE_CHAIN || stage->scope == SCOPE_RECORD || stage->scope == SCOPE_LINE;
 }
 
+stages_measured_t stages_measured(const stage_table_t *table) {
+    stages_measured_t measured = {0};
+    for (size_t i = 0; i < table->count && measured.count < STAGES_MEASURED; i++)
+        if (table->rows[i]->telling)
+            measured.rows[measured.count++] = table->rows[i];
+    return measured;
+}
+
+size_t stages_measured_index(const stages_measured_t *measured, job_stage_t number) {
+    for (size_t i = 0; i < measured->count; i++)
+        if (measured->rows[i]->number == number)
+            return i;
+    return SIZE_MAX;
+}
+
 size_t stage_model(const stage_t *stage, const settings_t *settings, const chain_t *chain) {
     switch (stage->role) {
     case ROLE_EXPLAINER: return chain->explainer;

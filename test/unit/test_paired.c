@@ -17,6 +17,8 @@
 #include "tools/report/paired.h"
 #include "tools/report/tables.h"
 
+enum { SCORE, ADACS }; /* the measured rows that glia comes with, in their order */
+
 static const char CONFIG[] = "[budget]\ntotal_usd = 1\n"
                              "[endpoints.here]\nbase_url = \"standin:\"\n"
                              "[models.chat]\nendpoints = [\"here\"]\nprice = { input = 1, output = 1 }\n"
@@ -60,11 +62,11 @@ static void pairs_neurons(void **state) {
     (void)state;
     settings_t *settings = load();
     tally_group_t group = {.set = 0};
-    group.formats[PROMPT_ORIGINAL].correlation = (sample_t){4, 4, original, original_of};
-    group.formats[PROMPT_SUMMARY].correlation = (sample_t){4, 4, summary, summary_of};
-    group.formats[PROMPT_AVHS].correlation = (sample_t){3, 3, avhs, avhs_of};
+    group.formats[PROMPT_ORIGINAL].measured[SCORE].samples[0] = (sample_t){4, 4, original, original_of};
+    group.formats[PROMPT_SUMMARY].measured[SCORE].samples[0] = (sample_t){4, 4, summary, summary_of};
+    group.formats[PROMPT_AVHS].measured[SCORE].samples[0] = (sample_t){3, 3, avhs, avhs_of};
     report_t report = {0};
-    paired_add_tables(settings, &(tally_list_t){.count = 1, .groups = &group}, &report);
+    paired_add_tables(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, &report);
     const table_t *table = find(&report, "paired");
     assert_int_equal(table->row_count, 2);
     /* summary: 0.6 - 0.3 and 0.2 - 0.1; two of four assignments of signs are as far. */
@@ -90,11 +92,11 @@ static void averages_sets(void **state) {
     double first[] = {0.1, 0.3}, second[] = {0.5, 0.7, 0.6, 0.6}, third[] = {9, 9};
     size_t neurons[] = {0, 1, 2, 3};
     tally_group_t groups[3] = {{.set = 0}, {.set = 1}, {.set = 1, .truth = true}};
-    groups[0].formats[PROMPT_SUMMARY].cosine = (sample_t){2, 2, first, neurons};
-    groups[1].formats[PROMPT_SUMMARY].cosine = (sample_t){4, 4, second, neurons};
-    groups[2].formats[PROMPT_SUMMARY].cosine = (sample_t){2, 2, third, neurons};
+    groups[0].formats[PROMPT_SUMMARY].measured[ADACS].samples[0] = (sample_t){2, 2, first, neurons};
+    groups[1].formats[PROMPT_SUMMARY].measured[ADACS].samples[0] = (sample_t){4, 4, second, neurons};
+    groups[2].formats[PROMPT_SUMMARY].measured[ADACS].samples[0] = (sample_t){2, 2, third, neurons};
     report_t report = {0};
-    paired_add_averages(settings, &(tally_list_t){.count = 3, .groups = groups}, false, &report);
+    paired_add_averages(settings, &(tally_list_t){stages_measured(&stages_shipped), 3, groups, NULL}, ADACS, &report);
     assert_int_equal(report.result_count, 1);
     const table_t *table = find(&report, "adacs_average");
     assert_int_equal(table->row_count, 1);
@@ -105,7 +107,7 @@ static void averages_sets(void **state) {
     /* Standard errors of the sets: 0.1, and sqrt(0.02 / 3 / 4). */
     assert_near(table_cell(table, 0, 4)->spread, sqrt(0.01 + 0.02 / 12) / 2);
     report_clear(&report);
-    paired_add_averages(settings, &(tally_list_t){.count = 1, .groups = groups}, false, &report);
+    paired_add_averages(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, groups, NULL}, ADACS, &report);
     assert_int_equal(report.result_count, 0); /* one set is no average */
     settings_free(settings);
 }
@@ -127,7 +129,7 @@ static void ratios_of_table_1(void **state) {
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
         group.formats[f].total_tokens = (sample_t){1, 1, &tokens[f], &neuron};
     report_t report = {0};
-    tables_add_results(settings, &(tally_list_t){.count = 1, .groups = &group}, NULL, &report);
+    tables_add_results(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, NULL, &report);
     const table_t *table = find(&report, "tokens");
     for (size_t f = 0; f < PROMPT_FORMAT_COUNT; f++)
         assert_near(rounded(1 / number(table, f, "total_ratio"), 2), times[f]);
@@ -167,12 +169,12 @@ static void means_of_five_neurons(void **state) {
     tally_group_t group = {.set = 0};
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
         group.formats[f].total_tokens = (sample_t){5, 5, tokens[f], five};
-        group.formats[f].correlation = (sample_t){5, 5, scores[f], five};
-        group.formats[f].cosine = (sample_t){5, 5, cosines[f], five};
-        group.formats[f].score.wanted = group.formats[f].adacs.wanted = 5;
+        group.formats[f].measured[SCORE].samples[0] = (sample_t){5, 5, scores[f], five};
+        group.formats[f].measured[ADACS].samples[0] = (sample_t){5, 5, cosines[f], five};
+        group.formats[f].measured[SCORE].progress.wanted = group.formats[f].measured[ADACS].progress.wanted = 5;
     }
     report_t report = {0};
-    tables_add_results(settings, &(tally_list_t){.count = 1, .groups = &group}, NULL, &report);
+    tables_add_results(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, NULL, &report);
     static const double mean_tokens[] = {2376.6, 963.2, 885, 1022.4, 1269.6};
     static const double mean_scores[] = {0.196, 0.278, 0.262, 0.238, 0.236};
     static const double score_ranks[] = {5, 1, 2, 3, 4}, cosine_ranks[] = {5, 3, 2, 1, 4};

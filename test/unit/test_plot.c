@@ -94,14 +94,14 @@ static void draws_what_there_is(void **state) {
     point_t points[] = {{0, 0.2, 0.5}, {0, 0.4, NAN}, {3, 1.0, 0.9}};
     tally_group_t group = {.set = 0};
     report_t report = {0};
-    plots_add(settings, &(tally_list_t){.count = 1, .groups = &group}, &report);
+    plots_add(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, &report);
     assert_int_equal(report.plot_count, 0);
     for (int f = 0; f < 2; f++) {
-        group.formats[f].correlation = (sample_t){3, 3, scores, neurons};
+        group.formats[f].measured[0].samples[0] = (sample_t){3, 3, scores, neurons};
         group.formats[f].prompt_tokens = group.formats[f].total_tokens = (sample_t){3, 3, tokens, neurons};
         group.formats[f].points = (points_t){3, 3, points};
     }
-    plots_add(settings, &(tally_list_t){.count = 1, .groups = &group}, &report);
+    plots_add(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, &report);
     static const char *const keys[] = {"plot_scores", "plot_paired", "plot_adacs", "plot_price", "plot_layers"};
     assert_int_equal(report.plot_count, 5);
     for (size_t i = 0; i < 5; i++) {

@@ -215,7 +215,8 @@ static int teardown(void **state) {
 static report_t build(const world_t *world) {
     report_t report;
     error_info_t error = {0};
-    if (!report_build(world->store, &world->run, world->settings, &(report_options_t){0}, &report, &error))
+    if (!report_build(world->store, &world->run, world->settings, &stages_shipped, &(report_options_t){0}, &report,
+                      &error))
         fail_msg("%s", error.message);
     return report;
 }
@@ -328,11 +329,12 @@ static void shares_ranks(void **state) {
     size_t first = 0;
     tally_group_t group = {.explainer = 0};
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-        group.formats[f].correlation = (sample_t){1, 1, f == PROMPT_AVHS ? more : half, &first};
-        group.formats[f].score.wanted = group.formats[f].score.done = 1;
+        tally_measured_t *scores = &group.formats[f].measured[0];
+        scores->samples[0] = (sample_t){1, 1, f == PROMPT_AVHS ? more : half, &first};
+        scores->progress.wanted = scores->progress.done = 1;
     }
     report_t report = {0};
-    tables_add_results(settings, &(tally_list_t){.count = 1, .groups = &group}, NULL, &report);
+    tables_add_results(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, NULL, &report);
     const table_t *table = find(&report, "ranks");
     assert_near(cell(table, "p", "avhs")->number, 1);
     assert_near(cell(table, "p", "original")->number, 3.5);

@@ -123,19 +123,20 @@ static table_t *setup_table(const json_value_t *paper, const settings_t *s, cons
 
 /* --- figures by format --------------------------------------------------------------------------------- */
 
-static const sample_t *sample_of(const tally_t *tally, const char *key) {
+/* What the paper measured. */
+static const sample_t *sample_of(const tally_list_t *tallies, const tally_t *tally, const char *key) {
     if (!strcmp(key, "total_tokens"))
         return &tally->total_tokens;
-    return !strcmp(key, "score") ? &tally->correlation : &tally->cosine;
+    return tally_sample(tallies, tally, !strcmp(key, "score") ? STAGE_SCORE : STAGE_ADACS);
 }
 
 /* One published list of means against those of one (set, explainer). */
-static void add_figure(const json_value_t *figure, const settings_t *settings, const tally_group_t *group,
-                       table_t *table) {
+static void add_figure(const json_value_t *figure, const settings_t *settings, const tally_list_t *tallies,
+                       const tally_group_t *group, table_t *table) {
     const char *key = text_at(figure, "key");
     double published = number_at(figure, "values.original"), own = (double)NAN;
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-        const sample_t *sample = sample_of(&group->formats[f], key);
+        const sample_t *sample = sample_of(tallies, &group->formats[f], key);
         char *path = memory_format("values.%s", prompt_format_name((prompt_format_t)f));
         double theirs = number_at(figure, path), ours = stats_mean(sample->values, sample->count);
         free(path);
@@ -170,7 +171,7 @@ static table_t *figure_table(const json_value_t *figure, const settings_t *setti
     table_add_column(table, "run_ratio", "this run", CELL_NUMBER, 3, COLUMN_PLAIN);
     for (size_t i = 0; i < tallies->count; i++)
         if (tokens || !tallies->groups[i].truth) /* those of puzzles are no neurons' */
-            add_figure(figure, settings, &tallies->groups[i], table);
+            add_figure(figure, settings, tallies, &tallies->groups[i], table);
     table_add_note(table, "ratio: to original. The paper's tables of scores, AdaCS, ratings and ranks over whole sets "
                           "stand in its text, not "
                           "in its published data, and are not part of this one");
@@ -198,16 +199,16 @@ bool beside_add_results(const settings_t *settings, const tally_list_t *tallies,
 
 /* --- costs --------------------------------------------------------------------------------------------- */
 
-static double settled(const spend_list_t *list, const char *stage) {
+static double settled(const stage_table_t *stages, const spend_list_t *list, const char *stage) {
     double sum = 0;
     for (size_t i = 0; i < list->count; i++)
-        if (!strcmp(stage_name(&stages_shipped, list->rows[i].stage), stage))
+        if (!strcmp(stage_name(stages, list->rows[i].stage), stage))
             sum += money_to_dollars(list->rows[i].balance.settled);
     return sum;
 }
 
-bool beside_add_costs(store_txn_t *txn, const run_info_t *run, uint64_t neurons, report_t *report,
-                      error_info_t *error) {
+bool beside_add_costs(store_txn_t *txn, const run_info_t *run, const stage_table_t *stages, uint64_t neurons,
+                      report_t *report, error_info_t *error) {
     json_value_t *paper = load(error);
     if (!paper)
         return false;
@@ -224,8 +225,8 @@ bool beside_add_costs(store_txn_t *txn, const run_info_t *run, uint64_t neurons,
         row[0] = cell_text(text_at(cost, "what"));
         row[1] = cell_money((money_t){llround(1e12 * number_at(cost, "usd"))});
         if (neurons > 0)
-            row[2] =
-                cell_money((money_t){llround(1e12 * settled(&list, text_at(cost, "stage")) * 1000 / (double)neurons)});
+            row[2] = cell_money(
+                (money_t){llround(1e12 * settled(stages, &list, text_at(cost, "stage")) * 1000 / (double)neurons)});
     }
     table_add_note(table, "this run: all of its explainers, formats and samples together, what was settled over its "
                           "neurons, at the config's prices");

@@ -16,6 +16,7 @@
  * to `original`. Pure. Errors (BUG): the file is not part of the program, or not as it has to be. */
 bool beside_add_results(const settings_t *settings, const tally_list_t *tallies, report_t *report, error_info_t *error);
 /* The same for costs per 1,000 neurons: of all explainers and formats of the run, as settled. */
-bool beside_add_costs(store_txn_t *txn, const run_info_t *run, uint64_t neurons, report_t *report, error_info_t *error);
+bool beside_add_costs(store_txn_t *txn, const run_info_t *run, const stage_table_t *stages, uint64_t neurons,
+                      report_t *report, error_info_t *error);
 
 #endif

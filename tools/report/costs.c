@@ -32,7 +32,7 @@ void tables_fill_balance(cell_t *cells, const balance_t *balance) {
     cells[8] = cell_money(balance->reserved);
 }
 
-static table_t *costs_table(store_txn_t *txn, uint32_t run) {
+static table_t *costs_table(store_txn_t *txn, uint32_t run, const stage_table_t *stages) {
     table_t *table = table_create("costs", "Costs by stage and model");
     table_add_column(table, "stage", "stage", CELL_TEXT, 0, COLUMN_PLAIN);
     table_add_column(table, "model", "model", CELL_TEXT, 0, COLUMN_PLAIN);
@@ -41,7 +41,7 @@ static table_t *costs_table(store_txn_t *txn, uint32_t run) {
     spend_collect(txn, run, SPEND_BY_STAGE | SPEND_BY_MODEL, &list);
     for (size_t i = 0; i < list.count; i++) {
         cell_t *row = table_add_row(table);
-        row[0] = cell_text(stage_name(&stages_shipped, list.rows[i].stage));
+        row[0] = cell_text(stage_name(stages, list.rows[i].stage));
         row[1] = cell_text(list.rows[i].model);
         tables_fill_balance(row + 2, &list.rows[i].balance);
     }
@@ -142,7 +142,7 @@ static table_t *doubts_table(store_txn_t *txn, uint32_t run) {
 
 /* --- failures ------------------------------------------------------------------------------------------ */
 
-table_t *tables_failures(store_txn_t *txn, uint32_t run) {
+table_t *tables_failures(store_txn_t *txn, uint32_t run, const stage_table_t *stages) {
     table_t *table = table_create("failures", "Failures by class");
     table_add_column(table, "stage", "stage", CELL_TEXT, 0, COLUMN_PLAIN);
     table_add_column(table, "class", "class", CELL_TEXT, 0, COLUMN_PLAIN);
@@ -156,7 +156,7 @@ table_t *tables_failures(store_txn_t *txn, uint32_t run) {
         char *example =
             memory_format("%s: %s", failure->label ? failure->label : "?", failure->message ? failure->message : "");
         cell_t *row = table_add_row(table);
-        row[0] = cell_text(stage_name(&stages_shipped, failure->stage));
+        row[0] = cell_text(stage_name(stages, failure->stage));
         row[1] = cell_text(failure->verdict);
         row[2] = cell_text(failure->terminal ? "no" : "next run");
         row[3] = cell_count(failure->count);
@@ -169,15 +169,15 @@ table_t *tables_failures(store_txn_t *txn, uint32_t run) {
     return table;
 }
 
-void tables_add_costs(store_txn_t *txn, const run_info_t *run, const settings_t *settings, uint64_t neurons,
-                      report_t *report) {
-    report_add_cost(report, costs_table(txn, run->number));
+void tables_add_costs(store_txn_t *txn, const run_info_t *run, const settings_t *settings, const stage_table_t *stages,
+                      uint64_t neurons, report_t *report) {
+    report_add_cost(report, costs_table(txn, run->number, stages));
     report_add_cost(report, times_table(run));
-    per_thousand_add_table(txn, run, settings, neurons, report);
+    per_thousand_add_table(txn, run, settings, stages, neurons, report);
     table_t *doubts = doubts_table(txn, run->number);
     if (doubts)
         report_add_cost(report, doubts);
-    table_t *failures = tables_failures(txn, run->number);
+    table_t *failures = tables_failures(txn, run->number, stages);
     if (failures->row_count > 0)
         report_add_cost(report, failures);
     else

@@ -23,11 +23,11 @@ size_t paired_differences(const paired_means_t *format, const paired_means_t *or
 uint64_t paired_seed(const settings_t *settings, const tally_group_t *group, const char *measure,
                      prompt_format_t format);
 
-/* Adds a table of differences for each (set, explainer) that has `original` and another format: scores and AdaCS, with
- * intervals and corrected p-values (resample.h). */
+/* Adds a table of differences for each (set, explainer) that has `original` and another format: of each measured row,
+ * with intervals and corrected p-values (resample.h). */
 void paired_add_tables(const settings_t *settings, const tally_list_t *tallies, report_t *report);
-/* Adds, for each explainer with values in two neuron sets or more, averages over them: pooled and plain. Of scores, or
- * of AdaCS. */
-void paired_add_averages(const settings_t *settings, const tally_list_t *tallies, bool score, report_t *report);
+/* Adds, for each explainer with values in two neuron sets or more, averages over them: pooled and plain. Of the
+ * measured row with this index. */
+void paired_add_averages(const settings_t *settings, const tally_list_t *tallies, size_t row, report_t *report);
 
 #endif

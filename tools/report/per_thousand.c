@@ -58,6 +58,15 @@ static double covered(const span_list_t *list, job_stage_t stage, const char *mo
     return (double)total / 1e6;
 }
 
+typedef struct {
+    const settings_t *settings;
+    const stage_table_t *stages;
+    const estimate_sums_t *sums; /* NULL: nothing is expected */
+    span_list_t spans;
+    double expected_scale, real_scale; /* to 1,000 neurons */
+    table_t *table;
+} build_t;
+
 /* --- expected ------------------------------------------------------------------------------------------ */
 
 /* Whether the prompts are still those of the run. */
@@ -74,10 +83,9 @@ static bool same_templates(const sweep_t *sweep, const run_info_t *run) {
 }
 
 /* False: the run's templates are no longer there. */
-static bool expect(store_txn_t *txn, const run_info_t *run, const settings_t *settings, uint64_t neurons,
-                   estimate_sums_t *sums) {
+static bool expect(store_txn_t *txn, const run_info_t *run, const build_t *b, uint64_t neurons, estimate_sums_t *sums) {
     error_info_t error;
-    sweep_t *sweep = sweep_create(settings, run, &stages_shipped, &error);
+    sweep_t *sweep = sweep_create(b->settings, run, b->stages, &error);
     estimate_options_t options = {.as_of = LOOK_EMPTY, .stride = (uint32_t)(1 + (neurons - 1) / PER_THOUSAND_NEURONS)};
     bool good = sweep && same_templates(sweep, run) && estimate_sweep(sweep, txn, run->number, &options, sums, &error);
     sweep_free(sweep);
@@ -85,14 +93,6 @@ static bool expect(store_txn_t *txn, const run_info_t *run, const settings_t *se
 }
 
 /* --- the table ----------------------------------------------------------------------------------------- */
-
-typedef struct {
-    const settings_t *settings;
-    const estimate_sums_t *sums; /* NULL: nothing is expected */
-    span_list_t spans;
-    double expected_scale, real_scale; /* to 1,000 neurons */
-    table_t *table;
-} build_t;
 
 static cell_t dollars(double amount) {
     return cell_money((money_t){(int64_t)llround(amount * 1e12)});
@@ -125,7 +125,7 @@ static void add_rows(const build_t *b, const spend_list_t *list) {
                 if ((int)list->rows[i].stage == stage && !strcmp(list->rows[i].model, model))
                     real = &list->rows[i].balance;
             if (real || (expected && expected->requests > 0))
-                add_row(b, stage_name(&stages_shipped, (job_stage_t)stage), model, expected, real ? real : &nothing,
+                add_row(b, stage_name(b->stages, (job_stage_t)stage), model, expected, real ? real : &nothing,
                         covered(&b->spans, (job_stage_t)stage, model));
         }
 }
@@ -143,13 +143,14 @@ static void add_columns(table_t *table) {
     table_add_column(table, "wall_s", "wall time", CELL_DURATION, 0, COLUMN_PLAIN);
 }
 
-void per_thousand_add_table(store_txn_t *txn, const run_info_t *run, const settings_t *settings, uint64_t neurons,
-                            report_t *report) {
+void per_thousand_add_table(store_txn_t *txn, const run_info_t *run, const settings_t *settings,
+                            const stage_table_t *stages, uint64_t neurons, report_t *report) {
     if (neurons == 0)
         return;
     estimate_sums_t sums = {0};
-    bool expected = expect(txn, run, settings, neurons, &sums);
-    build_t b = {.settings = settings, .sums = expected ? &sums : NULL, .spans = {.run = run->number}};
+    build_t b = {.settings = settings, .stages = stages, .spans = {.run = run->number}};
+    bool expected = expect(txn, run, &b, neurons, &sums);
+    b.sums = expected ? &sums : NULL;
     b.real_scale = 1000 / (double)neurons;
     b.expected_scale = expected ? 1000 / (double)sums.neurons : 0;
     ledger_attempts_since(txn, run->created_utc, take_attempt, &b.spans);

@@ -3,7 +3,7 @@
 #ifndef GLIA_TOOLS_REPORT_PER_THOUSAND_H
 #define GLIA_TOOLS_REPORT_PER_THOUSAND_H
 
-#include "actors/sweep.h"
+#include "actors/sweep/stage.h"
 #include "store/env.h"
 #include "store/runs.h"
 #include "tools/report/table.h"
@@ -12,7 +12,7 @@
  * or so as if nothing were stored; wall time: how long a stage had an attempt under way. Adds the table to the costs,
  * unless the run has no neurons. Blocks for the disk. */
 enum { PER_THOUSAND_NEURONS = 200 };
-void per_thousand_add_table(store_txn_t *txn, const run_info_t *run, const settings_t *settings, uint64_t neurons,
-                            report_t *report);
+void per_thousand_add_table(store_txn_t *txn, const run_info_t *run, const settings_t *settings,
+                            const stage_table_t *stages, uint64_t neurons, report_t *report);
 
 #endif

@@ -38,10 +38,10 @@ static void count_bins(const sample_t *sample, double from, size_t bins[BINS]) {
         bins[bin_of(sample->values[i], from)]++;
 }
 
-static spread_t spread_of(const tally_group_t *group) {
+static spread_t spread_of(const tally_group_t *group, size_t row) {
     spread_t spread = {.from = 0};
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-        const sample_t *sample = &group->formats[f].correlation;
+        const sample_t *sample = &group->formats[f].measured[row].samples[0];
         spread.rows += sample->count > 0 ? 1 : 0;
         for (size_t i = 0; i < sample->count; i++)
             if (sample->values[i] < spread.from)
@@ -49,7 +49,7 @@ static spread_t spread_of(const tally_group_t *group) {
     }
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
         size_t bins[BINS];
-        count_bins(&group->formats[f].correlation, spread.from, bins);
+        count_bins(&group->formats[f].measured[row].samples[0], spread.from, bins);
         for (size_t b = 0; b < BINS; b++)
             spread.most = bins[b] > spread.most ? bins[b] : spread.most;
     }
@@ -76,22 +76,24 @@ static void draw_row(plot_t *plot, const spread_t *spread, const sample_t *sampl
     plot_text(plot, PLOT_WIDTH - RIGHT + 10, middle, PLOT_START, false, text);
 }
 
-static bool draw_scores(const settings_t *settings, const tally_group_t *group, const char *title, buffer_t *out) {
-    (void)settings;
-    spread_t spread = spread_of(group);
+static bool draw_distribution(const plots_subject_t *subject, const char *title, buffer_t *out) {
+    const tally_group_t *group = subject->group;
+    spread_t spread = spread_of(group, subject->row);
     if (spread.rows == 0)
         return false;
     double height = (double)spread.rows * ROW;
     plot_begin(out, (int)height + TOP + BOTTOM, title);
     plot_t plot = {out, LEFT, TOP, PLOT_WIDTH - LEFT - RIGHT, height, spread.from, 1, 0, 1};
-    plot_axis_x(&plot, "score (correlation)");
+    plot_axis_x(&plot, subject->tallies->measured.rows[subject->row]->telling->plot.axis);
     plot_t row = plot;
     row.height = ROW - 8;
-    for (size_t f = 0; f < PROMPT_FORMAT_COUNT; f++)
-        if (group->formats[f].correlation.count > 0) {
-            draw_row(&row, &spread, &group->formats[f].correlation, f);
-            row.top += ROW;
-        }
+    for (size_t f = 0; f < PROMPT_FORMAT_COUNT; f++) {
+        const sample_t *sample = &group->formats[f].measured[subject->row].samples[0];
+        if (sample->count == 0)
+            continue;
+        draw_row(&row, &spread, sample, f);
+        row.top += ROW;
+    }
     plot_end(out);
     return true;
 }
@@ -99,41 +101,40 @@ static bool draw_scores(const settings_t *settings, const tally_group_t *group, 
 /* --- paired differences -------------------------------------------------------------------------------- */
 
 typedef struct {
-    bool score;
+    const char *measure;
     prompt_format_t format;
     double mean, low, high;
 } difference_t;
 
-/* The differences with an interval; *rows [2 * PROMPT_FORMAT_COUNT]. */
-static size_t differences_of(const settings_t *settings, const tally_group_t *group, difference_t *rows) {
+/* Adds the differences of one measured row that have an interval; the result is how many. */
+static size_t add_differences(const plots_subject_t *subject, size_t row, difference_t *differences) {
+    const tally_group_t *group = subject->group;
+    const char *measure = subject->tallies->measured.rows[row]->telling->measures[0].label;
     size_t count = 0;
-    for (int measure = 0; measure < 2; measure++) {
-        bool score = measure == 0;
-        const tally_t *first = &group->formats[PROMPT_ORIGINAL];
-        paired_means_t original = paired_means(score ? &first->correlation : &first->cosine);
-        for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-            const tally_t *tally = &group->formats[f];
-            paired_means_t means = paired_means(score ? &tally->correlation : &tally->cosine);
-            double *values = MEMORY_NEW_ARRAY(means.count + 1, double);
-            size_t pairs = f == PROMPT_ORIGINAL ? 0 : paired_differences(&means, &original, values);
-            if (pairs > 1) {
-                difference_t *row = &rows[count++];
-                *row = (difference_t){score, (prompt_format_t)f, stats_mean(values, pairs), 0, 0};
-                resample_interval(values, pairs, PAIRED_LEVEL,
-                                  paired_seed(settings, group, score ? "score" : "AdaCS", (prompt_format_t)f),
-                                  &row->low, &row->high);
-            }
-            free(values);
-            paired_means_clear(&means);
+    paired_means_t original = paired_means(&group->formats[PROMPT_ORIGINAL].measured[row].samples[0]);
+    for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
+        paired_means_t means = paired_means(&group->formats[f].measured[row].samples[0]);
+        double *values = MEMORY_NEW_ARRAY(means.count + 1, double);
+        size_t pairs = f == PROMPT_ORIGINAL ? 0 : paired_differences(&means, &original, values);
+        if (pairs > 1) {
+            difference_t *added = &differences[count++];
+            *added = (difference_t){measure, (prompt_format_t)f, stats_mean(values, pairs), 0, 0};
+            resample_interval(values, pairs, PAIRED_LEVEL,
+                              paired_seed(subject->settings, group, measure, (prompt_format_t)f), &added->low,
+                              &added->high);
         }
-        paired_means_clear(&original);
+        free(values);
+        paired_means_clear(&means);
     }
+    paired_means_clear(&original);
     return count;
 }
 
-static bool draw_paired(const settings_t *settings, const tally_group_t *group, const char *title, buffer_t *out) {
-    difference_t rows[2 * PROMPT_FORMAT_COUNT];
-    size_t count = differences_of(settings, group, rows);
+static bool draw_paired(const plots_subject_t *subject, const char *title, buffer_t *out) {
+    difference_t rows[STAGES_MEASURED * PROMPT_FORMAT_COUNT];
+    size_t count = 0;
+    for (size_t m = 0; m < subject->tallies->measured.count; m++)
+        count += add_differences(subject, m, rows + count);
     if (count == 0)
         return false;
     double from = 0, to = 0;
@@ -153,7 +154,7 @@ static bool draw_paired(const settings_t *settings, const tally_group_t *group, 
         plot_line(&plot, rows[i].low, y, rows[i].high, y, colour);
         plot_point(&plot, rows[i].mean, y, colour);
         char text[64];
-        snprintf(text, sizeof text, "%s: %s", rows[i].score ? "score" : "AdaCS", prompt_format_name(rows[i].format));
+        snprintf(text, sizeof text, "%s: %s", rows[i].measure, prompt_format_name(rows[i].format));
         plot_text(&plot, plot.left - 8, TOP + ((double)i + 0.5) * 26 + 4, PLOT_END, false, text);
     }
     plot_end(out);
@@ -162,27 +163,31 @@ static bool draw_paired(const settings_t *settings, const tally_group_t *group, 
 
 /* --- all of them --------------------------------------------------------------------------------------- */
 
-static const struct kind {
-    const char *key, *title;
-    plots_draw_t *draw;
-} kinds[] = {
-    {"plot_scores", "Distribution of scores", draw_scores},
-    {"plot_paired", "Each prompt format against original", draw_paired},
-    {"plot_adacs", "AdaCS against score", plots_draw_adacs},
-    {"plot_price", "Price of an explanation against score", plots_draw_price},
-    {"plot_layers", "Score by layer", plots_draw_layers},
-};
+/* One drawing for each (set, explainer) that has values. */
+static void add_plots(plots_subject_t *subject, const char *key, const char *what, plots_draw_t *draw,
+                      report_t *report) {
+    const settings_t *settings = subject->settings;
+    for (size_t i = 0; i < subject->tallies->count; i++) {
+        subject->group = &subject->tallies->groups[i];
+        char *title = memory_format("%s: %s, explained by %s", what, settings->sets[subject->group->set].name,
+                                    settings->models[subject->group->explainer].name);
+        buffer_t svg = BUFFER_EMPTY;
+        if (draw(subject, title, &svg))
+            report_add_plot(report, key, title, &svg);
+        buffer_free(&svg);
+        free(title);
+    }
+}
 
 void plots_add(const settings_t *settings, const tally_list_t *tallies, report_t *report) {
-    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
-        for (size_t i = 0; i < tallies->count; i++) {
-            const tally_group_t *group = &tallies->groups[i];
-            char *title = memory_format("%s: %s, explained by %s", kinds[k].title, settings->sets[group->set].name,
-                                        settings->models[group->explainer].name);
-            buffer_t svg = BUFFER_EMPTY;
-            if (kinds[k].draw(settings, group, title, &svg))
-                report_add_plot(report, kinds[k].key, title, &svg);
-            buffer_free(&svg);
-            free(title);
-        }
+    plots_subject_t subject = {.settings = settings, .tallies = tallies};
+    for (; subject.row < tallies->measured.count; subject.row++) {
+        const struct stage_plot *plot = &tallies->measured.rows[subject.row]->telling->plot;
+        if (plot->key)
+            add_plots(&subject, plot->key, plot->title, draw_distribution, report);
+    }
+    add_plots(&subject, "plot_paired", "Each prompt format against original", draw_paired, report);
+    add_plots(&subject, "plot_adacs", "AdaCS against score", plots_draw_adacs, report);
+    add_plots(&subject, "plot_price", "Price of an explanation against score", plots_draw_price, report);
+    add_plots(&subject, "plot_layers", "Score by layer", plots_draw_layers, report);
 }

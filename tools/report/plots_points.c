@@ -24,7 +24,8 @@ static bool has_both(const point_t *point) {
     return !isnan(point->score) && !isnan(point->adacs);
 }
 
-bool plots_draw_adacs(const settings_t *settings, const tally_group_t *group, const char *title, buffer_t *out) {
+bool plots_draw_adacs(const plots_subject_t *subject, const char *title, buffer_t *out) {
+    const tally_group_t *group = subject->group;
     double x_from = INFINITY, x_to = -INFINITY, y_from = INFINITY, y_to = -INFINITY;
     size_t count = 0;
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
@@ -54,7 +55,7 @@ bool plots_draw_adacs(const settings_t *settings, const tally_group_t *group, co
             if (has_both(point) && seen++ % stride == 0)
                 plot_point(&plot, point->score, point->adacs, (size_t)f);
         }
-    plots_write_legend(&plot, settings, group, 18);
+    plots_write_legend(&plot, subject->settings, group, 18);
     plot_end(out);
     return true;
 }
@@ -70,12 +71,17 @@ static double price_of(const settings_t *settings, const tally_group_t *group, c
     return 1000 * (prompt * money_to_dollars(price->input) + (total - prompt) * money_to_dollars(price->output));
 }
 
-bool plots_draw_price(const settings_t *settings, const tally_group_t *group, const char *title, buffer_t *out) {
+static const sample_t *scores_of(const plots_subject_t *subject, int format) {
+    return tally_sample(subject->tallies, &subject->group->formats[format], STAGE_SCORE);
+}
+
+bool plots_draw_price(const plots_subject_t *subject, const char *title, buffer_t *out) {
+    const tally_group_t *group = subject->group;
     double prices[PROMPT_FORMAT_COUNT], y_from = INFINITY, y_to = -INFINITY, x_to = 0;
     size_t count = 0;
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-        const sample_t *scores = &group->formats[f].correlation;
-        prices[f] = scores->count > 0 ? price_of(settings, group, &group->formats[f]) : (double)NAN;
+        const sample_t *scores = scores_of(subject, f);
+        prices[f] = scores->count > 0 ? price_of(subject->settings, group, &group->formats[f]) : (double)NAN;
         if (isnan(prices[f]))
             continue;
         double mean = stats_mean(scores->values, scores->count);
@@ -95,7 +101,7 @@ bool plots_draw_price(const settings_t *settings, const tally_group_t *group, co
     plot_axis_x(&plot, "price of an explanation (thousandths of a dollar)");
     plot_axis_y(&plot, "mean score ± standard error");
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-        const sample_t *scores = &group->formats[f].correlation;
+        const sample_t *scores = scores_of(subject, f);
         double mean = stats_mean(scores->values, scores->count);
         double error = stats_standard_error(scores->values, scores->count);
         if (isnan(prices[f]))
@@ -104,7 +110,7 @@ bool plots_draw_price(const settings_t *settings, const tally_group_t *group, co
             plot_line(&plot, prices[f], mean - error, prices[f], mean + error, (size_t)f);
         plot_point(&plot, prices[f], mean, (size_t)f);
     }
-    plots_write_legend(&plot, settings, group, 18);
+    plots_write_legend(&plot, subject->settings, group, 18);
     plot_end(out);
     return true;
 }
@@ -143,7 +149,8 @@ static size_t layers_of(const tally_group_t *group) {
     return layers;
 }
 
-bool plots_draw_layers(const settings_t *settings, const tally_group_t *group, const char *title, buffer_t *out) {
+bool plots_draw_layers(const plots_subject_t *subject, const char *title, buffer_t *out) {
+    const tally_group_t *group = subject->group;
     size_t layers = layers_of(group), most = 0;
     double *means = MEMORY_NEW_ARRAY(layers * PROMPT_FORMAT_COUNT + 1, double),
            *x = MEMORY_NEW_ARRAY(layers + 1, double);
@@ -168,7 +175,7 @@ bool plots_draw_layers(const settings_t *settings, const tally_group_t *group, c
         plot_axis_y(&plot, "mean score");
         for (size_t f = 0; f < PROMPT_FORMAT_COUNT; f++)
             plot_path(&plot, x, means + f * layers, layers, f);
-        plots_write_legend(&plot, settings, group, 18);
+        plots_write_legend(&plot, subject->settings, group, 18);
         plot_end(out);
     }
     free(means);

@@ -42,12 +42,12 @@ static void append_missing(buffer_t *out, const progress_t *progress, const char
 }
 
 static void add_missing_line(const tally_list_t *tallies, report_t *report) {
-    progress_t explain, score, adacs;
-    tally_progress(tallies, &explain, &score, &adacs);
+    progress_t explain, measured[STAGES_MEASURED];
+    tally_progress(tallies, &explain, measured);
     buffer_t missing = BUFFER_EMPTY;
     append_missing(&missing, &explain, "explanations");
-    append_missing(&missing, &score, "scores");
-    append_missing(&missing, &adacs, "AdaCS values");
+    for (size_t i = 0; i < tallies->measured.count; i++)
+        append_missing(&missing, &measured[i], tallies->measured.rows[i]->telling->noun);
     if (missing.length)
         report_add_line(report, "Unfinished: %s are missing; `glia run` goes on.", buffer_text(&missing));
     buffer_free(&missing);
@@ -85,22 +85,25 @@ static void add_sets(store_txn_t *txn, const run_info_t *run, const settings_t *
     report_add_result(report, table);
 }
 
-static bool add_stored(store_t *store, const run_info_t *run, const settings_t *settings,
-                       const report_options_t *options, uint64_t neurons, report_t *report, error_info_t *error) {
+static bool add_stored(store_t *store, const run_info_t *run, const sweep_t *sweep, const report_options_t *options,
+                       report_t *report, error_info_t *error) {
+    const settings_t *settings = sweep_settings(sweep);
+    const stage_table_t *stages = sweep_stages(sweep);
+    uint64_t neurons = sweep_neuron_count(sweep);
     store_txn_t *txn = store_read_begin(store, error);
     if (!txn)
         return false;
     add_sets(txn, run, settings, report);
-    tables_add_costs(txn, run, settings, neurons, report);
-    bool good = !options->beside_paper || beside_add_costs(txn, run, neurons, report, error);
+    tables_add_costs(txn, run, settings, stages, neurons, report);
+    bool good = !options->beside_paper || beside_add_costs(txn, run, stages, neurons, report, error);
     store_read_end(txn);
     return good;
 }
 
-bool report_build(store_t *store, const run_info_t *run, const settings_t *settings, const report_options_t *options,
-                  report_t *report, error_info_t *error) {
+bool report_build(store_t *store, const run_info_t *run, const settings_t *settings, const stage_table_t *stages,
+                  const report_options_t *options, report_t *report, error_info_t *error) {
     *report = (report_t){0};
-    sweep_t *sweep = sweep_create_snapshot(settings, run, &stages_shipped, error);
+    sweep_t *sweep = sweep_create_snapshot(settings, run, stages, error);
     if (!sweep)
         return false;
     tally_list_t tallies;
@@ -116,7 +119,7 @@ bool report_build(store_t *store, const run_info_t *run, const settings_t *setti
         plots_add(settings, &tallies, report);
         good = !options->beside_paper || beside_add_results(settings, &tallies, report, error);
         tally_clear(&tallies);
-        good = good && add_stored(store, run, settings, options, sweep_neuron_count(sweep), report, error);
+        good = good && add_stored(store, run, sweep, options, report, error);
     }
     sweep_free(sweep);
     if (!good)

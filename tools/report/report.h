@@ -10,7 +10,7 @@
 #ifndef GLIA_TOOLS_REPORT_REPORT_H
 #define GLIA_TOOLS_REPORT_REPORT_H
 
-#include "actors/sweep.h"
+#include "actors/sweep/stage.h"
 #include "store/env.h"
 #include "store/runs.h"
 #include "tools/report/ratings.h"
@@ -21,9 +21,9 @@ typedef struct {
     bool beside_paper;      /* adds published figures beside the run's */
 } report_options_t;
 
-/* Computes everything. Takes memory for a few numbers a chain. The caller releases with report_clear; the report is
- * empty after failure. Blocks for the disk. */
-bool report_build(store_t *store, const run_info_t *run, const settings_t *settings, const report_options_t *options,
-                  report_t *report, error_info_t *error);
+/* Computes everything; `stages`: the rows that the run's jobs are of. Takes memory for a few numbers a chain. The
+ * caller releases with report_clear; the report is empty after failure. Blocks for the disk. */
+bool report_build(store_t *store, const run_info_t *run, const settings_t *settings, const stage_table_t *stages,
+                  const report_options_t *options, report_t *report, error_info_t *error);
 
 #endif

@@ -89,70 +89,55 @@ static void fill_progress(cell_t *cells, const progress_t *progress) {
     cells[2] = cell_count(progress->missing);
 }
 
-/* NULL: nothing of the group is scored. */
-static table_t *scores_table(const settings_t *settings, const tally_group_t *group) {
-    table_t *table = begin_table(settings, group, "scores", "Scores: simulated against real activations");
-    table_add_column(table, "chains", "chains", CELL_COUNT, 0, COLUMN_PLAIN);
-    table_add_column(table, "scored", "scored", CELL_COUNT, 0, COLUMN_PLAIN);
-    table_add_column(table, "score", "score", CELL_MEAN, SCORE_DECIMALS, COLUMN_PLAIN);
-    table_add_column(table, "rsquared", "r-squared", CELL_MEAN, SCORE_DECIMALS, COLUMN_TERSE);
-    table_add_column(table, "absdev", "abs. dev.", CELL_MEAN, SCORE_DECIMALS, COLUMN_TERSE);
-    add_progress_columns(table);
-    uint64_t wanted = 0;
-    for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-        const tally_t *tally = &group->formats[f];
-        if (!settings->sets[group->set].formats[f])
-            continue;
-        cell_t *row = table_add_row(table);
-        row[0] = cell_text(prompt_format_name((prompt_format_t)f));
-        row[1] = cell_count(tally->score.wanted);
-        row[2] = cell_count(tally->score.done);
-        row[3] = mean_of(&tally->correlation);
-        row[4] = mean_of(&tally->rsquared);
-        row[5] = mean_of(&tally->absdev);
-        fill_progress(row + 6, &tally->score);
-        wanted += tally->score.wanted;
-    }
-    table_add_note(table, "score: mean correlation ± standard error; undefined: all simulated or all real activations "
-                          "are the same; r-squared, abs. dev.: of values, so far below 0 where simulations of 0 to 10 "
-                          "are not calibrated to activations");
-    if (wanted > 0)
-        return table;
-    table_free(table);
-    return NULL;
+/* Whether it is the table of puzzles, where the stage has one of its own for them. */
+static bool is_of_truth(const stage_telling_t *telling, const tally_group_t *group) {
+    return group->truth && telling->truth.key;
 }
 
-/* NULL: nothing of the group is compared. */
-static table_t *adacs_table(const settings_t *settings, const tally_group_t *group) {
-    table_t *table = group->truth ? begin_table(settings, group, "puzzles", "AdaCS to the truth of puzzles")
-                                  : begin_table(settings, group, "adacs", "AdaCS to the baseline explanation");
+static size_t add_measured_columns(table_t *table, const stage_telling_t *telling, bool truth) {
     table_add_column(table, "chains", "chains", CELL_COUNT, 0, COLUMN_PLAIN);
-    table_add_column(table, "compared", "compared", CELL_COUNT, 0, COLUMN_PLAIN);
-    table_add_column(table, "adacs", "AdaCS", CELL_MEAN, SCORE_DECIMALS, COLUMN_PLAIN);
-    if (group->truth)
-        table_add_column(table, "adacs_clustered_se", "SE by puzzle", CELL_NUMBER, SCORE_DECIMALS, COLUMN_PLAIN);
-    size_t counts = table->column_count;
+    table_add_column(table, telling->done, telling->done, CELL_COUNT, 0, COLUMN_PLAIN);
+    size_t measures = 0;
+    for (; measures < STAGE_MEASURES && telling->measures[measures].key; measures++) {
+        const stage_measure_t *measure = &telling->measures[measures];
+        table_add_column(table, measure->key, measure->label, CELL_MEAN, SCORE_DECIMALS,
+                         measure->is_terse ? COLUMN_TERSE : COLUMN_PLAIN);
+    }
+    if (truth) {
+        char *key = memory_format("%s_clustered_se", telling->measures[0].key);
+        table_add_column(table, key, "SE by puzzle", CELL_NUMBER, SCORE_DECIMALS, COLUMN_PLAIN);
+        free(key);
+    }
     add_progress_columns(table);
+    return measures;
+}
+
+/* Of the list's measured row `m`. NULL: nothing of the group is measured so. */
+static table_t *measured_table(const settings_t *settings, const tally_list_t *tallies, const tally_group_t *group,
+                               size_t m) {
+    const stage_telling_t *telling = tallies->measured.rows[m]->telling;
+    bool truth = is_of_truth(telling, group);
+    const stage_heading_t *heading = truth ? &telling->truth : &telling->table;
+    table_t *table = begin_table(settings, group, heading->key, heading->title);
+    size_t measures = add_measured_columns(table, telling, truth);
     uint64_t wanted = 0;
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-        const tally_t *tally = &group->formats[f];
+        const tally_measured_t *tally = &group->formats[f].measured[m];
+        const sample_t *first = &tally->samples[0];
         if (!settings->sets[group->set].formats[f])
             continue;
         cell_t *row = table_add_row(table);
-        row[0] = cell_text(prompt_format_name((prompt_format_t)f));
-        row[1] = cell_count(tally->adacs.wanted);
-        row[2] = cell_count(tally->adacs.done);
-        row[3] = mean_of(&tally->cosine);
-        if (group->truth)
-            row[4] =
-                cell_number(stats_clustered_error(tally->cosine.values, tally->cosine.neurons, tally->cosine.count));
-        fill_progress(row + counts, &tally->adacs);
-        wanted += tally->adacs.wanted;
+        *row++ = cell_text(prompt_format_name((prompt_format_t)f));
+        *row++ = cell_count(tally->progress.wanted);
+        *row++ = cell_count(tally->progress.done);
+        for (size_t i = 0; i < measures; i++)
+            *row++ = mean_of(&tally->samples[i]);
+        if (truth)
+            *row++ = cell_number(stats_clustered_error(first->values, first->neurons, first->count));
+        fill_progress(row, &tally->progress);
+        wanted += tally->progress.wanted;
     }
-    table_add_note(table, group->truth
-                              ? "mean cosine similarity of embeddings ± standard error over puzzles and samples; SE "
-                                "by puzzle: samples of one puzzle go together"
-                              : "mean cosine similarity of embeddings ± standard error");
+    table_add_note(table, "%s", heading->note);
     if (wanted > 0)
         return table;
     table_free(table);
@@ -201,14 +186,14 @@ static table_t *ranks_table(const settings_t *settings, const tally_list_t *tall
     for (size_t i = 0; i < tallies->count; i++) {
         const tally_group_t *group = &tallies->groups[i];
         const char *set = settings->sets[group->set].name, *explainer = settings->models[group->explainer].name;
-        double scores[PROMPT_FORMAT_COUNT], cosines[PROMPT_FORMAT_COUNT];
-        for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-            const tally_t *tally = &group->formats[f];
-            scores[f] = stats_mean(tally->correlation.values, tally->correlation.count);
-            cosines[f] = stats_mean(tally->cosine.values, tally->cosine.count);
+        for (size_t m = 0; m < tallies->measured.count; m++) {
+            double means[PROMPT_FORMAT_COUNT];
+            for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
+                const sample_t *sample = &group->formats[f].measured[m].samples[0];
+                means[f] = stats_mean(sample->values, sample->count);
+            }
+            add_evaluation(set, explainer, tallies->measured.rows[m]->telling->measures[0].label, means, ranks, table);
         }
-        add_evaluation(set, explainer, "score", scores, ranks, table);
-        add_evaluation(set, explainer, "AdaCS", cosines, ranks, table);
     }
     if (study) {
         double ratings[PROMPT_FORMAT_COUNT];
@@ -236,9 +221,12 @@ static table_t *ranks_table(const settings_t *settings, const tally_list_t *tall
 /* --- all of them --------------------------------------------------------------------------------------- */
 
 /* Tables of one key follow each other. */
-static void add_adacs(const settings_t *settings, const tally_list_t *tallies, bool truth, report_t *report) {
+static void add_measured(const settings_t *settings, const tally_list_t *tallies, size_t m, bool truth,
+                         report_t *report) {
+    const stage_telling_t *telling = tallies->measured.rows[m]->telling;
     for (size_t i = 0; i < tallies->count; i++) {
-        table_t *table = tallies->groups[i].truth == truth ? adacs_table(settings, &tallies->groups[i]) : NULL;
+        const tally_group_t *group = &tallies->groups[i];
+        table_t *table = is_of_truth(telling, group) == truth ? measured_table(settings, tallies, group, m) : NULL;
         if (table)
             report_add_result(report, table);
     }
@@ -248,15 +236,11 @@ void tables_add_results(const settings_t *settings, const tally_list_t *tallies,
                         report_t *report) {
     for (size_t i = 0; i < tallies->count; i++)
         report_add_result(report, tokens_table(settings, &tallies->groups[i]));
-    for (size_t i = 0; i < tallies->count; i++) {
-        table_t *table = scores_table(settings, &tallies->groups[i]);
-        if (table)
-            report_add_result(report, table);
+    for (size_t m = 0; m < tallies->measured.count; m++) {
+        add_measured(settings, tallies, m, false, report);
+        paired_add_averages(settings, tallies, m, report);
+        add_measured(settings, tallies, m, true, report);
     }
-    paired_add_averages(settings, tallies, true, report);
-    add_adacs(settings, tallies, false, report);
-    paired_add_averages(settings, tallies, false, report);
-    add_adacs(settings, tallies, true, report);
     paired_add_tables(settings, tallies, report);
     class_tables_add(settings, tallies, tallies->classes, report);
     if (study)

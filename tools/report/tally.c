@@ -58,14 +58,12 @@ static void tally_explanation(tally_t *tally, size_t neuron, const explain_resul
         add(&tally->total_tokens, neuron, prompt + (double)result->completion_tokens);
 }
 
-/* The scores beside the correlation can be undefined on their own. */
-static void tally_score(tally_t *tally, size_t neuron, const score_t *score) {
-    if (!isnan(score->correlation))
-        add(&tally->correlation, neuron, score->correlation);
-    if (!isnan(score->rsquared))
-        add(&tally->rsquared, neuron, score->rsquared);
-    if (!isnan(score->absdev))
-        add(&tally->absdev, neuron, score->absdev);
+/* Measures behind the first one can be undefined on their own. */
+static void tally_measured(tally_measured_t *tally, size_t neuron, const chain_measured_t *measured) {
+    count(&tally->progress, measured->state, measured->values[0]);
+    for (size_t i = 0; i < STAGE_MEASURES; i++)
+        if (!isnan(measured->values[i]))
+            add(&tally->samples[i], neuron, measured->values[i]);
 }
 
 /* Whether the set was recorded from the shipped subject on its corpus, whose classes are known. */
@@ -113,14 +111,12 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
     size_t neuron = outcome->chain.neuron;
     group->truth = group->truth || outcome->record->source == NEURON_SOURCE_PUZZLE;
     count(&tally->explain, outcome->explained, 0);
-    count(&tally->score, outcome->scored, outcome->score.score.correlation);
-    count(&tally->adacs, outcome->compared, outcome->adacs);
     if (outcome->explained == CHAIN_DONE)
         tally_explanation(tally, neuron, outcome->explanation);
-    if (outcome->scored == CHAIN_DONE)
-        tally_score(tally, neuron, &outcome->score.score);
-    if (outcome->compared == CHAIN_DONE && !isnan(outcome->adacs))
-        add(&tally->cosine, neuron, outcome->adacs);
+    for (size_t i = 0; i < collect->list->measured.count; i++) {
+        chain_measured_t measured = chain_look_measured(outcome->look, collect->list->measured.rows[i]->number);
+        tally_measured(&tally->measured[i], neuron, &measured);
+    }
     if (outcome->scored == CHAIN_DONE || outcome->compared == CHAIN_DONE)
         add_point(&tally->points, &(point_t){outcome->record->layer, outcome->score.score.correlation, outcome->adacs});
     tally_class(collect, tally, outcome);
@@ -129,7 +125,7 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
 
 bool tally_collect(store_t *store, const sweep_t *sweep, uint32_t run, tally_list_t *list, error_info_t *error) {
     const settings_t *settings = sweep_settings(sweep);
-    *list = (tally_list_t){0};
+    *list = (tally_list_t){.measured = stages_measured(sweep_stages(sweep))};
     for (size_t s = 0; s < settings->set_count; s++)
         for (size_t e = 0; e < settings->sets[s].explainer_count; e++) {
             list->groups = memory_resize(list->groups, list->count + 1, sizeof *list->groups);
@@ -144,16 +140,20 @@ bool tally_collect(store_t *store, const sweep_t *sweep, uint32_t run, tally_lis
     return false;
 }
 
+static void clear_sample(sample_t *sample) {
+    free(sample->values);
+    free(sample->neurons);
+}
+
 void tally_clear(tally_list_t *list) {
     for (size_t i = 0; i < list->count; i++)
         for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
             tally_t *tally = &list->groups[i].formats[f];
-            sample_t *samples[] = {&tally->prompt_tokens, &tally->total_tokens, &tally->correlation,
-                                   &tally->rsquared,      &tally->absdev,       &tally->cosine};
-            for (size_t s = 0; s < sizeof samples / sizeof samples[0]; s++) {
-                free(samples[s]->values);
-                free(samples[s]->neurons);
-            }
+            clear_sample(&tally->prompt_tokens);
+            clear_sample(&tally->total_tokens);
+            for (size_t m = 0; m < list->measured.count; m++)
+                for (size_t s = 0; s < STAGE_MEASURES; s++)
+                    clear_sample(&tally->measured[m].samples[s]);
             free(tally->points.points);
             class_tally_clear(&tally->classes);
         }
@@ -170,12 +170,21 @@ static void add_progress(progress_t *sum, const progress_t *part) {
     sum->missing += part->missing;
 }
 
-void tally_progress(const tally_list_t *list, progress_t *explain, progress_t *score, progress_t *adacs) {
-    *explain = *score = *adacs = (progress_t){0};
+void tally_progress(const tally_list_t *list, progress_t *explain, progress_t measured[STAGES_MEASURED]) {
+    *explain = (progress_t){0};
+    for (size_t m = 0; m < STAGES_MEASURED; m++)
+        measured[m] = (progress_t){0};
     for (size_t i = 0; i < list->count; i++)
         for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-            add_progress(explain, &list->groups[i].formats[f].explain);
-            add_progress(score, &list->groups[i].formats[f].score);
-            add_progress(adacs, &list->groups[i].formats[f].adacs);
+            const tally_t *tally = &list->groups[i].formats[f];
+            add_progress(explain, &tally->explain);
+            for (size_t m = 0; m < list->measured.count; m++)
+                add_progress(&measured[m], &tally->measured[m].progress);
         }
+}
+
+const sample_t *tally_sample(const tally_list_t *list, const tally_t *tally, job_stage_t stage) {
+    static const sample_t none;
+    size_t row = stages_measured_index(&list->measured, stage);
+    return row < list->measured.count ? &tally->measured[row].samples[0] : &none;
 }

@@ -13,7 +13,7 @@ typedef struct {
     size_t *neurons; /* [count] index of each value's neuron in the set: never falls */
 } sample_t;
 
-/* What one chain came to, for drawings. */
+/* What one chain came to, for drawings of one measure against another: they are about scores and AdaCS alone. */
 typedef struct {
     int32_t layer;       /* -1: not of a subject model */
     double score, adacs; /* NaN: none, or undefined */
@@ -29,13 +29,19 @@ typedef struct {
     uint64_t wanted, done, undefined, failed, missing;
 } progress_t;
 
+/* The results of one stage that measures something. */
 typedef struct {
-    progress_t explain, score, adacs;
-    sample_t prompt_tokens, total_tokens; /* of explanation prompts, where the API counted them */
-    uint64_t uncounted;                   /* explanations whose tokens it did not count */
-    uint64_t shortened;                   /* prompts that left out few-shot examples */
-    sample_t correlation, rsquared, absdev, cosine;
-    points_t points;       /* of chains with a score or an AdaCS */
+    progress_t progress;
+    sample_t samples[STAGE_MEASURES]; /* values that are not undefined, by measure */
+} tally_measured_t;
+
+typedef struct {
+    progress_t explain;
+    tally_measured_t measured[STAGES_MEASURED]; /* by the rows of the list */
+    sample_t prompt_tokens, total_tokens;       /* of explanation prompts, where the API counted them */
+    uint64_t uncounted;                         /* explanations whose tokens it did not count */
+    uint64_t shortened;                         /* prompts that left out few-shot examples */
+    points_t points;                            /* of chains with a score or an AdaCS */
     class_tally_t classes; /* nothing unless the set was recorded from the shipped subject on its corpus */
 } tally_t;
 
@@ -47,6 +53,7 @@ typedef struct {
 } tally_group_t;
 
 typedef struct {
+    stages_measured_t measured; /* of the sweep's table */
     size_t count;
     tally_group_t *groups;   /* [count], set by set, explainers in the order of the config; owned */
     word_classes_t *classes; /* those of the shipped corpus; NULL: no set was recorded on it; owned */
@@ -56,6 +63,8 @@ typedef struct {
 bool tally_collect(store_t *store, const sweep_t *sweep, uint32_t run, tally_list_t *list, error_info_t *error);
 void tally_clear(tally_list_t *list);
 /* Sums over everything. */
-void tally_progress(const tally_list_t *list, progress_t *explain, progress_t *score, progress_t *adacs);
+void tally_progress(const tally_list_t *list, progress_t *explain, progress_t measured[STAGES_MEASURED]);
+/* First measures of the stage, for those that are about one: empty if the sweep's table has no such row. */
+const sample_t *tally_sample(const tally_list_t *list, const tally_t *tally, job_stage_t stage);
 
 #endif

@@ -59,7 +59,7 @@ static void write_caps(store_txn_t *txn, const view_t *view, const status_t *sta
 
 bool api_write_run(store_t *store, const view_t *view, buffer_t *out, error_info_t *error) {
     status_t status;
-    if (!status_gather(store, &view->run, view->settings, &status, error))
+    if (!status_gather(store, &view->run, view->settings, view->stages, &status, error))
         return false;
     store_txn_t *txn = store_read_begin(store, error);
     if (txn) {

@@ -3,22 +3,22 @@
 
 #include <stdlib.h>
 
-#include "actors/sweep/stage.h"
 #include "core/base/memory.h"
 
 static bool load_sweep(view_t *view, store_t *store, error_info_t *error) {
     if (view->run.set_count == 0)
         return true;
-    view->sweep = sweep_create_snapshot(view->settings, &view->run, &stages_shipped, error);
+    view->sweep = sweep_create_snapshot(view->settings, &view->run, view->stages, error);
     if (!view->sweep)
         return false;
-    view->rendering = sweep_create(view->settings, &view->run, &stages_shipped, &view->no_rendering);
+    view->rendering = sweep_create(view->settings, &view->run, view->stages, &view->no_rendering);
     view->index = neuron_index_create(view->sweep, view->run.number, store, error);
     return view->index != NULL;
 }
 
-view_t *view_load(store_t *store, const option_list_t *options, error_info_t *error) {
+view_t *view_load(store_t *store, const option_list_t *options, const stage_table_t *stages, error_info_t *error) {
     view_t *view = MEMORY_NEW(view_t);
+    view->stages = stages;
     atomic_init(&view->holders, 1);
     if (!command_find_run(store, options, &view->run, &view->settings, error)) {
         free(view);

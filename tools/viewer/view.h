@@ -7,12 +7,14 @@
 
 #include <stdatomic.h>
 
+#include "actors/sweep/stage.h"
 #include "tools/command.h"
 #include "tools/viewer/index.h"
 
 typedef struct {
     run_info_t run;
     settings_t *settings;
+    const stage_table_t *stages;
     sweep_t *sweep;     /* job ids; NULL: the run is a batch, it has no neurons */
     sweep_t *rendering; /* with templates; NULL: they cannot be read, `no_rendering` says why */
     error_info_t no_rendering;
@@ -20,8 +22,9 @@ typedef struct {
     atomic_int holders;
 } view_t;
 
-/* Of --run, else of the run that was started last. Held once. NULL with *error set. */
-view_t *view_load(store_t *store, const option_list_t *options, error_info_t *error);
+/* Of --run, else of the run that was started last; `stages`: the rows that its jobs are of. Held once. NULL with *error
+ * set. */
+view_t *view_load(store_t *store, const option_list_t *options, const stage_table_t *stages, error_info_t *error);
 view_t *view_hold(view_t *view);
 void view_release(view_t *view); /* NULL is fine */
 /* Whether the run was started or ended since, or another one is the last: time to load it again. */

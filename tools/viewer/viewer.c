@@ -289,7 +289,7 @@ viewer_t *viewer_start(const viewer_options_t *options, error_info_t *error) {
                             .host_count = options->host_count};
     bool good = true;
     if (options->store) {
-        viewer->view = view_load(options->store, options->options, error);
+        viewer->view = view_load(options->store, options->options, options->stages, error);
         good = viewer->view != NULL;
         viewer->behind = true;
     }
@@ -330,7 +330,7 @@ static bool store_changed(viewer_t *viewer) {
 
 static void replace_view(viewer_t *viewer) {
     error_info_t error;
-    view_t *fresh = view_load(viewer->options.store, viewer->options.options, &error);
+    view_t *fresh = view_load(viewer->options.store, viewer->options.options, viewer->options.stages, &error);
     if (!fresh)
         return;
     pthread_mutex_lock(&viewer->mutex);

@@ -4,6 +4,7 @@
 #ifndef GLIA_TOOLS_VIEWER_VIEWER_H
 #define GLIA_TOOLS_VIEWER_VIEWER_H
 
+#include "actors/sweep/stage.h"
 #include "tools/command.h"
 #include "tools/viewer/gate.h"
 #include "tools/viewer/study_store.h"
@@ -12,6 +13,7 @@ typedef struct viewer viewer_t;
 
 typedef struct {
     const option_list_t *options; /* --run; borrowed */
+    const stage_table_t *stages;  /* the rows that a run's jobs are of; borrowed */
     store_t *store;               /* NULL: the study alone is served */
     study_t *study;               /* NULL: there is none */
     const char *address;
