@@ -195,14 +195,14 @@ static void write_excerpts(const neuron_record_t *neuron, const card_options_t *
 
 /* --- text: explanations -------------------------------------------------------------------------------------- */
 
-static void write_result(const char *name, chain_state_t state, double value, buffer_t *out) {
-    if (state == CHAIN_UNWANTED)
+static void write_result(const char *name, const chain_measured_t *measured, buffer_t *out) {
+    if (measured->state == CHAIN_UNWANTED)
         return;
     buffer_append_format(out, ", %s ", name);
-    if (state != CHAIN_DONE)
-        buffer_append_text(out, chain_state_name(state));
-    else if (isfinite(value))
-        buffer_append_format(out, "%.3f", value);
+    if (measured->state != CHAIN_DONE)
+        buffer_append_text(out, chain_state_name(measured->state));
+    else if (isfinite(measured->values[0]))
+        buffer_append_format(out, "%.3f", measured->values[0]);
     else
         buffer_append_text(out, "undefined");
 }
@@ -228,8 +228,8 @@ static void write_explanations(const card_t *card, buffer_t *out) {
             buffer_append_format(out, ": %s\n", chain_state_name(explanation->explained));
             continue;
         }
-        write_result("score", explanation->scored, explanation->score, out);
-        write_result("AdaCS", explanation->compared, explanation->adacs, out);
+        for (size_t m = 0; m < card->measured.count; m++)
+            write_result(card->measured.rows[m]->telling->measures[0].label, &explanation->measured[m], out);
         buffer_append_char(out, '\n');
         write_paragraph(explanation->text, out);
     }
@@ -280,11 +280,10 @@ static void write_json_explanations(const card_t *card, buffer_t *out) {
         field_text(out, "explainer", explanation->explainer);
         field_integer(out, "sample", explanation->sample);
         field_text(out, "explained", chain_state_name(explanation->explained));
-        field_text(out, "scored", chain_state_name(explanation->scored));
-        field_text(out, "compared", chain_state_name(explanation->compared));
+        field_measured_states(out, &card->measured, explanation->measured);
         field_text(out, "text", explanation->text);
-        field_number(out, "score", explanation->score);
-        field_number(out, "adacs", explanation->adacs);
+        field_measured_values(out, &card->measured, explanation->measured, 1);
+        field_measures(out, &card->measured, explanation->measured);
         field_close(out, '}');
     }
     field_close(out, ']');

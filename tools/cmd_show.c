@@ -123,17 +123,16 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
     (void)error;
     gather_t *gather = context;
     bool done = outcome->explained == CHAIN_DONE;
-    gather->card.explanations[gather->card.explanation_count++] = (card_explanation_t){
+    card_explanation_t *explanation = &gather->card.explanations[gather->card.explanation_count++];
+    *explanation = (card_explanation_t){
         .format = prompt_format_name(outcome->chain.format),
         .explainer = gather->view->settings->models[outcome->chain.explainer].name,
         .sample = outcome->chain.sample,
         .explained = outcome->explained,
-        .scored = outcome->scored,
-        .compared = outcome->compared,
         .text = done ? memory_copy_string(outcome->explanation->text) : NULL,
-        .score = outcome->scored == CHAIN_DONE ? outcome->score.score.correlation : (double)NAN,
-        .adacs = outcome->compared == CHAIN_DONE ? outcome->adacs : (double)NAN,
     };
+    for (size_t m = 0; m < gather->card.measured.count; m++)
+        explanation->measured[m] = chain_look_measured(outcome->look, gather->card.measured.rows[m]->number);
     return true;
 }
 
@@ -194,6 +193,7 @@ static bool show(store_t *store, const view_t *view, const wish_t *wish, error_i
                            .id = entry.id,
                            .record = record,
                            .baseline = baseline,
+                           .measured = stages_measured(view->stages),
                            .explanations = MEMORY_NEW_ARRAY(entry.end - entry.first, card_explanation_t)};
     buffer_t out = BUFFER_EMPTY;
     outcomes_t which = {view->run.number, LOOK_ALL, entry.first, entry.end};

@@ -86,23 +86,22 @@ static void colours_from_zero_to_the_highest(void **state) {
 
 static card_t explained(const neuron_record_t *record) {
     card_t card = {.run = "night", .set = "s\x1b", .id = "5:131\a", .record = record, .baseline = "known\x1b words"};
+    card.measured = stages_measured(&stages_shipped);
     card.explanations = MEMORY_NEW_ARRAY(4, card_explanation_t);
     for (size_t i = 0; i < 4; i++)
         card.explanations[card.explanation_count++] =
-            (card_explanation_t){.format = "avhs", .explainer = "m", .sample = (uint32_t)i, .score = NAN, .adacs = NAN};
+            (card_explanation_t){.format = "avhs", .explainer = "m", .sample = (uint32_t)i};
     card_explanation_t *done = card.explanations;
     *done = (card_explanation_t){.format = "original",
                                  .explainer = "m",
                                  .explained = CHAIN_DONE,
-                                 .scored = CHAIN_DONE,
-                                 .compared = CHAIN_ABSENT,
                                  .text = memory_copy_string("cats\nand\x1b]0;evil\a \xC2\x9B"
                                                             "31m\x7F"),
-                                 .score = 0.5,
-                                 .adacs = NAN};
+                                 .measured = {{.state = CHAIN_DONE, .values = {0.5, 0.25}}, {.state = CHAIN_ABSENT}}};
     done[1].explained = CHAIN_ABSENT;
     done[2].explained = CHAIN_FAILED;
-    done[3].explained = done[3].scored = CHAIN_DONE;
+    done[3].explained = done[3].measured[0].state = CHAIN_DONE;
+    done[3].measured[0].values[0] = NAN;
     done[3].text = memory_copy_string("dogs");
     return card;
 }

@@ -114,18 +114,20 @@ static void write_simulations(write_t *write, store_txn_t *txn, const outcome_t 
 static void write_chain(write_t *write, store_txn_t *txn, const outcome_t *outcome) {
     buffer_t *out = &write->chains;
     bool done = outcome->explained == CHAIN_DONE;
+    const stages_measured_t *rows = neuron_index_measured(write->view->index);
+    chain_measured_t measured[STAGES_MEASURED];
+    for (size_t m = 0; m < rows->count; m++)
+        measured[m] = chain_look_measured(outcome->look, rows->rows[m]->number);
     field_open(out, NULL, '{');
     field_integer(out, "number", (int64_t)outcome->number);
     field_text(out, "format", prompt_format_name(outcome->chain.format));
     field_text(out, "explainer", write->view->settings->models[outcome->chain.explainer].name);
     field_integer(out, "sample", outcome->chain.sample);
     field_text(out, "explained", chain_state_name(outcome->explained));
-    field_text(out, "scored", chain_state_name(outcome->scored));
-    field_text(out, "compared", chain_state_name(outcome->compared));
+    field_measured_states(out, rows, measured);
     field_text(out, "text", done ? outcome->explanation->text : NULL);
-    field_number(out, "score", outcome->score.score.correlation);
-    field_number(out, "rsquared", outcome->score.score.rsquared);
-    field_number(out, "adacs", outcome->adacs);
+    field_measured_values(out, rows, measured, STAGE_MEASURES);
+    field_measures(out, rows, measured);
     if (done) {
         field_count(out, "prompt_tokens", outcome->explanation->prompt_tokens);
         field_count(out, "completion_tokens", outcome->explanation->completion_tokens);

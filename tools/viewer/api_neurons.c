@@ -1,7 +1,9 @@
 /* api_neurons.c - lists: neurons, the formats side by side, "a good one". */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/base/memory.h"
 #include "tools/viewer/call.h"
 
 enum { PAGE_DEFAULT = 100, PAGE_MOST = 1000 };
@@ -24,6 +26,26 @@ static void write_floats(buffer_t *out, const char *key, const float *values) {
     field_close(out, ']');
 }
 
+/* Rows that have members of their own: "scores": [...]; then all others in "measures". */
+static void write_measured(buffer_t *out, const stages_measured_t *rows, const index_entry_t *entry) {
+    for (size_t m = 0; m < rows->count; m++)
+        if (rows->rows[m]->telling->has_members)
+            write_floats(out, rows->rows[m]->telling->table.key, entry->values[m]);
+    if (field_measures_count(rows) == 0)
+        return;
+    field_open(out, "measures", '[');
+    for (size_t m = 0; m < rows->count; m++) {
+        if (rows->rows[m]->telling->has_members)
+            continue;
+        field_open(out, NULL, '{');
+        field_text(out, "stage", rows->rows[m]->name);
+        field_text(out, "label", rows->rows[m]->telling->measures[0].label);
+        write_floats(out, "values", entry->values[m]);
+        field_close(out, '}');
+    }
+    field_close(out, ']');
+}
+
 void api_write_entry(const view_t *view, const index_entry_t *entry, buffer_t *out) {
     field_open(out, NULL, '{');
     field_text(out, "kind", kind_of(view->settings, entry));
@@ -33,8 +55,7 @@ void api_write_entry(const view_t *view, const index_entry_t *entry, buffer_t *o
     field_count(out, "neuron", entry->index);
     write_float(out, "best", entry->best);
     write_float(out, "spread", entry->spread);
-    write_floats(out, "scores", entry->scores);
-    write_floats(out, "adacs", entry->adacs);
+    write_measured(out, neuron_index_measured(view->index), entry);
     field_integer(out, "chains", (int64_t)(entry->end - entry->first));
     field_integer(out, "explained", entry->explained);
     field_integer(out, "failed", entry->failed);
@@ -70,11 +91,7 @@ static bool read_sort(call_t *call, index_query_t *query) {
     static const struct {
         const char *name;
         index_sort_t sort;
-    } sorts[] = {{"order", INDEX_BY_ORDER},
-                 {"layer", INDEX_BY_LAYER},
-                 {"score", INDEX_BY_SCORE},
-                 {"spread", INDEX_BY_SPREAD},
-                 {"adacs", INDEX_BY_ADACS}};
+    } sorts[] = {{"order", INDEX_BY_ORDER}, {"layer", INDEX_BY_LAYER}, {"spread", INDEX_BY_SPREAD}};
     const char *name = http_server_query(call->request, "sort");
     const char *format = http_server_query(call->request, "format");
     prompt_format_t number;
@@ -93,8 +110,21 @@ static bool read_sort(call_t *call, index_query_t *query) {
             query->sort = sorts[i].sort;
             return true;
         }
-    call_refuse(call, 400, "sort=%.40s: it is one of order, layer, score, spread, adacs", name);
-    return false;
+    const stages_measured_t *rows = neuron_index_measured(call->view->index);
+    buffer_t known = BUFFER_EMPTY;
+    for (size_t m = 0; m < rows->count; m++) {
+        const char *key = rows->rows[m]->telling->measures[0].key;
+        if (strcmp(key, name) == 0) {
+            query->sort = INDEX_BY_MEASURE;
+            query->row = m;
+        }
+        buffer_append_format(&known, ", %s%s", key, m == 0 ? ", spread" : ""); /* spread is of the first row's values */
+    }
+    bool good = query->sort == INDEX_BY_MEASURE;
+    if (!good)
+        call_refuse(call, 400, "sort=%.40s: it is one of order, layer%s", name, buffer_text(&known));
+    buffer_free(&known);
+    return good;
 }
 
 void api_neurons(call_t *call) {
@@ -129,6 +159,39 @@ void api_neurons(call_t *call) {
     index_page_clear(&page);
 }
 
+static void write_mean(buffer_t *out, const char *key, double mean, double error) {
+    char *of_error = memory_format("%s_se", key);
+    field_number(out, key, mean);
+    field_number(out, of_error, error);
+    free(of_error);
+}
+
+static void write_summary(buffer_t *out, const stages_measured_t *rows, const index_summary_t *of) {
+    for (size_t m = 0; m < rows->count; m++) {
+        const stage_telling_t *telling = rows->rows[m]->telling;
+        if (telling->has_members) {
+            field_integer(out, telling->done, (int64_t)of->measured[m].count);
+            write_mean(out, telling->measures[0].key, of->measured[m].mean, of->measured[m].error);
+        }
+        if (m == 0)
+            field_integer(out, "wins", (int64_t)of->wins);
+    }
+    if (field_measures_count(rows) == 0)
+        return;
+    field_open(out, "measures", '[');
+    for (size_t m = 0; m < rows->count; m++) {
+        if (rows->rows[m]->telling->has_members)
+            continue;
+        field_open(out, NULL, '{');
+        field_text(out, "stage", rows->rows[m]->name);
+        field_text(out, "label", rows->rows[m]->telling->measures[0].label);
+        field_integer(out, "count", (int64_t)of->measured[m].count);
+        write_mean(out, "mean", of->measured[m].mean, of->measured[m].error);
+        field_close(out, '}');
+    }
+    field_close(out, ']');
+}
+
 void api_compare(call_t *call) {
     int64_t set;
     if (!has_neurons(call) || !call_set(call, &set))
@@ -141,13 +204,7 @@ void api_compare(call_t *call) {
     field_open(out, "summary", '[');
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
         field_open(out, NULL, '{');
-        field_integer(out, "scored", (int64_t)summary[f].scored);
-        field_number(out, "score", summary[f].score);
-        field_number(out, "score_se", summary[f].score_se);
-        field_integer(out, "wins", (int64_t)summary[f].wins);
-        field_integer(out, "compared", (int64_t)summary[f].compared);
-        field_number(out, "adacs", summary[f].adacs);
-        field_number(out, "adacs_se", summary[f].adacs_se);
+        write_summary(out, neuron_index_measured(call->view->index), &summary[f]);
         field_close(out, '}');
     }
     field_close(out, ']');

@@ -89,3 +89,51 @@ void field_activations(buffer_t *out, const char *key, const activation_record_t
     }
     field_close(out, ']');
 }
+
+/* --- what a chain was measured by -------------------------------------------------------------------------- */
+
+void field_measured_states(buffer_t *out, const stages_measured_t *rows, const chain_measured_t *measured) {
+    for (size_t m = 0; m < rows->count; m++)
+        if (rows->rows[m]->telling->has_members)
+            field_text(out, rows->rows[m]->telling->done, chain_state_name(measured[m].state));
+}
+
+static void write_values(buffer_t *out, const stage_telling_t *telling, const double *values, size_t most) {
+    for (size_t i = 0; i < most && telling->measures[i].key; i++)
+        if (!telling->measures[i].is_aside)
+            field_number(out, telling->measures[i].key, values[i]);
+}
+
+void field_measured_values(buffer_t *out, const stages_measured_t *rows, const chain_measured_t *measured,
+                           size_t most) {
+    for (size_t m = 0; m < rows->count; m++)
+        if (rows->rows[m]->telling->has_members)
+            write_values(out, rows->rows[m]->telling, measured[m].values, most);
+}
+
+size_t field_measures_count(const stages_measured_t *rows) {
+    size_t count = 0;
+    for (size_t m = 0; m < rows->count; m++)
+        count += !rows->rows[m]->telling->has_members;
+    return count;
+}
+
+void field_measures(buffer_t *out, const stages_measured_t *rows, const chain_measured_t *measured) {
+    if (field_measures_count(rows) == 0)
+        return;
+    field_open(out, "measures", '[');
+    for (size_t m = 0; m < rows->count; m++) {
+        const stage_telling_t *telling = rows->rows[m]->telling;
+        if (telling->has_members)
+            continue;
+        field_open(out, NULL, '{');
+        field_text(out, "stage", rows->rows[m]->name);
+        field_text(out, "label", telling->measures[0].label);
+        field_text(out, "state", chain_state_name(measured[m].state));
+        field_open(out, "values", '{');
+        write_values(out, telling, measured[m].values, STAGE_MEASURES);
+        field_close(out, '}');
+        field_close(out, '}');
+    }
+    field_close(out, ']');
+}

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "actors/sweep/chain_look.h"
 #include "core/base/buffer.h"
 #include "core/base/money.h"
 #include "core/neuron/neuron.h"
@@ -22,5 +23,16 @@ void field_boolean(buffer_t *out, const char *key, bool value);
 /* Tokens as an array: a string where the bytes are UTF-8, else an array of numbers, so that fragments can be shown. */
 void field_tokens(buffer_t *out, const char *key, const activation_record_t *record);
 void field_activations(buffer_t *out, const char *key, const activation_record_t *record);
+
+/* --- what a chain was measured by: measured[rows->count] ------------------------------------------------- */
+
+/* The states of rows that have members of their own: "scored": "done". */
+void field_measured_states(buffer_t *out, const stages_measured_t *rows, const chain_measured_t *measured);
+/* Their values: at most the first `most` measures of each, and none that stand aside. */
+void field_measured_values(buffer_t *out, const stages_measured_t *rows, const chain_measured_t *measured, size_t most);
+/* "measures": [{stage, label, state, values: {KEY: number}}] of all other rows; nothing if there are none. */
+void field_measures(buffer_t *out, const stages_measured_t *rows, const chain_measured_t *measured);
+/* How many rows have no members of their own. */
+size_t field_measures_count(const stages_measured_t *rows);
 
 #endif

@@ -16,6 +16,7 @@ enum { NEURONS_A_TRANSACTION = 128, IDS_A_TRANSACTION = 4096 };
 
 struct neuron_index {
     const sweep_t *sweep;
+    stages_measured_t measured;
     uint32_t run;
     size_t cursor; /* of neuron_index_step alone */
     pthread_mutex_t mutex;
@@ -29,8 +30,9 @@ static index_entry_t empty_entry(const chain_t *chain, uint64_t first) {
     index_entry_t entry = {.first = first, .end = first, .set = chain->set, .number = chain->neuron};
     entry.layer = entry.index = -1;
     entry.best = entry.spread = NAN;
-    for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
-        entry.scores[f] = entry.adacs[f] = NAN;
+    for (size_t m = 0; m < STAGES_MEASURED; m++)
+        for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
+            entry.values[m][f] = NAN;
     return entry;
 }
 
@@ -64,6 +66,7 @@ static bool read_ids(neuron_index_t *index, store_t *store, error_info_t *error)
 neuron_index_t *neuron_index_create(const sweep_t *sweep, uint32_t run, store_t *store, error_info_t *error) {
     neuron_index_t *index = MEMORY_NEW(neuron_index_t);
     index->sweep = sweep;
+    index->measured = stages_measured(sweep_stages(sweep));
     index->run = run;
     index->rng = rng_create((uint64_t)sweep_settings(sweep)->seed);
     pthread_mutex_init(&index->mutex, NULL);
@@ -94,48 +97,46 @@ void neuron_index_free(neuron_index_t *index) {
     free(index);
 }
 
+const stages_measured_t *neuron_index_measured(const neuron_index_t *index) {
+    return &index->measured;
+}
+
 /* --- one neuron, from the store ------------------------------------------------------------------------- */
 
 typedef struct {
     index_entry_t *entry;
-    double score_sums[PROMPT_FORMAT_COUNT], adacs_sums[PROMPT_FORMAT_COUNT];
-    size_t scored[PROMPT_FORMAT_COUNT], compared[PROMPT_FORMAT_COUNT];
+    double sums[STAGES_MEASURED][PROMPT_FORMAT_COUNT];
+    size_t counts[STAGES_MEASURED][PROMPT_FORMAT_COUNT];
     size_t open; /* chains of which something may still come */
 } sums_t;
 
-static void add_value(const chain_look_t *chain, job_stage_t stage, double sums[], size_t counts[]) {
-    const chain_job_t *job = chain_look_find(chain, stage);
-    if (!job || job->state != CHAIN_DONE || isnan(job->result.values[0]))
-        return;
-    sums[chain->chain.format] += job->result.values[0];
-    counts[chain->chain.format]++;
-}
-
-static void add_chain(sums_t *sums, const chain_look_t *look) {
+static void add_chain(sums_t *sums, const stages_measured_t *rows, const chain_look_t *look) {
     const chain_job_t *explain = chain_look_find(look, STAGE_EXPLAIN);
     sums->entry->explained += explain->state == CHAIN_DONE;
     sums->entry->failed += explain->state == CHAIN_FAILED;
     sums->open += chain_look_is_open(look);
-    add_value(look, STAGE_SCORE, sums->score_sums, sums->scored);
-    add_value(look, STAGE_ADACS, sums->adacs_sums, sums->compared);
+    for (size_t m = 0; m < rows->count; m++) {
+        double value = chain_look_measured(look, rows->rows[m]->number).values[0];
+        if (isnan(value))
+            continue;
+        sums->sums[m][look->chain.format] += value;
+        sums->counts[m][look->chain.format]++;
+    }
 }
 
 static void sum_up(const sums_t *sums) {
     index_entry_t *entry = sums->entry;
-    double least = NAN;
+    float least = NAN;
     entry->best = NAN;
+    for (size_t m = 0; m < STAGES_MEASURED; m++)
+        for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
+            entry->values[m][f] =
+                (float)(sums->counts[m][f] ? sums->sums[m][f] / (double)sums->counts[m][f] : (double)NAN);
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-        double score = sums->scored[f] ? sums->score_sums[f] / (double)sums->scored[f] : (double)NAN;
-        entry->scores[f] = (float)score;
-        entry->adacs[f] = (float)(sums->compared[f] ? sums->adacs_sums[f] / (double)sums->compared[f] : (double)NAN);
-        if (isnan(score))
-            continue;
-        if (isnan(entry->best) || score > (double)entry->best)
-            entry->best = (float)score;
-        if (isnan(least) || score < least)
-            least = score;
+        entry->best = fmaxf(entry->best, entry->values[0][f]); /* of a number and NaN: the number */
+        least = fminf(least, entry->values[0][f]);
     }
-    entry->spread = entry->best - (float)least;
+    entry->spread = entry->best - least;
     entry->settled = sums->open == 0;
 }
 
@@ -150,7 +151,7 @@ static bool look_at_neuron(const neuron_index_t *index, store_txn_t *txn, index_
     for (uint64_t i = entry->first; good && i < entry->end; i++) {
         chain = sweep_chain(index->sweep, i);
         chain_look(&look, &options, txn, &view, &chain);
-        add_chain(&sums, &look);
+        add_chain(&sums, &index->measured, &look);
     }
     if (good)
         sum_up(&sums);
@@ -218,13 +219,13 @@ static double best_of(const float *values) {
 }
 
 static double sort_key(const index_query_t *query, const index_entry_t *entry, size_t position) {
+    const float *values = entry->values[query->row];
     double key = (double)position;
     switch (query->sort) {
     case INDEX_BY_ORDER: break;
     case INDEX_BY_LAYER: key = entry->layer < 0 ? (double)NAN : entry->layer * 1e10 + entry->index; break;
-    case INDEX_BY_SCORE: key = query->format < 0 ? (double)entry->best : (double)entry->scores[query->format]; break;
     case INDEX_BY_SPREAD: key = (double)entry->spread; break;
-    case INDEX_BY_ADACS: key = query->format < 0 ? best_of(entry->adacs) : (double)entry->adacs[query->format]; break;
+    case INDEX_BY_MEASURE: key = query->format < 0 ? best_of(values) : (double)values[query->format]; break;
     }
     return query->descending ? -key : key;
 }
@@ -298,7 +299,7 @@ bool neuron_index_good(neuron_index_t *index, index_entry_t *entry) {
     query.from = (size_t)rng_below(&index->rng, (scored + 9) / 10);
     pthread_mutex_unlock(&index->mutex);
     query.count = 1;
-    query.sort = INDEX_BY_SCORE;
+    query.sort = INDEX_BY_MEASURE; /* of the first row */
     query.format = -1;
     query.descending = true;
     neuron_index_query(index, &query, &page);
@@ -312,28 +313,24 @@ bool neuron_index_good(neuron_index_t *index, index_entry_t *entry) {
 /* --- summaries ------------------------------------------------------------------------------------------- */
 
 void neuron_index_summary(neuron_index_t *index, int64_t set, index_summary_t summary[PROMPT_FORMAT_COUNT]) {
-    double *scores = MEMORY_NEW_ARRAY(index->count + 1, double), *adacs = MEMORY_NEW_ARRAY(index->count + 1, double);
+    double *values = MEMORY_NEW_ARRAY(index->count + 1, double);
     pthread_mutex_lock(&index->mutex);
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-        index_summary_t *of = &summary[f];
-        *of = (index_summary_t){0};
-        for (size_t i = 0; i < index->count; i++) {
-            const index_entry_t *entry = &index->entries[i];
-            if (set >= 0 && entry->set != set)
-                continue;
-            if (!isnan(entry->scores[f])) {
-                scores[of->scored++] = (double)entry->scores[f];
-                of->wins += entry->scores[f] >= entry->best;
+        summary[f] = (index_summary_t){0};
+        for (size_t m = 0; m < index->measured.count; m++) {
+            size_t count = 0;
+            for (size_t i = 0; i < index->count; i++) {
+                const index_entry_t *entry = &index->entries[i];
+                if ((set >= 0 && entry->set != set) || isnan(entry->values[m][f]))
+                    continue;
+                values[count++] = (double)entry->values[m][f];
+                summary[f].wins += m == 0 && entry->values[m][f] >= entry->best;
             }
-            if (!isnan(entry->adacs[f]))
-                adacs[of->compared++] = (double)entry->adacs[f];
+            summary[f].measured[m].count = count;
+            summary[f].measured[m].mean = stats_mean(values, count);
+            summary[f].measured[m].error = stats_standard_error(values, count);
         }
-        of->score = stats_mean(scores, of->scored);
-        of->score_se = stats_standard_error(scores, of->scored);
-        of->adacs = stats_mean(adacs, of->compared);
-        of->adacs_se = stats_standard_error(adacs, of->compared);
     }
     pthread_mutex_unlock(&index->mutex);
-    free(scores);
-    free(adacs);
+    free(values);
 }

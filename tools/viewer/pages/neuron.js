@@ -61,6 +61,8 @@ function card(chain, choose, several) {
   const made = element("article", { class: "explanation", "aria-label": name },
     element("div", { class: "head" }, element("strong", {}, name), element("span", {}, "score ", element("span", { class: "score" }, score)),
       chain.compared !== "unwanted" && element("span", {}, "AdaCS ", element("span", { class: "score" }, chain.compared === "done" ? number(chain.adacs) : chain.compared)),
+      (chain.measures || []).filter((measure) => measure.state !== "unwanted").map((measure) =>
+        element("span", {}, `${measure.label} `, element("span", { class: "score" }, measure.state === "done" ? number(Object.values(measure.values)[0]) : measure.state))),
       element("div", { class: "right" }, simulated && element("label", { class: "small" }, element("input", { type: "radio", name: "shown", onchange: () => choose(chain, made) }), " show its simulation"))),
     chain.text === null ? element("p", { class: "soft" }, chain.explained) : element("p", { class: "said", dir: "auto" }, chain.text),
     chain.text !== null && element("p", { class: "soft small" }, `${count(chain.prompt_tokens)} + ${count(chain.completion_tokens)} tokens, ${dollars(chain.explain_usd, 6)} to explain, ${dollars(chain.simulate_usd, 6)} to simulate`),

@@ -35,12 +35,15 @@ function filters(said) {
     control("descending", Object.assign(element("input", { name: "descending", type: "checkbox" }), { checked: chosen.descending === "1" })));
 }
 
+const highest = (values) => values.reduce((most, value) => (value !== null && (most === null || value > most) ? value : most), null);
+
 function row(entry, used) {
   const best = entry.best;
   return element("tr", {}, element("td", {}, element("a", { href: link(entry), dir: "auto" }, entry.id)), element("td", { class: "soft" }, entry.set),
     used.map((f) => scoreCell(entry.scores[f], best !== null && entry.scores[f] === best)),
     element("td", { class: "number" }, number(entry.spread)),
-    element("td", { class: "number" }, number(entry.adacs.reduce((most, value) => (value !== null && (most === null || value > most) ? value : most), null))),
+    element("td", { class: "number" }, number(highest(entry.adacs))),
+    (entry.measures || []).map((measure) => element("td", { class: "number" }, number(highest(measure.values)))),
     element("td", { class: `number${entry.failed ? " bad" : " soft"}` }, `${entry.explained} of ${entry.chains}${entry.failed ? `, ${entry.failed} failed` : ""}`));
 }
 
@@ -53,7 +56,8 @@ function draw(said) {
       said.seen < said.total ? ` (reading the store: ${count(said.seen)} so far)` : ""),
     element("div", { class: "scroll" }, element("table", { id: "neurons" },
       element("thead", {}, element("tr", {}, element("th", {}, "neuron"), element("th", {}, "set"), used.map((f) => element("th", { class: "number" }, said.formats[f].name)),
-        element("th", { class: "number" }, "spread"), element("th", { class: "number" }, "AdaCS"), element("th", { class: "number" }, "explained"))),
+        element("th", { class: "number" }, "spread"), element("th", { class: "number" }, "AdaCS"),
+        ((said.neurons[0] || {}).measures || []).map((measure) => element("th", { class: "number" }, measure.label)), element("th", { class: "number" }, "explained"))),
       element("tbody", {}, said.neurons.map((entry) => row(entry, used))))),
     element("div", { class: "pager" }, turn(Math.max(0, said.from - PAGE), "Previous", said.from > 0), turn(end, "Next", end < said.matches),
       element("span", { class: "soft" }, said.matches ? `${count(said.from + 1)} to ${count(end)}` : "nothing fits")));
