@@ -41,7 +41,7 @@ static bool build(experiment_t *experiment, const ports_t *ports, const experime
     const settings_t *settings = options->settings;
     size_t mailbox = mailbox_for(settings);
     uint32_t run = options->run->number;
-    experiment->sweep = sweep_create(settings, options->run, &stages_shipped, error);
+    experiment->sweep = sweep_create(settings, options->run, options->stages, error);
     if (!experiment->sweep)
         return false;
     scheduler_t *scheduler = experiment->scheduler = scheduler_create(ports->clock);
@@ -72,7 +72,7 @@ static bool build(experiment_t *experiment, const ports_t *ports, const experime
     experiment->source.steps = NULL;
     actor_t *director = experiment->director = director_create(scheduler, &director_options, mailbox);
     reporter_options_t reporter_options = {
-        director,           accountant,        pool,           archivist,      &stages_shipped,       run,
+        director,           accountant,        pool,           archivist,      options->stages,       run,
         options->run->name, options->terminal, options->quiet, options->write, options->write_context};
     reporter_create(scheduler, &reporter_options, 0);
     archivist_set_director(archivist, director);

@@ -20,9 +20,10 @@ typedef struct {
 
 typedef struct {
     const settings_t *settings;
-    const run_info_t *run; /* stored, its sets fixed */
-    job_source_t source;   /* none: the config's sweep. Taken, whatever the result */
-    bool terminal;         /* how progress is shown, see reporter.h */
+    const stage_table_t *stages; /* the rows that its jobs are of */
+    const run_info_t *run;       /* stored, its sets fixed */
+    job_source_t source;         /* none: the config's sweep. Taken, whatever the result */
+    bool terminal;               /* how progress is shown, see reporter.h */
     int64_t quiet;
     void (*write)(void *context, const char *text);
     void *write_context;

@@ -153,6 +153,7 @@ static bool set_up(night_t *night, error_info_t *error) {
     ports_t ports = {loop_clock(night->loop), night->http, night->workers, night->committer, night->store, night->log};
     experiment_options_t experiment = {
         .settings = night->settings,
+        .stages = &stages_shipped,
         .run = &night->run,
         .source = source,
         .terminal = isatty(STDERR_FILENO) && !options->plain,

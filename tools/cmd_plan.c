@@ -117,12 +117,13 @@ static void write_text(const plan_t *plan, buffer_t *out) {
                                             : "to be done first, so that sets of recorded neurons are left out below");
     buffer_append_format(out, "%-10s %10s %10s %10s %10s %14s %12s %12s %12s\n", "stage", "jobs", "done", "failed",
                          "to ask", "input tokens", "output", "expected $", "worst $");
+    const stage_table_t *stages = sweep_stages(plan->sweep);
     for (int i = STAGE_EXPLAIN; i < JOB_STAGES; i++) {
         const estimate_t *e = &plan->sums.stages[i];
         if (e->jobs == 0)
             continue;
         buffer_append_format(out, "%-10s %10llu %10llu %10llu %10llu %14.0f %12.0f %12.4f %12.4f\n",
-                             stage_name(&stages_shipped, (job_stage_t)i), (unsigned long long)e->jobs,
+                             stage_name(stages, (job_stage_t)i), (unsigned long long)e->jobs,
                              (unsigned long long)e->done, (unsigned long long)e->failed,
                              (unsigned long long)e->requests, e->input_tokens, e->output_tokens, e->expected,
                              money_to_dollars(e->worst));
@@ -178,15 +179,16 @@ static void write_json(const plan_t *plan, buffer_t *out) {
     }
     buffer_append_format(out, "],\"explanations\":%llu,\"neurons\":%llu,\"stages\":[",
                          (unsigned long long)plan->sums.chains, (unsigned long long)sweep_neuron_count(plan->sweep));
+    const stage_table_t *stages = sweep_stages(plan->sweep);
     for (int i = STAGE_EXPLAIN; i < JOB_STAGES; i++) {
         const estimate_t *e = &plan->sums.stages[i];
-        if (!stage_find(&stages_shipped, (job_stage_t)i))
+        if (!stage_find(stages, (job_stage_t)i))
             continue;
         buffer_append_format(out,
                              "%s{\"stage\":\"%s\",\"jobs\":%llu,\"done\":%llu,\"failed\":%llu,\"stored\":%llu,"
                              "\"requests\":%llu,\"input_tokens\":%.0f,"
                              "\"output_tokens\":%.0f,\"expected_usd\":%.6f,\"worst_usd\":%.6f}",
-                             i > STAGE_EXPLAIN ? "," : "", stage_name(&stages_shipped, (job_stage_t)i),
+                             i > STAGE_EXPLAIN ? "," : "", stage_name(stages, (job_stage_t)i),
                              (unsigned long long)e->jobs, (unsigned long long)e->done, (unsigned long long)e->failed,
                              (unsigned long long)e->stored, (unsigned long long)e->requests, e->input_tokens,
                              e->output_tokens, e->expected, money_to_dollars(e->worst));

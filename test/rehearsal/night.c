@@ -296,6 +296,7 @@ static bool set_up(night_t *night) {
                      night->store,
                      night->log};
     experiment_options_t experiment = {.settings = night->settings,
+                                       .stages = &stages_shipped,
                                        .run = &night->run,
                                        .quiet = CLOCK_MINUTE,
                                        .finished = on_finished,
