@@ -17,14 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/planner.h"
 #include "actors/sweep/estimate.h"
 #include "actors/sweep/outcome.h"
 #include "core/base/memory.h"
-#include "core/base/rng.h"
 #include "store/records.h"
 #include "store/responses.h"
-#include "test/rehearsal/provider_answer.h"
+#include "test/unit/played_run.h"
 #include "test/unit/store_dir.h"
 #include "tools/report/tally.h"
 #include "tools/viewer/index.h"
@@ -118,13 +116,6 @@ static void make_table(table_of_two_forms_t *two) {
 
 /* --- a world ---------------------------------------------------------------------------------------------- */
 
-/* What the run did with a job. */
-typedef struct {
-    hash_t id;
-    job_stage_t stage;
-    bool bought;
-} carried_t;
-
 typedef struct {
     rng_t rng;
     table_of_two_forms_t two;
@@ -134,8 +125,7 @@ typedef struct {
     run_info_t run;
     sweep_t *sweep;
     store_txn_t *txn; /* of the drawing */
-    size_t count;
-    carried_t carried[JOBS_MOST];
+    played_run_t played;
 } world_t;
 
 static bool put_set(store_txn_t *txn, void *context, error_info_t *error) {
@@ -150,40 +140,6 @@ static bool put_set(store_txn_t *txn, void *context, error_info_t *error) {
     neuron_list_free(&list);
     records_set_clear(&set);
     return true;
-}
-
-/* What the stage makes of a job; false: it needs no answer, or cannot be built. */
-static bool request_of(const world_t *world, store_txn_t *txn, job_t *job, request_t *request,
-                       stage_product_t *product) {
-    stage_context_t context = {.sweep = world->sweep};
-    const stage_t *stage = stage_find(&world->two.table, job->stage);
-    if (stage->build(&context, txn, job, request, product) != STAGE_BUILT_REQUEST)
-        return false;
-    request_finish(request, world->settings);
-    return true;
-}
-
-static void answer(const world_t *world, const request_t *request, buffer_t *body) {
-    buffer_t made = BUFFER_EMPTY;
-    asked_request_t asked;
-    llm_usage_t usage;
-    const buffer_t *sent = request_body(request, world->settings, &made);
-    assert_true(asked_request_read(llm_request_path(request->kind), sent, &asked));
-    provider_answer(&asked, ANSWER_FINE, body, &usage);
-    asked_request_clear(&asked);
-    buffer_free(&made);
-}
-
-static uint64_t put_response(const world_t *world, store_txn_t *txn, const request_t *request) {
-    buffer_t body = BUFFER_EMPTY, packed = BUFFER_EMPTY;
-    uint64_t number;
-    error_info_t error;
-    answer(world, request, &body);
-    response_pack(body.data, body.length, &packed);
-    assert_true(response_put(txn, request->id, 1, &packed, NULL, 0, &number, &error));
-    buffer_free(&body);
-    buffer_free(&packed);
-    return number;
 }
 
 /* --- drawing a journal --------------------------------------------------------------------------------------- */
@@ -230,8 +186,8 @@ static bool draw_job(world_t *world, job_t *job, const char *text, size_t tokens
     error_info_t error;
     buffer_t result = BUFFER_EMPTY;
     if (stage->role != ROLE_NONE && !stage->keeps_vectors && stored != RESPONSE_NONE &&
-        request_of(world, world->txn, job, &request, &product)) {
-        uint64_t number = put_response(world, world->txn, &request);
+        played_request(world->sweep, world->txn, job, &request, &product)) {
+        uint64_t number = played_response(world->sweep, world->txn, &request);
         if (stored == RESPONSE_TRIMMED)
             assert_true(response_trim(world->txn, number, &error));
     }
@@ -299,6 +255,26 @@ static bool draw_journal(store_txn_t *txn, void *context, error_info_t *error) {
     return true;
 }
 
+/* Results in the form of today. */
+static void remake(const job_t *job, buffer_t *result) {
+    explain_result_t explained;
+    simulate_result_t simulated;
+    if (job->stage == STAGE_EXPLAIN && explain_result_decode(result->data, result->length, &explained)) {
+        buffer_clear(result);
+        explained.dropped = NEW_DROPPED;
+        explain_result_encode(&explained, result);
+        explain_result_clear(&explained);
+    } else if (job->stage == STAGE_SIMULATE && simulate_result_decode(result->data, result->length, &simulated)) {
+        buffer_clear(result);
+        simulated.dropped = NEW_DROPPED;
+        simulate_result_encode(&simulated, result);
+        simulate_result_clear(&simulated);
+    } else {
+        buffer_clear(result);
+        encode(job, false, (hash_t){{0}}, NULL, 0, result);
+    }
+}
+
 static world_t *make_world(uint64_t seed) {
     world_t *world = MEMORY_NEW(world_t);
     error_info_t error = {0};
@@ -316,10 +292,13 @@ static world_t *make_world(uint64_t seed) {
     if (!world->sweep)
         fail_msg("%s", error.message);
     store_dir_write(world->store, draw_journal, world);
+    world->played =
+        (played_run_t){.store = world->store, .sweep = world->sweep, .run = RUN, .rng = &world->rng, .remake = remake};
     return world;
 }
 
 static void free_world(world_t *world) {
+    played_run_clear(&world->played);
     sweep_free(world->sweep);
     settings_free(world->settings);
     run_info_clear(&world->run);
@@ -330,130 +309,10 @@ static void free_world(world_t *world) {
 
 /* --- the run ---------------------------------------------------------------------------------------------- */
 
-typedef struct {
-    world_t *world;
-    job_t *job;
-} carry_t;
-
-static void put_product(const world_t *world, store_txn_t *txn, const job_t *job, stage_product_t *product) {
-    error_info_t error;
-    (void)world;
-    for (size_t i = 0; i < product->vector_count; i++)
-        assert_true(embedding_put(txn, product->vectors[i].key, product->vectors[i].values,
-                                  product->vectors[i].dimensions, &error));
-    for (size_t i = 0; i < job->text_count; i++)
-        assert_true(journal_put_done(txn, RUN, job->keys[i], job->stage, "", 0, &error));
-    if (job->text_count > 0)
-        return;
-    buffer_t result = BUFFER_EMPTY;
-    explain_result_t explained;
-    simulate_result_t simulated;
-    if (job->stage == STAGE_EXPLAIN &&
-        explain_result_decode(product->result.data, product->result.length, &explained)) {
-        explained.dropped = NEW_DROPPED;
-        explain_result_encode(&explained, &result);
-        explain_result_clear(&explained);
-    } else if (job->stage == STAGE_SIMULATE &&
-               simulate_result_decode(product->result.data, product->result.length, &simulated)) {
-        simulated.dropped = NEW_DROPPED;
-        simulate_result_encode(&simulated, &result);
-        simulate_result_clear(&simulated);
-    } else {
-        encode(job, false, (hash_t){{0}}, NULL, 0, &result);
-    }
-    assert_true(journal_put_done(txn, RUN, job->id, job->stage, result.data, result.length, &error));
-    buffer_free(&result);
-}
-
-/* As stage actor, pool and archivist would. */
-static bool carry_out(store_txn_t *txn, void *context, error_info_t *error) {
-    carry_t *carry = context;
-    world_t *world = carry->world;
-    job_t *job = carry->job;
-    const stage_t *stage = stage_find(&world->two.table, job->stage);
-    stage_context_t steps = {.sweep = world->sweep};
-    request_t request = {0};
-    stage_product_t product = {0};
-    carried_t *carried = &world->carried[world->count++];
-    *carried = (carried_t){.id = job->id, .stage = job->stage};
-    bool good = true;
-    if (request_of(world, txn, job, &request, &product)) {
-        buffer_t body = BUFFER_EMPTY;
-        uint64_t response = response_find(txn, request.id);
-        carried->bought = response == 0;
-        if (response)
-            good = response_get(txn, response, &body, NULL, error);
-        else
-            response = put_response(world, txn, &request);
-        if (carried->bought)
-            assert_true(response_get(txn, response, &body, NULL, error));
-        stage_answer_t given = {&body, response};
-        good = good && stage->derive(&steps, txn, job, &request, &given, &product);
-        buffer_free(&body);
-    } else if (job->outcome == OUTCOME_FAILED) {
-        fail_msg("%s", job->trouble.message);
-    }
-    if (good) {
-        put_product(world, txn, job, &product);
-    } else {
-        world->txn = txn;
-        put_failure(world, job, RUN, true);
-    }
-    request_clear(&request);
-    stage_product_clear(&product);
-    return true;
-}
-
-static bool forget(store_txn_t *txn, void *context, error_info_t *error) {
-    uint64_t count;
-    return journal_forget_failures(txn, RUN, *(const bool *)context, &count, error);
-}
-
-static void end_some_job(world_t *world, planner_t *planner, job_t **jobs) {
-    size_t count = 0;
-    for (job_t *job = *jobs; job; job = job->next)
-        count++;
-    job_t **link = jobs;
-    for (size_t i = rng_below(&world->rng, count); i > 0; i--)
-        link = &(*link)->next;
-    job_t *job = *link;
-    *link = job->next;
-    job->next = NULL;
-    carry_t carry = {world, job};
-    assert_true(world->count < JOBS_MOST);
-    store_dir_write(world->store, carry_out, &carry);
-    planner_job_ended(planner, job);
-    job_free(job);
-}
-
-static void play_run(world_t *world, bool retry_failed) {
-    error_info_t error;
-    store_dir_write(world->store, forget, &retry_failed);
-    planner_t *planner = planner_create(world->sweep, RUN, 3);
-    job_t *jobs = NULL;
-    for (int steps = 0; !planner_is_finished(planner); steps++) {
-        assert_true(steps < JOBS_MOST);
-        store_txn_t *txn = store_read_begin(world->store, &error);
-        planner_step(planner, txn, 4, jobs == NULL, &jobs);
-        store_read_end(txn);
-        if (jobs)
-            end_some_job(world, planner, &jobs);
-    }
-    assert_null(jobs);
-    planner_free(planner);
-}
-
-static const carried_t *find_carried(const world_t *world, hash_t id) {
-    for (size_t i = 0; i < world->count; i++)
-        if (hash_equal(world->carried[i].id, id))
-            return &world->carried[i];
-    return NULL;
-}
-
 static uint64_t bought(const world_t *world, job_stage_t stage) {
     uint64_t count = 0;
-    for (size_t i = 0; i < world->count; i++)
-        count += world->carried[i].stage == stage && world->carried[i].bought;
+    for (size_t i = 0; i < world->played.count; i++)
+        count += world->played.jobs[i].stage == stage && world->played.jobs[i].bought;
     return count;
 }
 
@@ -529,23 +388,23 @@ static neuron_index_t *ask_index(const world_t *world) {
 static void compare_with_run(const world_t *world, const saying_t *before) {
     for (size_t i = 0; i < before->count; i++) {
         const said_t *said = &before->jobs[i];
-        const carried_t *carried = find_carried(world, said->id);
+        const played_job_t *carried = played_run_find(&world->played, said->id);
         if (said->state == CHAIN_ABSENT && (!carried || carried->stage != said->stage))
             fail_msg("chain %llu, %s: missing, but the run does not carry it out", (unsigned long long)said->chain,
                      stage_name(&stages_shipped, said->stage));
     }
-    for (size_t i = 0; i < world->count; i++) {
+    for (size_t i = 0; i < world->played.count; i++) {
         bool missing = false, known = false;
         for (size_t k = 0; k < before->count; k++)
-            if (hash_equal(before->jobs[k].id, world->carried[i].id)) {
+            if (hash_equal(before->jobs[k].id, world->played.jobs[i].id)) {
                 known = true;
                 missing = missing || is_missing(&before->jobs[k]) || before->jobs[k].is_older;
             }
         if (known && !missing)
             fail_msg("%s: the run carries it out, but nobody called it missing",
-                     stage_name(&stages_shipped, world->carried[i].stage));
+                     stage_name(&stages_shipped, world->played.jobs[i].stage));
         for (size_t k = 0; k < i; k++)
-            assert_false(hash_equal(world->carried[k].id, world->carried[i].id)); /* once */
+            assert_false(hash_equal(world->played.jobs[k].id, world->played.jobs[i].id)); /* once */
     }
 }
 
@@ -628,7 +487,7 @@ static void play_world(uint64_t seed, bool retry_failed) {
     compare_with_index(index, before);
     compare_with_report(world, before);
     neuron_index_free(index);
-    play_run(world, retry_failed);
+    played_run(&world->played, retry_failed);
     if (!retry_failed) {
         compare_with_plan(world, &plan, before);
         compare_with_run(world, before);
@@ -638,7 +497,7 @@ static void play_world(uint64_t seed, bool retry_failed) {
         assert_int_equal(plan.stages[STAGE_EMBED].requests, bought(world, STAGE_EMBED));
     }
     /* Older results that may be made anew by now. */
-    play_run(world, false);
+    played_run(&world->played, false);
     saying_t *after = ask_outcomes(world);
     nothing_is_missing(after);
     index = ask_index(world);
