@@ -15,32 +15,58 @@
 
 enum { SCHEMA_VERSION = 4 };
 
-/*      enum, name in LMDB            key                                  value */
+/* Tables by their names in LMDB:
+ *
+ *   name         key                               value
+ *   meta         text                              schema version, program, created; a run's
+ *                                                  progress; a study and its answers
+ *   runs         u32 run                           runs.h: run_info_t
+ *   run_names    name                              u32 run
+ *   blobs        hash of the text                  zstd frame: config snapshots, templates
+ *   set_names    set name                          content hash, count, where it came from
+ *   sets         content hash, u32 index           neuron hash, id
+ *   neurons      neuron hash                       zstd frame: records.c
+ *   baselines    name, NUL, i32 layer, i32 index   explanation, score
+ *   jobs         job id                            journal.h: job_entry_t
+ *   failures     u32 run, job id                   journal.h: job_failure_t
+ *   requests     request id                        u64 response
+ *   responses    u64 response (hot)                responses.h
+ *   embed_links  embedding key                     u64 response, u32 index
+ *   embeddings   embedding key                     raw float32[dimensions], little-endian
+ *   attempts     u64 attempt (hot)                 ledger.h: attempt_t
+ *   open         u64 attempt                       empty: reserved, not yet settled
+ *   doubts       u64 attempt                       empty: charged at worst case, unreleased
+ *   ledger       u64 entry (hot)                   ledger.h: ledger_entry_t
+ *   balances     u32 run, i32 day, u8 stage, model  ledger.h: balance_t
+ *   batch_lines  u32 run, u64 line (hot)           batch_lines.h: batch_row_t
+ *   excerpts     hash of all excerpts, u32 number  recordings.h: tokens of an excerpt
+ *   recordings   recording                         recordings.h: recording_t
+ *   pieces       recording, u32 piece, u8 slot     raw bytes; hash in recording_t
+ */
 #define STORE_TABLE_MAP(ROW)                                                                                           \
-    ROW(META, "meta")           /* text                                  schema version, program, created; a run's */  \
-                                /*                                       progress; a study and its answers */          \
-    ROW(RUNS, "runs")           /* u32 run                               runs.h: run_info_t */                         \
-    ROW(RUN_NAMES, "run_names") /* name                                  u32 run */                                    \
-    ROW(BLOBS, "blobs")         /* hash of the text                      zstd frame: config snapshots, templates */    \
-    ROW(SET_NAMES, "set_names") /* set name                              content hash, count, where it came from */    \
-    ROW(SETS, "sets")           /* content hash, u32 index               neuron hash, id */                            \
-    ROW(NEURONS, "neurons")     /* neuron hash                           zstd frame: records.c */                      \
-    ROW(BASELINES, "baselines") /* name, NUL, i32 layer, i32 index       explanation, score */                         \
-    ROW(JOBS, "jobs")           /* job id                                journal.h: job_entry_t */                     \
-    ROW(FAILURES, "failures")   /* u32 run, job id                       journal.h: job_failure_t */                   \
-    ROW(REQUESTS, "requests")   /* request id                            u64 response */                               \
-    ROW(RESPONSES, "responses") /* u64 response (hot)                    responses.h */                                \
-    ROW(EMBED_LINKS, "embed_links") /* embedding key                       u64 response, u32 index */                  \
-    ROW(EMBEDDINGS, "embeddings")   /* embedding key                         raw float32[dimensions], little-endian */ \
-    ROW(ATTEMPTS, "attempts")       /* u64 attempt (hot)                     ledger.h: attempt_t */                    \
-    ROW(OPEN, "open")               /* u64 attempt                           empty: reserved, not yet settled */       \
-    ROW(DOUBTS, "doubts")     /* u64 attempt                           empty: charged at worst case, unreleased */     \
-    ROW(LEDGER, "ledger")     /* u64 entry (hot)                       ledger.h: ledger_entry_t */                     \
-    ROW(BALANCES, "balances") /* u32 run, i32 day, u8 stage, model     ledger.h: balance_t */                          \
-    ROW(BATCH_LINES, "batch_lines") /* u32 run, u64 line (hot)             batch_lines.h: batch_row_t */               \
-    ROW(EXCERPTS, "excerpts")       /* hash of all excerpts, u32 number      recordings.h: tokens of an excerpt */     \
-    ROW(RECORDINGS, "recordings")   /* recording                             recordings.h: recording_t */              \
-    ROW(PIECES, "pieces")           /* recording, u32 piece, u8 slot         raw bytes; hash in recording_t */
+    ROW(META, "meta")                                                                                                  \
+    ROW(RUNS, "runs")                                                                                                  \
+    ROW(RUN_NAMES, "run_names")                                                                                        \
+    ROW(BLOBS, "blobs")                                                                                                \
+    ROW(SET_NAMES, "set_names")                                                                                        \
+    ROW(SETS, "sets")                                                                                                  \
+    ROW(NEURONS, "neurons")                                                                                            \
+    ROW(BASELINES, "baselines")                                                                                        \
+    ROW(JOBS, "jobs")                                                                                                  \
+    ROW(FAILURES, "failures")                                                                                          \
+    ROW(REQUESTS, "requests")                                                                                          \
+    ROW(RESPONSES, "responses")                                                                                        \
+    ROW(EMBED_LINKS, "embed_links")                                                                                    \
+    ROW(EMBEDDINGS, "embeddings")                                                                                      \
+    ROW(ATTEMPTS, "attempts")                                                                                          \
+    ROW(OPEN, "open")                                                                                                  \
+    ROW(DOUBTS, "doubts")                                                                                              \
+    ROW(LEDGER, "ledger")                                                                                              \
+    ROW(BALANCES, "balances")                                                                                          \
+    ROW(BATCH_LINES, "batch_lines")                                                                                    \
+    ROW(EXCERPTS, "excerpts")                                                                                          \
+    ROW(RECORDINGS, "recordings")                                                                                      \
+    ROW(PIECES, "pieces")
 
 typedef enum {
 #define STORE_TABLE_ENUM(name, text) TABLE_##name,
