@@ -60,10 +60,10 @@ static bool predict(const llm_token_t *token, const char *prefix, size_t prefix_
         listed = listed || same;
         int value = same && written >= 0 ? written : read_value(top->bytes, top->length, prefix, prefix_length);
         if (value >= 0)
-            candidates[count++] = (candidate_t){value, top->logprob};
+            candidates[count++] = (candidate_t){.value = value, .logprob = top->logprob};
     }
     if (written >= 0 && !listed && token->has_logprob)
-        candidates[count++] = (candidate_t){written, token->logprob};
+        candidates[count++] = (candidate_t){.value = written, .logprob = token->logprob};
     bool found = mean_value(candidates, count, expected);
     free(candidates);
     return found;
@@ -219,7 +219,7 @@ static size_t read_replies(const llm_answer_t *answer, size_t at, const token_t 
         int value = read_value(line.bytes, line.length, buffer_text(&shown), shown.length);
         if (value < 0)
             break;
-        replies[done] = (reply_t){value, at + shown.length};
+        replies[done] = (reply_t){.value = value, .place = at + shown.length};
         at = line.next;
     }
     buffer_free(&shown);

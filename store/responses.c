@@ -80,7 +80,11 @@ bool response_get(store_txn_t *txn, uint64_t number, buffer_t *body, response_in
         return false;
     }
     if (info != NULL) {
-        *info = (response_info_t){record.request, record.attempt, record.body_size, record.frame_size, record.trimmed};
+        *info = (response_info_t){.request = record.request,
+                                  .attempt = record.attempt,
+                                  .body_size = record.body_size,
+                                  .stored_size = record.frame_size,
+                                  .trimmed = record.trimmed};
     }
     if (body == NULL) {
         return true;

@@ -170,7 +170,7 @@ typedef struct {
 static bool visit_latest(void *context, const run_info_t *run) {
     latest_t *latest = context;
     if (latest->number == 0 || run->started_utc >= latest->started) {
-        *latest = (latest_t){run->number, run->started_utc};
+        *latest = (latest_t){.number = run->number, .started = run->started_utc};
     }
     return true;
 }
@@ -180,7 +180,7 @@ bool runs_find(store_txn_t *txn, const char *name, run_info_t *run) {
     if (name != NULL) {
         number = number_of(txn, name);
     } else {
-        latest_t latest = {0, 0};
+        latest_t latest = {0};
         runs_all(txn, visit_latest, &latest);
         number = latest.number;
     }

@@ -150,7 +150,12 @@ static bool set_up(night_t *night, error_info_t *error) {
         (options->open && !options->open(options->context, night->settings, &night->run, &taken, &source, error)) ||
         !start_standin(night, error) || !open_ports(night, error))
         return false;
-    ports_t ports = {loop_clock(night->loop), night->http, night->workers, night->committer, night->store, night->log};
+    ports_t ports = {.clock = loop_clock(night->loop),
+                     .http = night->http,
+                     .workers = night->workers,
+                     .committer = night->committer,
+                     .store = night->store,
+                     .log = night->log};
     experiment_options_t experiment = {
         .settings = night->settings,
         .stages = &stages_shipped,

@@ -189,8 +189,9 @@ static bool check_paths(const batch_command_t *command, error_info_t *error) {
 }
 
 static int run_command(const option_list_t *options, error_info_t *error) {
-    batch_command_t command = {option_get(options, "in"), option_get(options, "out"),
-                               option_given(options, "retry-failed"), NULL};
+    batch_command_t command = {.in = option_get(options, "in"),
+                               .out = option_get(options, "out"),
+                               .retry_failed = option_given(options, "retry-failed")};
     carry_out_options_t how = {
         .retry_failed = command.retry_failed,
         .plain = option_given(options, "plain"),

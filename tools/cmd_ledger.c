@@ -97,7 +97,7 @@ static table_t *attempts_table(store_txn_t *txn, uint32_t run, int64_t now, bool
     table_add_column(table, "verdict", "why", CELL_TEXT, 0, doubts ? COLUMN_PLAIN : COLUMN_DETAIL);
     table_add_column(table, "status", "status", CELL_COUNT, 0, COLUMN_DETAIL);
     table_add_column(table, "message", "message", CELL_TEXT, 0, doubts ? COLUMN_PLAIN : COLUMN_DETAIL);
-    attempts_t attempts = {run, now, table};
+    attempts_t attempts = {.run = run, .now = now, .table = table};
     (doubts ? ledger_doubts : ledger_open_attempts)(txn, take_attempt, &attempts);
     return table;
 }

@@ -196,7 +196,7 @@ static bool show(store_t *store, const view_t *view, const wish_t *wish, error_i
                            .measured = stages_measured(view->stages),
                            .explanations = MEMORY_NEW_ARRAY(entry.end - entry.first, card_explanation_t)};
     buffer_t out = BUFFER_EMPTY;
-    outcomes_t which = {view->run.number, LOOK_ALL, entry.first, entry.end};
+    outcomes_t which = {.run = view->run.number, .depth = LOOK_ALL, .first = entry.first, .end = entry.end};
     bool good = outcomes_walk(store, view->sweep, &which, take_chain, &gather, error);
     if (good && wish->json) {
         card_write_json(&gather.card, wish->card.most, &out);

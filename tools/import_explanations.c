@@ -138,7 +138,7 @@ static bool read_row(import_t *import, const char *const *fields, const size_t p
     if (places[COLUMN_SCORE] != SIZE_MAX && !read_score(fields[places[COLUMN_SCORE]], &score))
         return error_set(error, ERROR_CONFIG, "score \"%.20s\" is no number; leave it empty if there is none",
                          fields[places[COLUMN_SCORE]]);
-    return add(import, (neuron_name_t){(int32_t)numbers[0], (int32_t)numbers[1]}, text, score, error);
+    return add(import, (neuron_name_t){.layer = (int32_t)numbers[0], .index = (int32_t)numbers[1]}, text, score, error);
 }
 
 static bool read_csv(import_t *import, csv_t *csv, const char *path, error_info_t *error) {

@@ -96,7 +96,7 @@ static bool fetch_layer(import_t *import, const char *base, int32_t layer, error
     for (int32_t first = 0; good && !end; first += PROBE) {
         bool there[PROBE] = {false}, asked[PROBE] = {false}, answers[IMPORT_BATCH];
         for (int32_t i = 0; i < PROBE; i++) {
-            neuron_name_t name = {layer, first + i};
+            neuron_name_t name = {.layer = layer, .index = first + i};
             there[i] = import_is_known(import, name);
             asked[i] = !there[i];
             if (asked[i])

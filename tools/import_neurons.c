@@ -82,7 +82,7 @@ static bool import_layer(import_t *import, const char *directory, int32_t layer,
     if (good && count == 0)
         import_note_missing(&import->missing, "layer %d", layer);
     for (size_t i = 0; good && i < count; i++)
-        good = import_named_file(import, directory, (neuron_name_t){layer, indices[i]}, error);
+        good = import_named_file(import, directory, (neuron_name_t){.layer = layer, .index = indices[i]}, error);
     free(indices);
     return good;
 }

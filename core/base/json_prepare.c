@@ -37,7 +37,7 @@ static void edit(scan_t *scan, size_t start, size_t taken, const char *replaceme
         prepared->edit_capacity = prepared->edit_capacity == 0 ? 16 : prepared->edit_capacity * 2;
         prepared->edits = memory_resize(prepared->edits, prepared->edit_capacity, sizeof prepared->edits[0]);
     }
-    json_edit_t next = {prepared->rewritten.length, strlen(replacement), taken};
+    json_edit_t next = {.at = prepared->rewritten.length, .added = strlen(replacement), .taken = taken};
     if (prepared->edit_count > 0) {
         next.added += prepared->edits[prepared->edit_count - 1].added;
         next.taken += prepared->edits[prepared->edit_count - 1].taken;

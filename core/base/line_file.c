@@ -94,7 +94,7 @@ static bool fill(line_reader_t *reader, error_info_t *error) {
 static line_result_t hand_out(line_reader_t *reader, size_t length, uint64_t size, line_t *line) {
     const char *text = reader->bytes + reader->start;
     bool carriage = size == length && length > 0 && text[length - 1] == '\r';
-    *line = (line_t){text, length - carriage, ++reader->number, size - carriage};
+    *line = (line_t){.text = text, .length = length - carriage, .number = ++reader->number, .size = size - carriage};
     return LINE_READ;
 }
 

@@ -110,7 +110,7 @@ void stats_rank_descending(const double *values, size_t count, double *ranks) {
     for (size_t i = 0; i < count; i++) {
         ranks[i] = (double)NAN;
         if (!isnan(values[i])) {
-            sorted[ranked++] = (ranked_t){values[i], i};
+            sorted[ranked++] = (ranked_t){.value = values[i], .index = i};
         }
     }
     qsort(sorted, ranked, sizeof sorted[0], compare_descending);
@@ -154,7 +154,7 @@ void stats_holm(const double *p, size_t count, double *adjusted) {
     for (size_t i = 0; i < count; i++) {
         adjusted[i] = (double)NAN;
         if (!isnan(p[i])) {
-            sorted[family++] = (ranked_t){p[i], i};
+            sorted[family++] = (ranked_t){.value = p[i], .index = i};
         }
     }
     qsort(sorted, family, sizeof sorted[0], compare_descending);

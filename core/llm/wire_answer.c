@@ -186,7 +186,8 @@ static bool read_completion_alternatives(const json_value_t *object, llm_token_t
             return false;
         size_t length;
         key = json_member_name(value, &length);
-        token->top[token->top_count++] = (llm_alternative_t){memory_copy(key, length), length, logprob};
+        token->top[token->top_count++] =
+            (llm_alternative_t){.bytes = memory_copy(key, length), .length = length, .logprob = logprob};
     }
     return true;
 }

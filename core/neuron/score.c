@@ -15,7 +15,7 @@ static bool all_finite(const double *values, size_t count) {
 }
 
 score_t score_compute(const double *simulated, const double *real, size_t count) {
-    score_t score = {NAN, NAN, NAN};
+    score_t score = {.correlation = NAN, .rsquared = NAN, .absdev = NAN};
     if (count == 0 || !all_finite(simulated, count) || !all_finite(real, count))
         return score;
     /* Both means have the same denominator, so sums do. */

@@ -102,12 +102,24 @@ static void run(const pass_t *pass) {
 
 void activation_pass(const float *activations, size_t excerpts, size_t length, size_t neurons, size_t stride,
                      double *sums, int32_t *above, float *maxima) {
-    pass_t pass = {activations, excerpts, length, neurons, stride, sums, above, maxima};
+    pass_t pass = {.activations = activations,
+                   .excerpts = excerpts,
+                   .length = length,
+                   .neurons = neurons,
+                   .stride = stride,
+                   .sums = sums,
+                   .above = above,
+                   .maxima = maxima};
     run(&pass);
 }
 
 void activation_maxima(const float *activations, size_t excerpts, size_t length, size_t neurons, size_t stride,
                        float *maxima) {
-    pass_t pass = {activations, excerpts, length, neurons, stride, NULL, NULL, maxima};
+    pass_t pass = {.activations = activations,
+                   .excerpts = excerpts,
+                   .length = length,
+                   .neurons = neurons,
+                   .stride = stride,
+                   .maxima = maxima};
     run(&pass);
 }

@@ -72,7 +72,7 @@ void bpe_add(bpe_t *bpe, uint32_t left, uint32_t right, uint32_t rank, uint32_t 
         grow(bpe);
     rule_t *slot = find_slot(bpe, left, right);
     bpe->count += slot->rank == NONE;
-    *slot = (rule_t){left, right, rank, merged};
+    *slot = (rule_t){.left = left, .right = right, .rank = rank, .merged = merged};
 }
 
 /* --- the procedure ------------------------------------------------------------------------------------- */
@@ -163,8 +163,10 @@ static void load(const bpe_t *bpe, bpe_work_t *work, const uint32_t *ids, size_t
         work->symbols = memory_resize(work->symbols, work->symbol_capacity, sizeof *work->symbols);
     }
     for (size_t i = 0; i < count; i++)
-        work->symbols[i] =
-            (struct bpe_symbol){ids[i], i ? (uint32_t)i - 1 : NONE, i + 1 < count ? (uint32_t)i + 1 : NONE, NONE, 0};
+        work->symbols[i] = (struct bpe_symbol){.id = ids[i],
+                                               .previous = i ? (uint32_t)i - 1 : NONE,
+                                               .next = i + 1 < count ? (uint32_t)i + 1 : NONE,
+                                               .rank = NONE};
     work->heap_count = 0;
     for (uint32_t i = 0; i + 1 < count; i++) {
         look_up(bpe, work, i);

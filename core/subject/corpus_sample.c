@@ -86,7 +86,8 @@ static void put(corpus_sample_t *sample, size_t slot, const uint32_t *window) {
 }
 
 static void take_window(corpus_sample_t *sample, const uint32_t *window) {
-    kept_t kept = {rank_of(sample, sample->windows_seen), sample->windows_seen, sample->kept_count};
+    kept_t kept = {
+        .rank = rank_of(sample, sample->windows_seen), .window = sample->windows_seen, .slot = sample->kept_count};
     sample->windows_seen++;
     if (sample->kept_count < sample->count) {
         if (sample->kept_count == sample->capacity) {

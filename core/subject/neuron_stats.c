@@ -64,7 +64,8 @@ static void draw_sample(neuron_stats_t *stats) {
     size_t excerpts = stats->options.excerpts;
     draw_t *draws = MEMORY_NEW_ARRAY(excerpts, draw_t);
     for (size_t i = 0; i < excerpts; i++)
-        draws[i] = (draw_t){neuron_stats_mix(stats->options.seed ^ UINT64_C(0x53616D706C65), i), (uint32_t)i};
+        draws[i] = (draw_t){.priority = neuron_stats_mix(stats->options.seed ^ UINT64_C(0x53616D706C65), i),
+                            .excerpt = (uint32_t)i};
     qsort(draws, excerpts, sizeof *draws, compare_draws);
     stats->sample_count = excerpts < NEURON_STATS_SAMPLE ? excerpts : NEURON_STATS_SAMPLE;
     if (list_records(&stats->options) == 0)

@@ -203,7 +203,7 @@ static safetensors_t *parse(const uint8_t *bytes, size_t length, const char *pat
     if (header == NULL)
         return NULL;
     size_t start = LENGTH_SIZE + (size_t)header_length;
-    reader_t reader = {path, file, bytes + start, length - start, error};
+    reader_t reader = {.path = path, .file = file, .data = bytes + start, .size = length - start, .error = error};
     safetensors_t *tensors = MEMORY_NEW(safetensors_t);
     if (!read_header(&reader, header, tensors)) {
         safetensors_close(tensors);
@@ -259,7 +259,7 @@ static index_entry_t *read_index(const json_value_t *map, const char *path, size
             free(entries);
             return NULL;
         }
-        entries[(*count)++] = (index_entry_t){tensor, file};
+        entries[(*count)++] = (index_entry_t){.tensor = tensor, .file = file};
     }
     qsort(entries, *count, sizeof *entries, compare_entries);
     return entries;

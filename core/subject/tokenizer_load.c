@@ -107,7 +107,8 @@ static void add_entry(loader_t *loader, size_t length, uint32_t id) {
         loader->capacity = loader->capacity ? 2 * loader->capacity : 1024;
         loader->entries = memory_resize(loader->entries, loader->capacity, sizeof *loader->entries);
     }
-    loader->entries[loader->count++] = (entry_t){loader->bytes.length - length, length, id, true};
+    loader->entries[loader->count++] =
+        (entry_t){.start = loader->bytes.length - length, .length = length, .id = id, .used = true};
 }
 
 static bool read_id(loader_t *loader, const json_value_t *value, const char *name, uint32_t *id) {

@@ -243,7 +243,7 @@ static size_t gather(const float *values, size_t plane_rows, size_t rows, size_t
                      size_t count) {
     const float *strip = values + column / STRIP * plane_rows * STRIP + column % STRIP;
     for (size_t i = 0; i < rows; i++)
-        items[count + i] = (item_t){strip[i * STRIP], weight};
+        items[count + i] = (item_t){.value = strip[i * STRIP], .weight = weight};
     return count + rows;
 }
 

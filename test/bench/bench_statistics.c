@@ -183,6 +183,11 @@ int main(int count, char **words) {
         fprintf(stderr, "bench_statistics: ANNOUNCED is at least twice EXCERPTS\n");
         return 1;
     }
-    plan_t plan = {numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]};
+    plan_t plan = {.workers = numbers[0],
+                   .layers = numbers[1],
+                   .neurons = numbers[2],
+                   .length = numbers[3],
+                   .excerpts = numbers[4],
+                   .announced = numbers[5]};
     return measure(&plan);
 }

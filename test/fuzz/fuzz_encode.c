@@ -38,8 +38,8 @@ static tokenizer_t *make(void) {
             buffer_append_format(&merges, "%s %s\n", left, right);
         }
     buffer_append_char(&vocabulary, '}');
-    embedded_file_t list[] = {{"vocab.json", vocabulary.data, vocabulary.length},
-                              {"merges.txt", merges.data, merges.length}};
+    embedded_file_t list[] = {{.name = "vocab.json", .data = vocabulary.data, .size = vocabulary.length},
+                              {.name = "merges.txt", .data = merges.data, .size = merges.length}};
     subject_files_t *files = subject_files_of(list, 2);
     tokenizer_t *tokenizer = tokenizer_load(files, NULL);
     check(tokenizer != NULL);

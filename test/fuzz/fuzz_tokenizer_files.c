@@ -56,12 +56,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     buffer_t vocabulary = BUFFER_EMPTY;
     write_vocabulary(&vocabulary);
     const char *text = (const char *)data + 1;
-    embedded_file_t list[2] = {{"tokenizer.json", text, size - 1}, {"merges.txt", "a a\n", 4}};
+    embedded_file_t list[2] = {{.name = "tokenizer.json", .data = text, .size = size - 1},
+                               {.name = "merges.txt", .data = "a a\n", .size = 4}};
     if (data[0] % 3 == 1)
         list[0].name = "vocab.json";
     if (data[0] % 3 == 2) {
-        list[0] = (embedded_file_t){"vocab.json", vocabulary.data, vocabulary.length};
-        list[1] = (embedded_file_t){"merges.txt", text, size - 1};
+        list[0] = (embedded_file_t){.name = "vocab.json", .data = vocabulary.data, .size = vocabulary.length};
+        list[1] = (embedded_file_t){.name = "merges.txt", .data = text, .size = size - 1};
     }
     subject_files_t *files = subject_files_of(list, 2);
     error_info_t error = {0};

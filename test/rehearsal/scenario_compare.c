@@ -77,7 +77,8 @@ static result_set_t fine_results(const sweep_shape_t *shape, unsigned explain, u
         night_complain(told, "undisturbed: %s", night_problems(night));
     cache->nights = memory_resize(cache->nights, cache->count + 1, sizeof *cache->nights);
     fine_night_t *fine = &cache->nights[cache->count++];
-    *fine = (fine_night_t){shape->number, explain, simulate, results_of(night)};
+    *fine =
+        (fine_night_t){.shape = shape->number, .explain = explain, .simulate = simulate, .results = results_of(night)};
     night_free(night);
     return fine->results;
 }

@@ -101,7 +101,7 @@ static void peer_run(http_peer_t *peer) {
 static int setup(void **state) {
     scripted_peer_test_t *test = MEMORY_NEW(scripted_peer_test_t);
     test->world = world_create(1, 0);
-    scripted_peer_t peer = {dial, serve, NULL, test};
+    scripted_peer_t peer = {.dial = dial, .serve = serve, .context = test};
     test->peer = (http_peer_t){
         .port = http_scripted_create(test->world, &peer),
         .clock = world_clock(test->world),

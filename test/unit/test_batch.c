@@ -296,7 +296,8 @@ static size_t count_lines(const char *text) {
 
 static void enter(world_t *world, bool anew) {
     error_info_t error;
-    batch_options_t options = {world->settings, RUN, world->in, world->out, anew, NULL};
+    batch_options_t options = {
+        .settings = world->settings, .run = RUN, .in = world->in, .out = world->out, .anew = anew};
     world->batch = batch_create(&options, &error);
     if (!world->batch)
         fail_msg("%s", error.message);

@@ -170,7 +170,9 @@ static void encode(const job_t *job, bool older, hash_t request, const char *tex
         simulate_result_encode(
             &(simulate_result_t){.count = tokens, .expected = values, .dropped = dropped, .request = request}, out);
         break;
-    case STAGE_SCORE: score_result_encode(&(score_result_t){{0.5, 0.25, value}, 2, 4}, out); break;
+    case STAGE_SCORE:
+        score_result_encode(&(score_result_t){.score = {0.5, 0.25, value}, .records = 2, .tokens = 4}, out);
+        break;
     case STAGE_ADACS: adacs_result_encode(value, out); break;
     default: break;
     }

@@ -169,7 +169,7 @@ static void test_reopen_keeps_everything(void **state) {
     store_t *store = store_dir_open(path, STORE_WRITE);
     assert_string_equal(store_directory(store), path);
     assert_true(store_free_space(store) > 0 && store_free_space(store) != UINT64_MAX);
-    store_dir_row_t row = {TABLE_JOBS, "key", "value", 3, 5};
+    store_dir_row_t row = {.table = TABLE_JOBS, .key = "key", .value = "value", .key_size = 3, .size = 5};
     store_dir_write(store, store_dir_put_row, &row);
     store_close(store);
     for (int mode = STORE_READ; mode <= STORE_WRITE; mode++) {
@@ -228,7 +228,7 @@ static void test_second_writer(void **state) {
      */
     assert_refused(path, STORE_READ, ERROR_BUG, "has it open already");
     assert_int_equal(in_child(write_elsewhere, path), 0);
-    store_dir_row_t row = {TABLE_JOBS, "key", "value", 3, 5};
+    store_dir_row_t row = {.table = TABLE_JOBS, .key = "key", .value = "value", .key_size = 3, .size = 5};
     store_dir_write(store, store_dir_put_row, &row);
     store_close(store);
     store = store_dir_open(path, STORE_READ);

@@ -299,7 +299,7 @@ static store_fate_t hook(void *context, store_point_t point) {
 
 static void test_hook_lets_go_on_or_fails(void **state) {
     store_dir_t *fixture = *state;
-    plan_t plan = {STORE_BEFORE_COMMIT, STORE_GO_ON, 0, 0};
+    plan_t plan = {.at = STORE_BEFORE_COMMIT, .fate = STORE_GO_ON};
     uint64_t number = 1;
     error_info_t error = {0};
     store_set_hook(fixture->store, hook, &plan);
@@ -319,7 +319,7 @@ static void test_hook_lets_go_on_or_fails(void **state) {
 }
 
 static void check_crash(store_dir_t *fixture, store_point_t point, uint64_t expected) {
-    plan_t plan = {point, STORE_CRASH, 0, 0};
+    plan_t plan = {.at = point, .fate = STORE_CRASH};
     uint64_t number = last_number(fixture->store) + 1;
     error_info_t error = {0};
     store_set_hook(fixture->store, hook, &plan);

@@ -118,7 +118,7 @@ static void test_growth_under_readers(void **state) {
     }
     uint64_t again = 0;
     for (uint64_t first = 1; first < ROWS; first += BATCH) {
-        batch_t batch = {first, BATCH, 0};
+        batch_t batch = {.first = first, .count = BATCH};
         store_dir_write(store, put_batch, &batch);
         again += batch.calls - 1;
     }
@@ -133,7 +133,7 @@ static void test_growth_under_readers(void **state) {
     store_read_end(txn);
     store_close(store);
     store = store_dir_open(path, STORE_WRITE);
-    batch_t more = {ROWS + 1, BATCH, 0};
+    batch_t more = {.first = ROWS + 1, .count = BATCH};
     store_dir_write(store, put_batch, &more);
     store_close(store);
     store_dir_remove(path);
@@ -147,7 +147,7 @@ typedef struct {
 static bool put_big(store_txn_t *txn, void *context, error_info_t *error);
 
 static void *write_big(void *context) {
-    big_t big = {MIB, 0};
+    big_t big = {.size = MIB};
     store_dir_write(context, put_big, &big);
     return NULL;
 }
@@ -196,7 +196,7 @@ static void test_one_value_larger_than_the_map(void **state) {
     char *path = store_dir_make();
     store_t *store = store_open(path, STORE_WRITE, &tiny, NULL);
     assert_non_null(store);
-    big_t big = {50 * MIB, 0};
+    big_t big = {.size = 50 * MIB};
     store_dir_write(store, put_big, &big);
     assert_int_equal(big.calls, 4); /* 64 KiB, then 16, 32 and 64 MiB */
     store_txn_t *txn = store_dir_read(store);
@@ -215,12 +215,12 @@ static void test_largest_map(void **state) {
     store_t *store = store_open(path, STORE_WRITE, &options, NULL);
     assert_non_null(store);
     error_info_t error = {0};
-    big_t big = {4 * MIB, 0};
+    big_t big = {.size = 4 * MIB};
     assert_false(store_write(store, put_big, &big, &error));
     assert_int_equal(error.class_, ERROR_RETRYABLE);
     assert_non_null(strstr(error.message, "is full: 2097152 bytes are the most"));
     assert_int_equal(big.calls, 1);
-    batch_t batch = {1, 100, 0};
+    batch_t batch = {.first = 1, .count = 100};
     store_dir_write(store, put_batch, &batch); /* what fits still goes in */
     store_close(store);
     options = (store_options_t){.no_sync = true, .largest_map = 21 * MIB};
@@ -238,7 +238,7 @@ static bool read_and_grow(store_txn_t *txn, void *context, error_info_t *error) 
         *forgotten = store_read_begin(txn->store, NULL);
         assert_non_null(*forgotten);
     }
-    big_t big = {MIB, 0};
+    big_t big = {.size = MIB};
     return put_big(txn, &big, error);
 }
 
@@ -253,7 +253,7 @@ static void test_growth_with_a_forgotten_reader(void **state) {
     assert_int_equal(error.class_, ERROR_BUG);
     assert_non_null(strstr(error.message, "this thread has a read transaction open"));
     store_read_end(forgotten);
-    big_t big = {MIB, 0};
+    big_t big = {.size = MIB};
     store_dir_write(store, put_big, &big);
     store_close(store);
     store_dir_remove(path);
@@ -278,8 +278,8 @@ static void make_lines(line_t *parent, line_t *child) {
     int down[2], up[2];
     assert_int_equal(pipe(down), 0);
     assert_int_equal(pipe(up), 0);
-    *parent = (line_t){up[0], down[1]};
-    *child = (line_t){down[0], up[1]};
+    *parent = (line_t){.in = up[0], .out = down[1]};
+    *child = (line_t){.in = down[0], .out = up[1]};
 }
 
 /* Reads whenever it is told to; the number of rows must be what the parent has written by then. */
@@ -320,7 +320,7 @@ static void test_readers_of_other_processes_follow(void **state) {
     store_t *store = store_dir_open(path, STORE_WRITE);
     for (uint64_t round = 0; round < ROUNDS; round++) {
         assert_true(hear(parent));
-        batch_t batch = {round * BATCH + 1, BATCH, 0};
+        batch_t batch = {.first = round * BATCH + 1, .count = BATCH};
         store_dir_write(store, put_batch, &batch);
         say(parent);
     }
@@ -408,7 +408,7 @@ static int grow_within_limit(const char *path) {
         return 3;
     }
     error_info_t error = {0};
-    batch_t batch = {1, 500, 0};
+    batch_t batch = {.first = 1, .count = 500};
     while (store_write(store, put_batch, &batch, &error)) {
         batch.first += batch.count;
     }
@@ -433,7 +433,7 @@ static int open_within_limit(const char *path) {
         return 2;
     }
     store_t *store = store_open(path, STORE_WRITE, NULL, NULL);
-    batch_t batch = {1, 500, 0};
+    batch_t batch = {.first = 1, .count = 500};
     bool good = store != NULL && store_write(store, put_batch, &batch, NULL);
     store_close(store);
     return good ? 0 : 3;

@@ -70,7 +70,7 @@ static void hold_against(const char *directory, const char *reference_directory,
     gpt2_batch_t *batch = gpt2_batch_create(model, tokens->shape[0], tokens->shape[1], &error);
     assert_non_null(batch);
     uint32_t *ids = memory_copy(tokens->data, tokens->size);
-    parity_t parity = {gpt2_shape(model), reference, tokens->count, 0, 0, 0};
+    parity_t parity = {.shape = gpt2_shape(model), .reference = reference, .tokens = tokens->count, .worst = 0};
     memcpy(&parity.stride, stride->data, 4);
     assert_true(gpt2_forward(model, batch, ids, compare_layer, &parity, &error));
     assert_int_equal(parity.layers_seen, gpt2_shape(model)->layers);
@@ -245,8 +245,10 @@ static int teardown_parts(void **state) {
 
 static gpt2_t *load_parts(const parts_t *parts, const char *gelu, subject_files_t **files, error_info_t *error) {
     static embedded_file_t list[2]; /* outlives the model */
-    list[0] = (embedded_file_t){"config.json", buffer_text(&parts->config), parts->config.length};
-    list[1] = (embedded_file_t){"model.safetensors", buffer_text(&parts->weights), parts->weights.length};
+    list[0] =
+        (embedded_file_t){.name = "config.json", .data = buffer_text(&parts->config), .size = parts->config.length};
+    list[1] = (embedded_file_t){
+        .name = "model.safetensors", .data = buffer_text(&parts->weights), .size = parts->weights.length};
     *files = subject_files_of(list, 2);
     return gpt2_load(*files, gelu, error);
 }
@@ -412,8 +414,8 @@ static void unaligned_weights_are_copied(void **state) {
     gpt2_t *model = load_parts(parts, NULL, &files, &error);
     buffer_t moved = BUFFER_EMPTY;
     assert_true(buffer_append_char(&moved, 'x') && buffer_append(&moved, parts->weights.data, parts->weights.length));
-    embedded_file_t list[] = {{"config.json", parts->config.data, parts->config.length},
-                              {"model.safetensors", moved.data + 1, parts->weights.length}};
+    embedded_file_t list[] = {{.name = "config.json", .data = parts->config.data, .size = parts->config.length},
+                              {.name = "model.safetensors", .data = moved.data + 1, .size = parts->weights.length}};
     moved_files = subject_files_of(list, 2);
     gpt2_t *copied = gpt2_load(moved_files, NULL, &error);
     assert_non_null(copied);

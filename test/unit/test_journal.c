@@ -207,7 +207,8 @@ static void test_forget_many(void **state) {
 static void test_damaged_entry_counts_as_absent(void **state) {
     store_dir_t *fixture = *state;
     hash_t id = job(1);
-    store_dir_row_t row = {TABLE_JOBS, id.bytes, "\x94\x01\x01", HASH_SIZE, 3};
+    store_dir_row_t row = {
+        .table = TABLE_JOBS, .key = id.bytes, .value = "\x94\x01\x01", .key_size = HASH_SIZE, .size = 3};
     store_dir_write(fixture->store, store_dir_put_row, &row);
     store_txn_t *txn = store_dir_read(fixture->store);
     assert_int_equal(journal_get(txn, id).state, JOB_ABSENT);

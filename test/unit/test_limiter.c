@@ -33,7 +33,7 @@ static void history_add(history_t *history, int64_t at, int64_t tokens) {
         history->capacity = history->capacity ? history->capacity * 2 : 1024;
         history->grants = memory_resize(history->grants, history->capacity, sizeof *history->grants);
     }
-    history->grants[history->count++] = (grant_t){at, tokens};
+    history->grants[history->count++] = (grant_t){.at = at, .tokens = tokens};
 }
 
 /* Every window of `span` that begins with a grant (no other can hold more), over all pairs. */

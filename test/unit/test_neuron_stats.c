@@ -50,8 +50,17 @@ static neuron_stats_t *create(const world_t *world) {
         every[i] = i;
     size_t counts[LAYERS] = {NEURONS, world->all ? NEURONS : 0, world->all ? NEURONS : 5};
     const uint32_t *chosen[LAYERS] = {every, every, world->all ? every : some};
-    neuron_stats_options_t options = {LAYERS, NEURONS, counts,           chosen, world->excerpts, LENGTH, TOP,
-                                      RANDOM, BAND,    world->of_tokens, 42};
+    neuron_stats_options_t options = {.layers = LAYERS,
+                                      .neurons = NEURONS,
+                                      .counts = counts,
+                                      .chosen = chosen,
+                                      .excerpts = world->excerpts,
+                                      .length = LENGTH,
+                                      .top = TOP,
+                                      .random = RANDOM,
+                                      .band = BAND,
+                                      .of_tokens = world->of_tokens,
+                                      .seed = 42};
     return neuron_stats_create(&options);
 }
 

@@ -127,7 +127,7 @@ static void ratios_of_table_1(void **state) {
     size_t neuron = 0;
     tally_group_t group = {.set = 0};
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
-        group.formats[f].total_tokens = (sample_t){1, 1, &tokens[f], &neuron};
+        group.formats[f].total_tokens = (sample_t){.count = 1, .capacity = 1, .values = &tokens[f], .neurons = &neuron};
     report_t report = {0};
     tables_add_results(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, NULL, &report);
     const table_t *table = find(&report, "tokens");

@@ -28,7 +28,15 @@ static size_t count(const char *text, const char *part) {
 static void places_marks(void **state) {
     (void)state;
     buffer_t out = BUFFER_EMPTY;
-    plot_t plot = {&out, 100, 50, 200, 80, -1, 1, 0, 4};
+    plot_t plot = {.out = &out,
+                   .left = 100,
+                   .top = 50,
+                   .width = 200,
+                   .height = 80,
+                   .x_from = -1,
+                   .x_to = 1,
+                   .y_from = 0,
+                   .y_to = 4};
     plot_point(&plot, 0, 1, 1);
     assert_non_null(strstr(buffer_text(&out), "class=\"m c1\" d=\"M200.0 110.0")); /* a quarter up from 130 */
     plot_bar(&plot, -1, 0, 0, 4, 2);
@@ -44,7 +52,15 @@ static void places_marks(void **state) {
 static void ticks_at_round_numbers(void **state) {
     (void)state;
     buffer_t out = BUFFER_EMPTY;
-    plot_t plot = {&out, 0, 0, 100, 100, -0.21, 0.83, 0, 47};
+    plot_t plot = {.out = &out,
+                   .left = 0,
+                   .top = 0,
+                   .width = 100,
+                   .height = 100,
+                   .x_from = -0.21,
+                   .x_to = 0.83,
+                   .y_from = 0,
+                   .y_to = 47};
     plot_axis_x(&plot, "<label> & \"more\"");
     static const char *const ticks[] = {">-0.2<", ">0.0<", ">0.2<", ">0.4<", ">0.6<", ">0.8<"};
     for (size_t i = 0; i < sizeof ticks / sizeof ticks[0]; i++)

@@ -68,7 +68,7 @@ static void per_million(void **state) {
 /* gpt-4.1: 2, 0.5 and 8 micro-dollars a token. */
 static void costs(void **state) {
     (void)state;
-    const price_t price = {{2000000}, {500000}, {8000000}};
+    const price_t price = {.input = {2000000}, .cached_input = {500000}, .output = {8000000}};
     assert_int_equal(price_worst_case(&price, 1000, 60).pico, 1000 * INT64_C(2000000) + 60 * INT64_C(8000000));
     assert_int_equal(price_worst_case(&price, 0, 0).pico, 0);
     assert_int_equal(price_worst_case(&price, -5, -5).pico, 0);
@@ -78,14 +78,16 @@ static void costs(void **state) {
                      600 * INT64_C(2000000) + 400 * INT64_C(500000) + 50 * INT64_C(8000000));
     usage.cached_tokens = 5000; /* never more than were sent */
     assert_int_equal(price_of_usage(&price, &usage).pico, 1000 * INT64_C(500000) + 50 * INT64_C(8000000));
-    const price_t odd = {{1}, {3}, {0}}; /* a cache that costs more than it saves: the worst case knows */
+    const price_t odd = {.input = {1},
+                         .cached_input = {3},
+                         .output = {0}}; /* a cache that costs more than it saves: the worst case knows */
     assert_int_equal(price_worst_case(&odd, 10, 10).pico, 30);
 }
 
 /* No usage within its own bound costs more than was reserved; the largest usage at the largest price is an amount. */
 static void worst_case_is_worst(void **state) {
     (void)state;
-    const price_t price = {{2000000}, {500000}, {8000000}};
+    const price_t price = {.input = {2000000}, .cached_input = {500000}, .output = {8000000}};
     money_t reserved = price_worst_case(&price, 500, 60);
     for (int64_t prompt = 0; prompt <= 500; prompt += 25)
         for (int64_t cached = 0; cached <= prompt; cached += 25)
@@ -94,7 +96,7 @@ static void worst_case_is_worst(void **state) {
                     .present = true, .prompt_tokens = prompt, .cached_tokens = cached, .completion_tokens = completion};
                 assert_true(money_compare(price_of_usage(&price, &usage), reserved) <= 0);
             }
-    const price_t dearest = {{1000000000}, {1000000000}, {1000000000}};
+    const price_t dearest = {.input = {1000000000}, .cached_input = {1000000000}, .output = {1000000000}};
     llm_usage_t most = {.present = true, .prompt_tokens = INT64_C(1) << 31, .completion_tokens = INT64_C(1) << 31};
     assert_true(price_of_usage(&dearest, &most).pico > 0);
 }

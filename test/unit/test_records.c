@@ -212,7 +212,8 @@ static void test_damaged_record(void **state) {
     assert_null(records_get(txn, hash, &error));
     assert_int_equal(error.class_, ERROR_FATAL);
     store_read_end(txn);
-    store_dir_row_t row = {TABLE_NEURONS, hash.bytes, "junk", HASH_SIZE, 4};
+    store_dir_row_t row = {
+        .table = TABLE_NEURONS, .key = hash.bytes, .value = "junk", .key_size = HASH_SIZE, .size = 4};
     store_dir_write(fixture->store, store_dir_put_row, &row);
     txn = store_dir_read(fixture->store);
     assert_null(records_get(txn, hash, &error));

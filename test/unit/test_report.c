@@ -98,7 +98,8 @@ static bool plant(store_txn_t *txn, const world_t *world, const planted_t *p, er
     explain_result_encode(&explained, &bytes);
     bool good = put_result(txn, world, sweep_explain_job(world->sweep, &chain, neuron), STAGE_EXPLAIN, &bytes, error);
     if (p->scored) {
-        score_result_encode(&(score_result_t){{p->score, p->score / 2, NAN}, 1, 2}, &bytes);
+        score_result_encode(&(score_result_t){.score = {p->score, p->score / 2, NAN}, .records = 1, .tokens = 2},
+                            &bytes);
         good = good && put_result(txn, world, sweep_score_job(world->sweep, text, neuron), STAGE_SCORE, &bytes, error);
     }
     if (p->compared) {
@@ -162,7 +163,7 @@ static void record_templates(run_info_t *run) {
     for (size_t i = 0; i < PROMPT_FORMAT_COUNT; i++) {
         const char *name = prompt_format_name((prompt_format_t)i);
         hash_t hash = hash_bytes(name, strlen(name));
-        run->templates[i] = (struct run_template){memory_copy_string(name), hash, hash};
+        run->templates[i] = (struct run_template){.name = memory_copy_string(name), .hash = hash, .identity = hash};
     }
 }
 

@@ -247,7 +247,8 @@ static void test_damaged_frames(void **state) {
 static void test_damaged_request_stops(void **state) {
     store_dir_t *fixture = *state;
     hash_t request = key_of("one");
-    store_dir_row_t row = {TABLE_REQUESTS, request.bytes, "123", HASH_SIZE, 3};
+    store_dir_row_t row = {
+        .table = TABLE_REQUESTS, .key = request.bytes, .value = "123", .key_size = HASH_SIZE, .size = 3};
     store_dir_write(fixture->store, store_dir_put_row, &row);
     store_txn_t *txn = store_dir_read(fixture->store);
     fflush(stdout);
@@ -266,7 +267,8 @@ static void test_damaged_request_stops(void **state) {
 
 static void test_damaged_body(void **state) {
     store_dir_t *fixture = *state;
-    store_dir_row_t row = {TABLE_RESPONSES, "\0\0\0\0\0\0\0\1", "junk", 8, 4};
+    store_dir_row_t row = {
+        .table = TABLE_RESPONSES, .key = "\0\0\0\0\0\0\0\1", .value = "junk", .key_size = 8, .size = 4};
     store_dir_write(fixture->store, store_dir_put_row, &row);
     store_txn_t *txn = store_dir_read(fixture->store);
     buffer_t body = BUFFER_EMPTY;

@@ -23,7 +23,8 @@ static uint32_t put(store_t *store, const char *name, int64_t started) {
 static void test_everything_comes_back(void **state) {
     store_dir_t *fixture = *state;
     struct run_set sets[] = {{"puzzles", hash_bytes("p", 1), 12}, {"l5", hash_bytes("q", 1), UINT32_MAX}};
-    struct run_template templates[] = {{"original", hash_bytes("o", 1), hash_bytes("i", 1)}};
+    struct run_template templates[] = {
+        {.name = "original", .hash = hash_bytes("o", 1), .identity = hash_bytes("i", 1)}};
     run_info_t run = {.name = "overnight-3",
                       .state = RUN_PAUSED,
                       .state_note = "cap total: $0.12 missing",

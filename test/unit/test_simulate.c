@@ -41,8 +41,9 @@ static void add_piece(llm_answer_t *answer, const piece_t *piece, int64_t offset
     token->logprob = log(0.5);
     token->top = MEMORY_NEW_ARRAY(4, struct llm_alternative);
     for (size_t i = 0; i < 4 && piece->top[i].bytes; i++)
-        token->top[token->top_count++] = (struct llm_alternative){
-            memory_copy_string(piece->top[i].bytes), strlen(piece->top[i].bytes), log(piece->top[i].probability)};
+        token->top[token->top_count++] = (struct llm_alternative){.bytes = memory_copy_string(piece->top[i].bytes),
+                                                                  .length = strlen(piece->top[i].bytes),
+                                                                  .logprob = log(piece->top[i].probability)};
 }
 
 /* `text` NULL: what the pieces make together. Offsets count characters of the pieces. */

@@ -79,7 +79,9 @@ static void merges_like_the_plain_procedure(void **state) {
         bpe_t *bpe = bpe_create(0);
         size_t kept = 0;
         for (size_t r = 0; r < rule_count; r++) {
-            rule_t rule = {(uint32_t)rng_below(&rng, 3 + r), (uint32_t)rng_below(&rng, 3 + r), 3 + (uint32_t)r};
+            rule_t rule = {.left = (uint32_t)rng_below(&rng, 3 + r),
+                           .right = (uint32_t)rng_below(&rng, 3 + r),
+                           .merged = 3 + (uint32_t)r};
             bool twice = false;
             for (size_t k = 0; k < kept; k++)
                 twice |= rules[k].left == rule.left && rules[k].right == rule.right;
@@ -359,11 +361,11 @@ static tokenizer_t *load(const char *vocabulary, const char *merges, const char 
     embedded_file_t list[3];
     size_t count = 0;
     if (vocabulary)
-        list[count++] = (embedded_file_t){"vocab.json", vocabulary, strlen(vocabulary)};
+        list[count++] = (embedded_file_t){.name = "vocab.json", .data = vocabulary, .size = strlen(vocabulary)};
     if (merges)
-        list[count++] = (embedded_file_t){"merges.txt", merges, strlen(merges)};
+        list[count++] = (embedded_file_t){.name = "merges.txt", .data = merges, .size = strlen(merges)};
     if (both)
-        list[count++] = (embedded_file_t){"tokenizer.json", both, strlen(both)};
+        list[count++] = (embedded_file_t){.name = "tokenizer.json", .data = both, .size = strlen(both)};
     subject_files_t *files = subject_files_of(list, count);
     tokenizer_t *tokenizer = tokenizer_load(files, error);
     subject_files_close(files);

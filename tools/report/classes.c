@@ -424,7 +424,8 @@ bool classes_select(const word_classes_t *classes, const neuron_record_t *neuron
             continue;
         found = true;
         best = ratio;
-        *choice = (class_choice_t){c, support->active, support->members[c], base};
+        *choice =
+            (class_choice_t){.class_ = c, .active = support->active, .members = support->members[c], .base = base};
     }
     free(support);
     return found;

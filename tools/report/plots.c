@@ -145,7 +145,15 @@ static bool draw_paired(const plots_subject_t *subject, const char *title, buffe
     plot_pad(&from, &to);
     double height = (double)count * 26;
     plot_begin(out, (int)height + TOP + BOTTOM, title);
-    plot_t plot = {out, LEFT + 60, TOP, PLOT_WIDTH - LEFT - 60 - 40, height, from, to, 0, (double)count};
+    plot_t plot = {.out = out,
+                   .left = LEFT + 60,
+                   .top = TOP,
+                   .width = PLOT_WIDTH - LEFT - 60 - 40,
+                   .height = height,
+                   .x_from = from,
+                   .x_to = to,
+                   .y_from = 0,
+                   .y_to = (double)count};
     plot_axis_x(&plot, "difference to original, with a 95 % interval");
     plot_rule_x(&plot, 0);
     for (size_t i = 0; i < count; i++) {

@@ -10,7 +10,15 @@ enum { LEFT = 60, RIGHT = 30, TOP = 50, HEIGHT = 320, BOTTOM = 50, MOST_POINTS =
 
 static plot_t begin(buffer_t *out, const char *title) {
     plot_begin(out, TOP + HEIGHT + BOTTOM, title);
-    return (plot_t){out, LEFT, TOP, PLOT_WIDTH - LEFT - RIGHT, HEIGHT, 0, 1, 0, 1};
+    return (plot_t){.out = out,
+                    .left = LEFT,
+                    .top = TOP,
+                    .width = PLOT_WIDTH - LEFT - RIGHT,
+                    .height = HEIGHT,
+                    .x_from = 0,
+                    .x_to = 1,
+                    .y_from = 0,
+                    .y_to = 1};
 }
 
 static void include(double value, double *from, double *to) {

@@ -145,14 +145,18 @@ void table_set_caption(table_t *table, const char *format, ...) {
 
 void table_add_group(table_t *table, const char *name, const char *value) {
     table->groups = grow(table->groups, table->group_count, sizeof *table->groups);
-    table->groups[table->group_count++] = (table_group_t){memory_copy_string(name), memory_copy_string(value)};
+    table->groups[table->group_count++] =
+        (table_group_t){.name = memory_copy_string(name), .value = memory_copy_string(value)};
 }
 
 void table_add_column(table_t *table, const char *key, const char *label, cell_kind_t kind, int decimals,
                       unsigned flags) {
     table->columns = grow(table->columns, table->column_count, sizeof *table->columns);
-    table->columns[table->column_count++] =
-        (column_t){memory_copy_string(key), memory_copy_string(label), kind, decimals, flags};
+    table->columns[table->column_count++] = (column_t){.key = memory_copy_string(key),
+                                                       .label = memory_copy_string(label),
+                                                       .kind = kind,
+                                                       .decimals = decimals,
+                                                       .flags = flags};
 }
 
 cell_t *table_add_row(table_t *table) {
@@ -198,8 +202,8 @@ void report_add_cost(report_t *report, table_t *table) {
 
 void report_add_plot(report_t *report, const char *key, const char *title, buffer_t *svg) {
     report->plots = grow(report->plots, report->plot_count, sizeof *report->plots);
-    report->plots[report->plot_count++] =
-        (plot_entry_t){memory_copy_string(key), memory_copy_string(title), memory_copy(svg->data, svg->length)};
+    report->plots[report->plot_count++] = (plot_entry_t){
+        .key = memory_copy_string(key), .title = memory_copy_string(title), .svg = memory_copy(svg->data, svg->length)};
     buffer_clear(svg);
 }
 

@@ -118,7 +118,9 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
         tally_measured(&tally->measured[i], neuron, &measured);
     }
     if (outcome->scored == CHAIN_DONE || outcome->compared == CHAIN_DONE)
-        add_point(&tally->points, &(point_t){outcome->record->layer, outcome->score.score.correlation, outcome->adacs});
+        add_point(&tally->points, &(point_t){.layer = outcome->record->layer,
+                                             .score = outcome->score.score.correlation,
+                                             .adacs = outcome->adacs});
     tally_class(collect, tally, outcome);
     return true;
 }

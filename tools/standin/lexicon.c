@@ -295,8 +295,8 @@ standin_naming_t standin_lexicon_naming(const standin_lexicon_t *lexicon, const 
         }
         if (longest > 0) {
             *after = class_ + 1;
-            return (standin_naming_t){class_, longest};
+            return (standin_naming_t){.class_ = class_, .stems = longest};
         }
     }
-    return (standin_naming_t){LEXICON_CLASSES, 0};
+    return (standin_naming_t){.class_ = LEXICON_CLASSES};
 }

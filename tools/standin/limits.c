@@ -60,7 +60,7 @@ static void remember(standin_limits_t *limits, int64_t now, int64_t tokens) {
         limits->first = 0;
     }
     limits->count++;
-    *at(limits, limits->count - 1) = (admission_t){now, tokens};
+    *at(limits, limits->count - 1) = (admission_t){.time = now, .tokens = tokens};
     limits->tokens += tokens;
 }
 

@@ -72,14 +72,16 @@ static place_t place_of_value(const standin_token_t *token, double score, size_t
                 best = value;
         taken[best] = true;
         double probability = fmax(probabilities[best] * (1 - 2 * OTHER_PROBABILITY), 1e-12);
-        alternative_t item = {value_tokens[best], strlen(value_tokens[best]), millionths(log(probability))};
+        alternative_t item = {
+            .bytes = value_tokens[best], .length = strlen(value_tokens[best]), .logprob = millionths(log(probability))};
         if (same(token, &item))
             place.own_logprob = item.logprob;
         if (rank < top)
             place.items[place.count++] = item;
     }
     if (place.count < top && token->length == 7 && memcmp(token->bytes, "unknown", 7) == 0)
-        place.items[place.count++] = (alternative_t){token->bytes, token->length, place.own_logprob};
+        place.items[place.count++] =
+            (alternative_t){.bytes = token->bytes, .length = token->length, .logprob = place.own_logprob};
     find_own(&place, token);
     return place;
 }
@@ -89,12 +91,13 @@ static place_t place_of_word(const standin_token_t *token, size_t top) {
     double surprise = (double)(noise >> 40) / (double)(1 << 24);
     place_t place = {.own_logprob = millionths(-0.01 - 1.2 * surprise * surprise)};
     if (top > 0)
-        place.items[place.count++] = (alternative_t){token->bytes, token->length, place.own_logprob};
+        place.items[place.count++] =
+            (alternative_t){.bytes = token->bytes, .length = token->length, .logprob = place.own_logprob};
     size_t start = (size_t)(noise % MOST);
     int64_t logprob = place.own_logprob - 1500000 - millionths(surprise);
     for (size_t i = 0; place.count < top && i < MOST; i++, logprob -= 450000) {
         const char *common = common_tokens[(start + i) % MOST];
-        alternative_t item = {common, strlen(common), logprob};
+        alternative_t item = {.bytes = common, .length = strlen(common), .logprob = logprob};
         if (!same(token, &item))
             place.items[place.count++] = item;
     }
@@ -155,7 +158,7 @@ static void write_place(const place_t *place, const standin_token_t *token, buff
         write_member(&place->items[j], out);
     }
     if (place->own == place->count) {
-        alternative_t own = {token->bytes, token->length, place->own_logprob};
+        alternative_t own = {.bytes = token->bytes, .length = token->length, .logprob = place->own_logprob};
         if (place->count > 0)
             buffer_append_char(out, ',');
         write_member(&own, out);

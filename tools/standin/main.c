@@ -63,7 +63,10 @@ static bool read_pem(const char *path, buffer_t *text, error_info_t *error) {
 static bool serve(const standin_options_t *options, standin_service_t *service, int signals, pid_t parent,
                   error_info_t *error) {
     buffer_t certificate = BUFFER_EMPTY, key = BUFFER_EMPTY;
-    http_server_callbacks_t callbacks = {standin_service_begin, standin_service_handle, standin_service_done, service};
+    http_server_callbacks_t callbacks = {.begin = standin_service_begin,
+                                         .handle = standin_service_handle,
+                                         .done = standin_service_done,
+                                         .context = service};
     http_server_options_t http = {
         .port = options->port, .maximum_body = MAXIMUM_BODY, .threads = THREADS, .maximum_connections = CONNECTIONS};
     http_server_t *server = NULL;

@@ -74,7 +74,7 @@ static int choose_value(double score, double temperature, rng_t *rng) {
 
 static void add_spot(standin_thought_t *thought, size_t offset, double score) {
     thought->spots = memory_resize(thought->spots, thought->spot_count + 1, sizeof *thought->spots);
-    thought->spots[thought->spot_count++] = (standin_spot_t){offset, score};
+    thought->spots[thought->spot_count++] = (standin_spot_t){.offset = offset, .score = score};
 }
 
 static standin_meaning_t *read_meaning(const standin_mind_t *mind, const standin_record_t *record) {

@@ -102,7 +102,7 @@ static void prepend_prompt(const message_t *prompt, standin_thought_t *echo, con
     echo->spots = memory_resize(echo->spots, count, sizeof *echo->spots);
     for (size_t i = 0; i < answer->spot_count; i++)
         echo->spots[echo->spot_count + i] =
-            (standin_spot_t){prompt->length + answer->spots[i].offset, answer->spots[i].score};
+            (standin_spot_t){.offset = prompt->length + answer->spots[i].offset, .score = answer->spots[i].score};
     echo->spot_count = count;
 }
 

@@ -88,7 +88,8 @@ standin_token_t *standin_tokenize(const char *text, size_t length, size_t *count
             capacity = capacity ? 2 * capacity : length / 4 + 16;
             tokens = memory_resize(tokens, capacity, sizeof *tokens);
         }
-        tokens[(*count)++] = (standin_token_t){text + offset, piece, offset, characters};
+        tokens[(*count)++] = (standin_token_t){
+            .bytes = text + offset, .length = piece, .offset = offset, .character_offset = characters};
         for (size_t i = offset; i < offset + piece; i++)
             characters += !is_inner_byte(text[i]);
         offset += piece;

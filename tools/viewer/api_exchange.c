@@ -125,7 +125,8 @@ void api_exchange(call_t *call) {
         call_refuse(call, 404, "there is no such chain");
         return;
     }
-    outcomes_t which = {call->view->run.number, LOOK_EACH, (uint64_t)chain, (uint64_t)chain + 1};
+    outcomes_t which = {
+        .run = call->view->run.number, .depth = LOOK_EACH, .first = (uint64_t)chain, .end = (uint64_t)chain + 1};
     if (!outcomes_walk(call->store, call->view->sweep, &which, take_chain, &ask, &error))
         call_refuse(call, 503, "%s", error.message);
 }

@@ -213,7 +213,7 @@ void api_neuron(call_t *call) {
     api_write_entry(call->view, &entry, out);
     write_neighbour(call, "previous", position ? position - 1 : SIZE_MAX, out);
     write_neighbour(call, "next", position + 1, out);
-    outcomes_t which = {call->view->run.number, LOOK_EACH, entry.first, entry.end};
+    outcomes_t which = {.run = call->view->run.number, .depth = LOOK_EACH, .first = entry.first, .end = entry.end};
     bool good = outcomes_walk(call->store, call->view->sweep, &which, take_chain, &write, &error);
     buffer_append_text(out, ",\"chains\":[");
     buffer_append(out, buffer_text(&write.chains), write.chains.length);

@@ -99,7 +99,7 @@ static bool take_attempt(void *context, const attempt_t *attempt) {
     if (attempt->run != history->run || !attempt->finished_utc)
         return true;
     history->attempts[history->count++] =
-        (struct done){attempt->finished_utc, attempt->prompt_tokens + attempt->completion_tokens};
+        (struct done){.utc = attempt->finished_utc, .tokens = attempt->prompt_tokens + attempt->completion_tokens};
     return history->count < MOST_ATTEMPTS;
 }
 

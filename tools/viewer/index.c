@@ -244,7 +244,8 @@ void neuron_index_query(neuron_index_t *index, const index_query_t *query, index
     page->seen = index->seen;
     for (size_t i = 0; i < index->count; i++)
         if (fits(query, &index->entries[i]))
-            ranked[page->matches++] = (ranked_t){sort_key(query, &index->entries[i], i), (uint32_t)i};
+            ranked[page->matches++] =
+                (ranked_t){.key = sort_key(query, &index->entries[i], i), .position = (uint32_t)i};
     if (query->sort != INDEX_BY_ORDER || query->descending)
         qsort(ranked, page->matches, sizeof *ranked, compare_ranked);
     size_t from = query->from < page->matches ? query->from : page->matches;

@@ -270,7 +270,7 @@ static bool put_answer(store_txn_t *txn, void *context, error_info_t *error) {
 }
 
 bool study_answer_put(study_t *study, size_t rater, size_t item, const study_answer_t *answer, error_info_t *error) {
-    put_t put = {rater, item, answer};
+    put_t put = {.rater = rater, .item = item, .answer = answer};
     return store_write(study->store, put_answer, &put, error);
 }
 

@@ -293,7 +293,7 @@ viewer_t *viewer_start(const viewer_options_t *options, error_info_t *error) {
         good = viewer->view != NULL;
         viewer->behind = true;
     }
-    http_server_callbacks_t callbacks = {NULL, handle, NULL, viewer};
+    http_server_callbacks_t callbacks = {.handle = handle, .context = viewer};
     http_server_options_t http = {.address = options->address,
                                   .port = options->port,
                                   .maximum_body = MAXIMUM_BODY,
