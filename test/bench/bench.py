@@ -1,4 +1,7 @@
-"""Runs the rows (all, or those named) and prints the table.  make bench [QUICK=1] [ROWS="cpu pacing"]"""
+"""Runs the rows (all, or those named) and prints the table.
+
+    make bench [QUICK=1] [ROWS="cpu pacing"]
+"""
 import pathlib
 import subprocess
 import sys

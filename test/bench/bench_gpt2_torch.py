@@ -1,4 +1,6 @@
-"""Tokens a second of the same forward pass in PyTorch, all cores.  bench_gpt2_torch.py DIR EXCERPTS LENGTH BATCHES TURNS
+"""Tokens a second of the same forward pass in PyTorch, all cores.
+
+    bench_gpt2_torch.py DIR EXCERPTS LENGTH BATCHES TURNS
 
 Prints JSON: the best of TURNS, and the BLAS library that the process has mapped. Which one that is depends on the
 dynamic linker: LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/openblas-openmp takes the OpenMP OpenBLAS (libopenblas0-openmp).

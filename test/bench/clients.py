@@ -12,7 +12,8 @@ import time
 
 
 async def through(ask, bodies, concurrency):
-    """COUNT workers take the bodies one after the other: what an asyncio semaphore comes to, without its tasks."""
+    """COUNT workers take the bodies one after the other: what an asyncio semaphore comes to,
+    without its tasks."""
     waiting = iter(bodies)
 
     async def work():

@@ -56,8 +56,8 @@ class Place:
         text = (FILLER * (size // len(FILLER) + 1))[:size - len(head) - len('00000000 "}]}')]
         with open(path, "w") as out:
             for i in range(first, first + count):
-                out.write(f'{{"custom_id":"line-{i}","method":"POST","url":"/v1/chat/completions","body":'
-                          f'{head}{i:08} {text}"}}]}}}}\n')
+                out.write(f'{{"custom_id":"line-{i}","method":"POST","url":"/v1/chat/completions",'
+                          f'"body":{head}{i:08} {text}"}}]}}}}\n')
         return path
 
 

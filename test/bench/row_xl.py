@@ -19,7 +19,8 @@ with Place() as place:
     first, second = part["times"]["checkpoints"], more["times"]["checkpoints"]
     excerpts = sum(each["times"]["first_pass"]["excerpts"] for each in (part, more))
     once = sum(each["times"]["first_pass"]["seconds"] for each in (part, more)) / excerpts
-    what = f"GPT-2 XL, all {whole['neurons']} neurons, {REAL} excerpts of {LENGTH} tokens, K = 20, 2 workers, OpenBLAS {whole['core']}"
+    what = (f"GPT-2 XL, all {whole['neurons']} neurons, {REAL} excerpts of {LENGTH} tokens, K = 20, "
+            f"2 workers, OpenBLAS {whole['core']}")
     row(f"{what}: tokens/s of the first pass, over the first {excerpts} excerpts", f"{LENGTH / once:.1f}")
     row("the same: peak of anonymous memory", f"{more['peak_bytes'] / 1e9:.1f} GB", "at most 24 GB", more["peak_bytes"] < 24e9)
     row("the same: the first checkpoint, which has to write all", f"{first['seconds'] / first['count']:.0f} s, {first['bytes'] / first['count'] / 1e9:.2f} GB")

@@ -192,9 +192,11 @@ BAD_RECORDS = {
     "trailing": (text_of() + b"]", "bad.json"),
     "nul": (text_of() + b"\0", "bad.json"),
     "bad-threshold": (b'[{"id":"a","threshold":"x","records":[{"tokens":["a"],"activations":[1]}]}]', "threshold"),
-    "jsonl-second-line": (b'{"id":"a","records":[{"tokens":["a"],"activations":[1]}]}\n{"id":"b","records":7}\n',
+    "jsonl-second-line": (b'{"id":"a","records":[{"tokens":["a"],"activations":[1]}]}\n'
+                          b'{"id":"b","records":7}\n',
                           "bad.json:2"),
-    "published-form": (b'{"neuron_id":{"layer_index":0,"neuron_index":-4},"most_positive_activation_records":[]}',
+    "published-form": (b'{"neuron_id":{"layer_index":0,"neuron_index":-4},'
+                       b'"most_positive_activation_records":[]}',
                        "neuron_index"),
 }
 

@@ -89,7 +89,8 @@ def test_whole_file(place):
 def test_every_kind_and_bodies_as_they_are(place):
     standin = place.standin()
     relay = place.relay(standin.port)
-    own = '{ "messages":[{"role":"user","content":"caf\\u00e9"}], "max_tokens" : 5,"model":"known", "temperature":0.50}'
+    own = '{ "messages":[{"role":"user","content":"caf\\u00e9"}], "max_tokens" : 5,' \
+          '"model":"known", "temperature":0.50}'
     write(place, ['{"custom_id":"own","method":"POST","url":"/v1/chat/completions","body":' + own + "}",
                   request("text", "chat", url=URLS["text"], prompt="once upon", max_tokens=4).replace(
                       "standin-chat", "known"),

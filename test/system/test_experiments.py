@@ -117,4 +117,5 @@ def test_make_experiments_offline(place):
     # Its numbers are of the build that made it; what it shows is not.
     shown = re.compile(r'<section id="[^"]*"|<h\d>[^<]*|<caption>[^<]*|<figcaption>[^<]*')
     assert shown.findall(page) == shown.findall(example), \
-        "the committed report shows other things than a run's: copy it anew (tools/experiments/README.md)"
+        "the committed report shows other things than a run's: copy it anew " \
+        "(tools/experiments/README.md)"

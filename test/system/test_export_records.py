@@ -11,7 +11,8 @@ FILES = [f"{layer}/{index}.json" for layer, index in NEURONS]
 
 def config(place, standin, sets, store="store"):
     """A run that asks a question or two of each set, of the shipped subject where it records."""
-    place.config(standin.url, formats=["original"], mode=None, limit=1, adacs=False, store=store, extra=f"""
+    place.config(standin.url, formats=["original"], mode=None, limit=1, adacs=False, store=store,
+                 extra=f"""
 [subject]
 model = "subject:"
 corpus = ["corpus:"]

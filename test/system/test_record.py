@@ -241,7 +241,8 @@ list = "list.csv"
     recorder.run("--set", "record.excerpts=299")
     assert drawn(recorder, "chance") == chance and recorder.glia("export", "records", "--set", "chance").out != records
     said = recorder.refused("run", "--quiet", "--set", 'record.neurons=["layer:0"]')
-    assert "sets.best: 2 of 4 neurons are not among those recorded (1:0, 1:1); name them in record.neurons" in said
+    assert "sets.best: 2 of 4 neurons are not among those recorded (1:0, 1:1); " \
+        "name them in record.neurons" in said
     recorder.fsck()
 
 

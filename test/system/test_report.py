@@ -97,7 +97,8 @@ def test_the_papers_figures_are_the_published_ones():
     assert layers("random_GPT35_results") == layers("top20_GPT35_results") == {i: 20 for i in range(48) if i != 31}
     assert layers("random_GPT4_results") == layers("random_interpretable_GPT4_results") == {i: 5 for i in range(48)}
     assert len(read("Top1k_GPT35_results")) == 1000 and len(read("puzzles_GPT35_results")) == 19 * 3
-    neurons = "20 a layer: interpretable, random and top (both without layer 31); top 1000; 19 puzzles"
+    neurons = "20 a layer: interpretable, random and top (both without layer 31); top 1000; " \
+        "19 puzzles"
     assert paper["setup"]["neurons"] == neurons and paper["setup"]["samples"] == "1; of puzzles 3"
     assert paper["setup"]["explainers"] == "gpt-3.5-turbo; gpt-4 on 5 a layer of the random ones"
     assert all(float(row["score"]) >= 0.35 for row in read("neurons_to_evaluate"))

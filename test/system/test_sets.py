@@ -23,9 +23,11 @@ def world(place):
     rows = [f"{layer},{index},{0.1 + index / 10:.2f},baseline {layer} {index}" for layer, index in names]
     (place.path / "b.csv").write_text("layer,neuron,score,explanation\n" + "\n".join(rows) + "\n")
     standin = place.standin()
-    sets = '[sets.random]\nsource = "store:n"\nselect = "random"\nper_layer = 3\nbaseline = "b"\nformats = ["summary"]\n' \
-           '[sets.good]\nsource = "store:n"\nselect = "random_interpretable"\nper_layer = 2\nbaseline = "b"\nsamples = 2\n' \
-           'formats = ["highlight"]\n[sets.top]\nsource = "store:n"\nselect = "top"\ncount = 4\nbaseline = "b"\n'
+    sets = '[sets.random]\nsource = "store:n"\nselect = "random"\nper_layer = 3\n' \
+           'baseline = "b"\nformats = ["summary"]\n' \
+           '[sets.good]\nsource = "store:n"\nselect = "random_interpretable"\nper_layer = 2\n' \
+           'baseline = "b"\nsamples = 2\nformats = ["highlight"]\n' \
+           '[sets.top]\nsource = "store:n"\nselect = "top"\ncount = 4\nbaseline = "b"\n'
     place.config(standin.url, limit=1, formats=["original", "summary"], mode=None, extra=sets)
     place.glia("import", "neurons", "n.jsonl", "--set", "n")
     place.glia("import", "explanations", "b.csv", "--as", "b")
@@ -38,7 +40,8 @@ def listed(place, name, *options):
 
 def test_several_sets_in_one_sweep(world):
     plan = world.glia("plan").out
-    assert "set random: 10 neurons of store:n (random, 3 a layer), layers 0-4; NONE of layer 3; too few of layer 2 (1 of 3)" in plan
+    assert "set random: 10 neurons of store:n (random, 3 a layer), layers 0-4; " \
+        "NONE of layer 3; too few of layer 2 (1 of 3)" in plan
     drawn = listed(world, "random", "--draw")
     world.run()
     assert listed(world, "random") == drawn and len(drawn) == 10

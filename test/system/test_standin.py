@@ -19,7 +19,8 @@ from standin_server import PROGRAM, TIMEOUT, Standin, until
 PRICES = {"standin-chat": (500_000, 250_000, 1_500_000),  # picodollars a token: input, cached, output
           "standin-text": (500_000, 250_000, 1_500_000),
           "standin-embedding": (20_000, 20_000, 0)}
-RECORD = "Neuron 1 responds to: colours\n<start>\n the\tunknown\n red\tunknown\n café\tunknown\n<end>\n"
+RECORD = "Neuron 1 responds to: colours\n<start>\n the\tunknown\n red\tunknown\n" \
+    " café\tunknown\n<end>\n"
 BILLED = ["status500_after", "reset_after", "hang", "truncate", "garbage", "empty", "slow", "no_usage",
           "no_logprobs", "bad_type"]
 UNBILLED = ["reset_before", "status500", "status503", "status429", "quota", "hang_before"]
@@ -51,7 +52,7 @@ def cost(model, usage):
             + usage.get("completion_tokens", 0) * price[2])
 
 
-# --- wire format -----------------------------------------------------------------------------------
+# --- wire format ----------------------------------------------------------------------------------
 
 
 def test_health_and_models(standin):
@@ -162,7 +163,7 @@ def test_embeddings(standin):
         assert len(base64.b64decode(packed, validate=True)) == 4 * dimensions
 
 
-# --- errors ----------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------
 
 
 def check_error(answer, status, **expected):
@@ -232,7 +233,7 @@ def test_a_request_may_be_too_large(standin):
     raw.close()
 
 
-# --- limits ----------------------------------------------------------------------------------------
+# --- limits ---------------------------------------------------------------------------------------
 
 
 def test_requests_per_minute(start):
@@ -297,7 +298,7 @@ def test_a_delay_does_not_hold_up_others(start):
         raw.close()
 
 
-# --- faults and the ledger -------------------------------------------------------------------------
+# --- faults and the ledger ------------------------------------------------------------------------
 
 
 def meet(server, fault):
@@ -402,7 +403,7 @@ def test_ledger_under_many_clients(start):
     assert len({bill["sequence"] for bill in ledger["billed"]}) == ledger["totals"]["requests"]
 
 
-# --- the program -----------------------------------------------------------------------------------
+# --- the program ----------------------------------------------------------------------------------
 
 
 def test_stops_on_signals_and_at_the_end_of_input(tmp_path):

@@ -218,8 +218,9 @@ def test_hostile_explanations_are_text(place, browser):
         assert "owned" not in browser.driver.title
         width = browser.driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
         assert width[0] <= width[1], "nothing runs out of the page"
-        kept = browser.driver.execute_script("return [...document.querySelectorAll('.said, .token')].every((e) => "
-                                             "['isolate', 'plaintext'].includes(getComputedStyle(e).unicodeBidi))")
+        kept = browser.driver.execute_script(
+            "return [...document.querySelectorAll('.said, .token')].every("
+            "(e) => ['isolate', 'plaintext'].includes(getComputedStyle(e).unicodeBidi))")
         assert kept, "a text that turns its direction turns nothing around it"
         tall = browser.driver.execute_script(
             "return Math.max(...[...document.querySelectorAll('.said')].map((e) => e.offsetHeight))")

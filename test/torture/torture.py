@@ -241,7 +241,8 @@ def limited(scenario, options, name, limit, values):
         done = subprocess.run([str(GLIA), "run", "--quiet"], cwd=scenario.place.path, env=scenario.place.env,
                               capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False,
                               preexec_fn=lambda v=value: resource.setrlimit(limit, (v, v)))
-        scenario.facts[f"{name} {value >> 20 if value > 1 << 20 else value}{' MiB' if value > 1 << 20 else ''}: exit {done.returncode}"] += 1
+        shown = f"{value >> 20} MiB" if value > 1 << 20 else value
+        scenario.facts[f"{name} {shown}: exit {done.returncode}"] += 1
         if done.returncode not in (DONE, BY_WORLD):
             # Memory that runs out in malloc, or libraries that cannot be mapped, end the program; the store stands.
             expect(done.stderr.strip(), f"{name} {value}: exit {done.returncode} without a word")

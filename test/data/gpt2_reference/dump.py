@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Dumps what PyTorch computes in float32 for the post-GELU activations of GPT-2s; test_gpt2.c reads it.
 
-    test/data/gpt2_reference/dump.py                  makes the small random models beside this file, and their references
-    test/data/gpt2_reference/dump.py MODEL OUT.safetensors [EXCERPTS LENGTH STRIDE]
-                                                      the reference of the model in directory MODEL
+    dump.py    makes the small random models beside this file, and their references
+    dump.py MODEL OUT.safetensors [EXCERPTS LENGTH STRIDE]
+               the reference of the model in directory MODEL
 
 Needs python3-torch (Debian), only to dump again. A reference holds `tokens` I32 [excerpts][length], `stride` I32 [1] and
 `activations.L` F32 [excerpts * length][ceil(neurons / stride)]: every stride-th neuron of layer L.
