@@ -156,13 +156,20 @@ static void refuse_for_the_caller(void **state) {
 
 #define TOTAL "budget.total_usd = 1\n"
 
-static void refusals(void **state) {
+/* A config and what its refusal says. */
+typedef struct {
+    const char *text;
+    const char *message;
+} refusal_t;
+
+static void assert_refusals(const refusal_t *refusals, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        assert_load_refused(refusals[i].text, NULL, 0, refusals[i].message);
+}
+
+static void unknown_keys_are_refused(void **state) {
     (void)state;
-    static const struct {
-        const char *text;
-        const char *message;
-    } cases[] = {
-        /* unknown */
+    static const refusal_t refusals[] = {
         {"\n\n[budget]\n\ntotl_usd = 5", "config.toml:5: budget.totl_usd: unknown key; did you mean budget.total_usd?"},
         {TOTAL "[budgte]\ntotal_usd = 5", "config.toml:2: budgte: unknown table; did you mean budget?"},
         {"total_usd = 5", "config.toml:1: total_usd: unknown key; did you mean budget.total_usd?"},
@@ -173,7 +180,13 @@ static void refusals(void **state) {
         {TOTAL "[models.m.prices]", "config.toml:2: models.m.prices: unknown table; did you mean models.m.price?"},
         {TOTAL "run.name.x = 1", "config.toml:2: run.name: is a table; expected a string in quotes"},
         {TOTAL "endpoints.\"\".url = 'x'", "config.toml:2: endpoints.\"\": unknown table; known here: *"},
-        /* types */
+    };
+    assert_refusals(refusals, sizeof refusals / sizeof *refusals);
+}
+
+static void wrong_types_are_refused(void **state) {
+    (void)state;
+    static const refusal_t refusals[] = {
         {"run = 5", "config.toml:1: run: is a value; expected a table"},
         {"[[run]]\nname = 'x'", "config.toml:1: run: is a value; expected a table"},
         {"run.name = 5", "config.toml:1: run.name: is an integer; expected a string in quotes"},
@@ -193,7 +206,13 @@ static void refusals(void **state) {
         {"run.formats = [{a = 1}]", "config.toml:1: run.formats: element 1: is a table; expected a string in quotes"},
         {"budget.total_usd = true",
          "config.toml:1: budget.total_usd: is a boolean; expected dollars, as a number or a string"},
-        /* ranges and choices */
+    };
+    assert_refusals(refusals, sizeof refusals / sizeof *refusals);
+}
+
+static void values_out_of_range_are_refused(void **state) {
+    (void)state;
+    static const refusal_t refusals[] = {
         {"run.samples = 0", "config.toml:1: run.samples: 0 is out of range; expected 1 to 100"},
         {"run.samples = 101", "config.toml:1: run.samples: 101 is out of range; expected 1 to 100"},
         {"run.temperature = 2.1", "config.toml:1: run.temperature: 2.1 is out of range; expected 0 to 2"},
@@ -205,7 +224,13 @@ static void refusals(void **state) {
         {"run.mode = \"a\\nb\"", "config.toml:1: run.mode: \"a\\nb\" is not one of echo, per_token, repeat"},
         {"run.formats = [\"original\", \"sumary\"]", "config.toml:1: run.formats: element 2: \"sumary\" is not one of "
                                                      "original, summary, highlight; did you mean summary?"},
-        /* money */
+    };
+    assert_refusals(refusals, sizeof refusals / sizeof *refusals);
+}
+
+static void amounts_that_are_none_are_refused(void **state) {
+    (void)state;
+    static const refusal_t refusals[] = {
         {"budget.total_usd = -1", "config.toml:1: budget.total_usd: \"-1\" is not an amount of dollars; expected 0 to "
                                   "1000000, at most 12 decimals"},
         {"budget.total_usd = 1e-13", "config.toml:1: budget.total_usd: \"1e-13\" is not an amount of dollars; expected "
@@ -214,15 +239,19 @@ static void refusals(void **state) {
                                         "expected 0 to 1000000, at most 12 decimals"},
         {"budget.total_usd = 123456.1234567891",
          "config.toml:1: budget.total_usd: has more digits than a TOML number keeps; write the amount in quotes"},
-        /* missing */
+    };
+    assert_refusals(refusals, sizeof refusals / sizeof *refusals);
+}
+
+static void missing_keys_are_refused(void **state) {
+    (void)state;
+    static const refusal_t refusals[] = {
         {"", "config.toml: budget.total_usd: missing; add it (most that the run may cost)"},
         {TOTAL "[endpoints.\"a b\"]\nrpm = 5", "config.toml:2: endpoints.\"a b\".url: missing; add it (base URL)"},
         {TOTAL "[endpoints]\n[endpoints.y]\nurl=''\n[endpoints.x]",
          "config.toml:5: endpoints.x.url: missing; add it (base URL)"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_load_refused(cases[i].text, NULL, 0, cases[i].message);
-    }
+    assert_refusals(refusals, sizeof refusals / sizeof *refusals);
 }
 
 /* Of several faults the first in the file is told, whatever its kind and the order of names. */
@@ -433,7 +462,11 @@ int main(void) {
         cmocka_unit_test(characters_past_ascii),
         cmocka_unit_test(lines_and_presence),
         cmocka_unit_test(refuse_for_the_caller),
-        cmocka_unit_test(refusals),
+        cmocka_unit_test(unknown_keys_are_refused),
+        cmocka_unit_test(wrong_types_are_refused),
+        cmocka_unit_test(values_out_of_range_are_refused),
+        cmocka_unit_test(amounts_that_are_none_are_refused),
+        cmocka_unit_test(missing_keys_are_refused),
         cmocka_unit_test(first_fault_first),
         cmocka_unit_test(text_that_is_no_toml),
         cmocka_unit_test(depth_is_limited),

@@ -28,60 +28,60 @@ typedef struct {
     const char *message;
 } row_t;
 
+static const row_t RESPONSES[] = {
+    {200, "{}", RETRY_ANSWER, "", ""},
+    {200, "{\"choices\": [{\"logprob\": -Infinity}], \"message\": \"m\", \"type\": \"t\"}", RETRY_ANSWER, "", ""},
+    {200, "{\"choices\": [], \"error\": null}", RETRY_ANSWER, "", ""},
+    {200, "{\"error\": {\"message\": \"overloaded\", \"code\": 502}}", RETRY_GARBLED, "502", "overloaded"},
+    {200, "{\"error\": {\"message\": \"no money\", \"code\": \"insufficient_quota\"}}", RETRY_GARBLED,
+     "insufficient_quota", "no money"}, /* a 200 is never free */
+    {200, "{\"error\": false}", RETRY_GARBLED, "", "HTTP 200, but the body is an error"},
+    {200, "[]", RETRY_GARBLED, "", "HTTP 200, but the body is no JSON object"},
+    {200, "{\"a\": 1", RETRY_GARBLED, "", "HTTP 200, but the body is no JSON object"},
+    {200, "{} {}", RETRY_GARBLED, "", "HTTP 200, but the body is no JSON object"},
+    {200, "", RETRY_GARBLED, "", "HTTP 200, but the body is no JSON object"},
+    {201, "{}", RETRY_UNEXPECTED, "", "HTTP 201: {}"},
+    {302, "", RETRY_UNEXPECTED, "", "HTTP 302"},
+    {418, "", RETRY_UNEXPECTED, "", "HTTP 418"},
+    {422, "{\"detail\": \"bad field\"}", RETRY_UNEXPECTED, "", "bad field"},
+    {400, "{\"error\": {\"message\": \"too\\nlong\", \"type\": \"invalid_request_error\", \"code\": null}}",
+     RETRY_REJECTED, "invalid_request_error", "too\\nlong"},
+    {400, "{\"error\": {\"code\": \"billing_hard_limit_reached\"}}", RETRY_QUOTA, "billing_hard_limit_reached",
+     "HTTP 400: {\"error\": {\"code\": \"billing_hard_limit_reached\"}}"},
+    {400, "{\"object\": \"error\", \"message\": \"as vLLM\", \"type\": \"BadRequestError\", \"code\": 400}",
+     RETRY_REJECTED, "BadRequestError", "as vLLM"},
+    {400, "{\"error\": \"as text\"}", RETRY_REJECTED, "", "as text"},
+    {404, "<html>no</html>\n", RETRY_REJECTED, "", "HTTP 404: <html>no</html>\\n"},
+    {401, "{\"error\": {\"message\": \"m\", \"code\": \"invalid_api_key\"}}", RETRY_CREDENTIALS, "invalid_api_key",
+     "m"},
+    {403, "", RETRY_CREDENTIALS, "", "HTTP 403"},
+    {403, "{\"error\": {\"type\": \"access_terminated\", \"code\": \"x\", \"message\": \"m\"}}", RETRY_QUOTA, "x", "m"},
+    {402, "", RETRY_QUOTA, "", "HTTP 402"},
+    {408, "", RETRY_TIMEOUT, "", "HTTP 408"},
+    {409, "", RETRY_CONFLICT, "", "HTTP 409"},
+    {429, "", RETRY_RATE_LIMIT, "", "HTTP 429"},
+    {429, "{\"error\": {\"code\": \"rate_limit_exceeded\", \"message\": \"slow\"}}", RETRY_RATE_LIMIT,
+     "rate_limit_exceeded", "slow"},
+    {429, "{\"error\": {\"type\": \"insufficient_quota\", \"message\": \"pay\"}}", RETRY_QUOTA, "insufficient_quota",
+     "pay"},
+    {429, "{\"error\": {\"code\": \"billing_not_active\", \"message\": \"pay\"}}", RETRY_QUOTA, "billing_not_active",
+     "pay"},
+    {429, "{\"error\": {\"code\": \"insufficient_credits\", \"message\": \"pay\"}}", RETRY_QUOTA,
+     "insufficient_credits", "pay"},
+    {500, "{\"error\": {\"code\": \"insufficient_quota\", \"message\": \"m\"}}", RETRY_SERVER, "insufficient_quota",
+     "m"}, /* may have been billed all the same */
+    {503, "<html>", RETRY_SERVER, "", "HTTP 503: <html>"},
+    {529, "", RETRY_SERVER, "", "HTTP 529"},
+};
+
 static void whole_responses(void **state) {
     (void)state;
-    static const row_t ROWS[] = {
-        {200, "{}", RETRY_ANSWER, "", ""},
-        {200, "{\"choices\": [{\"logprob\": -Infinity}], \"message\": \"m\", \"type\": \"t\"}", RETRY_ANSWER, "", ""},
-        {200, "{\"choices\": [], \"error\": null}", RETRY_ANSWER, "", ""},
-        {200, "{\"error\": {\"message\": \"overloaded\", \"code\": 502}}", RETRY_GARBLED, "502", "overloaded"},
-        {200, "{\"error\": {\"message\": \"no money\", \"code\": \"insufficient_quota\"}}", RETRY_GARBLED,
-         "insufficient_quota", "no money"}, /* a 200 is never free */
-        {200, "{\"error\": false}", RETRY_GARBLED, "", "HTTP 200, but the body is an error"},
-        {200, "[]", RETRY_GARBLED, "", "HTTP 200, but the body is no JSON object"},
-        {200, "{\"a\": 1", RETRY_GARBLED, "", "HTTP 200, but the body is no JSON object"},
-        {200, "{} {}", RETRY_GARBLED, "", "HTTP 200, but the body is no JSON object"},
-        {200, "", RETRY_GARBLED, "", "HTTP 200, but the body is no JSON object"},
-        {201, "{}", RETRY_UNEXPECTED, "", "HTTP 201: {}"},
-        {302, "", RETRY_UNEXPECTED, "", "HTTP 302"},
-        {418, "", RETRY_UNEXPECTED, "", "HTTP 418"},
-        {422, "{\"detail\": \"bad field\"}", RETRY_UNEXPECTED, "", "bad field"},
-        {400, "{\"error\": {\"message\": \"too\\nlong\", \"type\": \"invalid_request_error\", \"code\": null}}",
-         RETRY_REJECTED, "invalid_request_error", "too\\nlong"},
-        {400, "{\"error\": {\"code\": \"billing_hard_limit_reached\"}}", RETRY_QUOTA, "billing_hard_limit_reached",
-         "HTTP 400: {\"error\": {\"code\": \"billing_hard_limit_reached\"}}"},
-        {400, "{\"object\": \"error\", \"message\": \"as vLLM\", \"type\": \"BadRequestError\", \"code\": 400}",
-         RETRY_REJECTED, "BadRequestError", "as vLLM"},
-        {400, "{\"error\": \"as text\"}", RETRY_REJECTED, "", "as text"},
-        {404, "<html>no</html>\n", RETRY_REJECTED, "", "HTTP 404: <html>no</html>\\n"},
-        {401, "{\"error\": {\"message\": \"m\", \"code\": \"invalid_api_key\"}}", RETRY_CREDENTIALS, "invalid_api_key",
-         "m"},
-        {403, "", RETRY_CREDENTIALS, "", "HTTP 403"},
-        {403, "{\"error\": {\"type\": \"access_terminated\", \"code\": \"x\", \"message\": \"m\"}}", RETRY_QUOTA, "x",
-         "m"},
-        {402, "", RETRY_QUOTA, "", "HTTP 402"},
-        {408, "", RETRY_TIMEOUT, "", "HTTP 408"},
-        {409, "", RETRY_CONFLICT, "", "HTTP 409"},
-        {429, "", RETRY_RATE_LIMIT, "", "HTTP 429"},
-        {429, "{\"error\": {\"code\": \"rate_limit_exceeded\", \"message\": \"slow\"}}", RETRY_RATE_LIMIT,
-         "rate_limit_exceeded", "slow"},
-        {429, "{\"error\": {\"type\": \"insufficient_quota\", \"message\": \"pay\"}}", RETRY_QUOTA,
-         "insufficient_quota", "pay"},
-        {429, "{\"error\": {\"code\": \"billing_not_active\", \"message\": \"pay\"}}", RETRY_QUOTA,
-         "billing_not_active", "pay"},
-        {429, "{\"error\": {\"code\": \"insufficient_credits\", \"message\": \"pay\"}}", RETRY_QUOTA,
-         "insufficient_credits", "pay"},
-        {500, "{\"error\": {\"code\": \"insufficient_quota\", \"message\": \"m\"}}", RETRY_SERVER, "insufficient_quota",
-         "m"}, /* may have been billed all the same */
-        {503, "<html>", RETRY_SERVER, "", "HTTP 503: <html>"},
-        {529, "", RETRY_SERVER, "", "HTTP 529"},
-    };
-    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+    for (size_t i = 0; i < sizeof RESPONSES / sizeof *RESPONSES; i++) {
         retry_detail_t detail;
-        retry_verdict_t verdict = classify(HTTP_COMPLETE, ROWS[i].status, ROWS[i].body, &detail);
-        assert_string_equal(retry_verdict_name(verdict), retry_verdict_name(ROWS[i].verdict));
-        assert_string_equal(detail.code, ROWS[i].code);
-        assert_string_equal(detail.message, ROWS[i].message);
+        retry_verdict_t verdict = classify(HTTP_COMPLETE, RESPONSES[i].status, RESPONSES[i].body, &detail);
+        assert_string_equal(retry_verdict_name(verdict), retry_verdict_name(RESPONSES[i].verdict));
+        assert_string_equal(detail.code, RESPONSES[i].code);
+        assert_string_equal(detail.message, RESPONSES[i].message);
     }
 }
 
