@@ -38,7 +38,7 @@ BENCH_PACKAGES := python3-aiohttp python3-httpx
 # --- what is built from what -----------------------------------------------------------------------
 LIB_C    := $(sort $(wildcard core/*/*.c store/*.c prompts/*.c actors/*.c actors/*/*.c))
 LIB_CC   := $(sort $(wildcard core/*/*.cc))
-TOOLS_C  := $(filter-out tools/glia.c,$(sort $(wildcard tools/*.c tools/report/*.c tools/viewer/*.c)))
+TOOLS_C  := $(filter-out tools/cli/glia.c,$(sort $(wildcard $(addprefix tools/,cli/*.c report/*.c viewer/*.c))))
 STAND_C  := $(filter-out tools/standin/main.c,$(sort $(wildcard tools/standin/*.c)))
 REHEARSE_C := $(filter-out test/rehearsal/test_%,$(sort $(wildcard test/rehearsal/*.c)))
 HELPER_C := $(filter-out test/unit/test_%,$(sort $(wildcard test/unit/*.c)))
@@ -70,7 +70,7 @@ help:
 ## make rehearse SEEDS=1000 [FIRST=n] [PROCESSES=n], or SEED=n    nights under virtual time; one, told event by event
 ## make torture    real crashes: hundreds of SIGKILLs, stops, full disks, ulimits; then a soak of 15 minutes
 ## make bench [QUICK=1] [ROWS="cpu ..."]   what the orchestrator costs, as one table of ratios
-## make lint       include directions, third-party headers, format
+## make lint       who includes whom, third-party headers, format (STRICT=1: lengths too)
 ## make SAN=address,undefined test     the same tests under sanitizers (also SAN=thread)
 ## make fuzz       short fuzzing of every parser of untrusted bytes (needs clang)
 ## make compile_commands   write compile_commands.json: how each file is compiled, for clangd
@@ -78,18 +78,18 @@ help:
 ## make install    into PREFIX (default /usr/local)
 
 deps:
-	@tools/deps.sh $(PACKAGES)
+	@tools/dev/deps.sh $(PACKAGES)
 deps-test:
-	@tools/deps.sh $(PACKAGES) $(TEST_PACKAGES)
+	@tools/dev/deps.sh $(PACKAGES) $(TEST_PACKAGES)
 deps-bench:
-	@tools/deps.sh $(PACKAGES) $(TEST_PACKAGES) $(BENCH_PACKAGES)
+	@tools/dev/deps.sh $(PACKAGES) $(TEST_PACKAGES) $(BENCH_PACKAGES)
 
 run: deps
 	@$(MAKE) --no-print-directory all
 	@$(BUILD)/glia run && $(BUILD)/glia report
 
 experiments:
-	@tools/deps.sh $(PACKAGES) python3
+	@tools/dev/deps.sh $(PACKAGES) python3
 	@$(MAKE) --no-print-directory all
 	@tools/experiments/run.sh $(BUILD)/glia $(BUILD)/experiments
 
@@ -126,7 +126,7 @@ bench: deps-bench
 benches: $(BENCHES)
 
 lint: deps-test
-	@tools/lint.sh
+	@STRICT=$(STRICT) tools/dev/lint.sh
 
 # What make would say to compile each file, as JSON: so the flags are those of the rules below.
 # Nothing is compiled.
@@ -159,9 +159,9 @@ $(BUILD)/%.cc.o: %.cc
 	@echo "  CXX  $<"
 	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/embedded_data.c: tools/embed.sh Makefile $(EMBED)
+$(BUILD)/embedded_data.c: tools/dev/embed.sh Makefile $(EMBED)
 	@mkdir -p $(@D)
-	@tools/embed.sh $(EMBED) > $@
+	@tools/dev/embed.sh $(EMBED) > $@
 $(BUILD)/embedded_data.c.o: $(BUILD)/embedded_data.c $(EMBED)
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
@@ -173,7 +173,7 @@ $(BUILD)/libtools.a: $(call obj,$(TOOLS_C))
 	@rm -f $@
 	@echo "  AR   $@"
 	@ar rcs $@ $^
-$(BUILD)/glia: $(call obj,tools/glia.c) $(BUILD)/libtools.a $(LIB)
+$(BUILD)/glia: $(call obj,tools/cli/glia.c) $(BUILD)/libtools.a $(LIB)
 	@echo "  LINK $@"
 	@$(CXX) $(LDFLAGS) $^ -o $@ $(MALLOC) $(LDLIBS)
 $(BUILD)/libstandin.a: $(call obj,$(STAND_C))

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/batch_line.h"
+#include "actors/sweep/batch_line.h"
 #include "core/base/memory.h"
 #include "store/responses.h"
 

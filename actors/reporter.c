@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "core/base/memory.h"
-#include "core/base/pack.h"
 #include "core/base/text.h"
+#include "store/progress.h"
 
 static const int64_t ASK_EVERY = CLOCK_SECOND;
 static const int64_t STORE_EVERY = 3 * CLOCK_SECOND;
@@ -161,10 +161,6 @@ static void show(reporter_t *reporter, int64_t now) {
 
 /* --- the stored record ---------------------------------------------------------------------------------------- */
 
-char *reporter_progress_key(uint32_t run) {
-    return memory_format("progress:%u", run);
-}
-
 /* A batch's stage is told of a batch only. */
 static bool is_told(const stage_t *stage, const facts_t *facts) {
     return stage_is_counted(stage) && (stage->scope != SCOPE_LINE || facts->stages[stage->number].total > 0);
@@ -172,34 +168,26 @@ static bool is_told(const stage_t *stage, const facts_t *facts) {
 
 void reporter_progress_encode(const stage_table_t *stages, const facts_t *facts, int64_t utc,
                               double requests_per_second, double eta, buffer_t *out) {
-    size_t rows = 0;
-    for (size_t i = 0; i < stages->count; i++)
-        rows += is_told(stages->rows[i], facts);
-    pack_array(out, 3 + rows + 8);
-    pack_integer(out, 1);
-    pack_integer(out, utc);
-    pack_integer(out, (int64_t)rows);
+    progress_record_t progress = {
+        .utc = utc,
+        .requests_per_second = requests_per_second,
+        .tokens_per_minute = facts->tokens_per_minute,
+        .token_limit = facts->token_limit ? (double)facts->token_limit : NAN,
+        .settled = facts->settled,
+        .doubts = facts->doubts,
+        .reserved = facts->reserved,
+        .cap = facts->cap,
+        .eta = eta < 0 ? NAN : eta,
+    };
     for (size_t i = 0; i < stages->count; i++) {
         const stage_t *stage = stages->rows[i];
-        if (!is_told(stage, facts))
-            continue;
-        pack_array(out, 4);
-        pack_text(out, stage->name);
-        pack_integer(out, (int64_t)facts->stages[stage->number].done);
-        pack_integer(out, (int64_t)facts->stages[stage->number].total);
-        pack_integer(out, (int64_t)facts->stages[stage->number].failed);
+        if (is_told(stage, facts))
+            progress_add_stage(&progress, stage->name, (int64_t)facts->stages[stage->number].done,
+                               (int64_t)facts->stages[stage->number].total,
+                               (int64_t)facts->stages[stage->number].failed);
     }
-    pack_number(out, requests_per_second);
-    pack_number(out, facts->tokens_per_minute);
-    if (facts->token_limit)
-        pack_number(out, (double)facts->token_limit);
-    else
-        pack_text(out, NULL);
-    pack_integer(out, facts->settled.pico);
-    pack_integer(out, facts->doubts.pico);
-    pack_integer(out, facts->reserved.pico);
-    pack_integer(out, facts->cap.pico);
-    pack_number(out, eta);
+    progress_encode(&progress, out);
+    progress_clear(&progress);
 }
 
 static void store_progress(reporter_t *reporter, int64_t now) {
@@ -210,7 +198,7 @@ static void store_progress(reporter_t *reporter, int64_t now) {
     write_t *write = write_create(WRITE_META, reporter->self, NULL, NULL);
     double answers, work;
     rates(reporter, &answers, &work);
-    write->key = reporter_progress_key(reporter->options.run);
+    write->key = progress_key(reporter->options.run);
     reporter_progress_encode(reporter->options.stages, &reporter->facts, clock_utc(actor_clock(reporter->self)),
                              answers, eta_seconds(reporter, work), &write->result);
     if (!actor_send(reporter->options.archivist, reporter->self, MSG_WRITE, 0, write, write_free)) {

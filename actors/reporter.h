@@ -2,8 +2,7 @@
  *
  * Every second it asks director, accountant and client_pool for facts. On a terminal it redraws one live block;
  * elsewhere it writes a plain line at most every `quiet` interval. Every few seconds it stores a progress record for
- * `glia status` (META key "progress:<run>", packed [1, utc, n, n x [stage, done, total, failed], requests/s,
- * tokens/min, token limit | nil, settled, doubts, reserved, cap, eta seconds | -1]).
+ * `glia status` (store/progress.h).
  */
 #ifndef GLIA_ACTORS_REPORTER_H
 #define GLIA_ACTORS_REPORTER_H
@@ -24,8 +23,7 @@ typedef struct {
 /* "explain 95/140  simulate 198/~292 (2 failed)": the stages that have jobs; ~ marks an estimate. */
 void reporter_stages_append(const stage_table_t *stages, const facts_t *facts, buffer_t *out);
 
-/* The progress record of a run: its META key (owned by the caller) and value. `eta` in seconds, -1: unknown. */
-char *reporter_progress_key(uint32_t run);
+/* The progress record of a run (store/progress.h), appended. `eta` in seconds, -1: unknown. */
 void reporter_progress_encode(const stage_table_t *stages, const facts_t *facts, int64_t utc,
                               double requests_per_second, double eta, buffer_t *out);
 

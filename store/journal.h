@@ -1,7 +1,8 @@
 /* journal.h - jobs: which are finished, with what result, and which failed and why.
  *
- * A job's id is a Merkle hash made by those who know the job (actors/sweep.h); the journal keeps what became of it.
- * Results are bytes to the journal: pure functions of stored responses and records (actors/results.h encodes them).
+ * A job's id is a Merkle hash made by those who know the job (actors/sweep/sweep.h); the journal keeps what became of
+ * it. Results are bytes to the journal: pure functions of stored responses and records (actors/sweep/results.h encodes
+ * them).
  */
 #ifndef GLIA_STORE_JOURNAL_H
 #define GLIA_STORE_JOURNAL_H

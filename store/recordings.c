@@ -116,6 +116,15 @@ void recording_clear(recording_t *recording) {
     *recording = (recording_t){0};
 }
 
+bool recording_find_done(store_txn_t *txn, hash_t id, recording_t *recording) {
+    if (!recording_get(txn, id, recording))
+        return false;
+    if (recording->done)
+        return true;
+    recording_clear(recording);
+    return false;
+}
+
 /* --- what it says of itself -------------------------------------------------------------------------------- */
 
 void recording_progress_encode(const recording_progress_t *progress, buffer_t *out) {

@@ -36,6 +36,8 @@ typedef struct {
 
 /* `id`: everything that the result depends on, but for the kernels. False: there is none. Owned: recording_clear. */
 bool recording_get(store_txn_t *txn, hash_t id, recording_t *recording);
+/* The same, of a recording whose records are in the store. */
+bool recording_find_done(store_txn_t *txn, hash_t id, recording_t *recording);
 bool recording_put(store_txn_t *txn, hash_t id, const recording_t *recording, error_info_t *error);
 void recording_clear(recording_t *recording);
 

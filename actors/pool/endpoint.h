@@ -18,7 +18,7 @@
 #ifndef GLIA_ACTORS_POOL_ENDPOINT_H
 #define GLIA_ACTORS_POOL_ENDPOINT_H
 
-#include "actors/settings.h"
+#include "actors/sweep/settings.h"
 #include "core/net/breaker.h"
 #include "core/net/retry.h"
 

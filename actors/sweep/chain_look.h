@@ -15,8 +15,8 @@
 #ifndef GLIA_ACTORS_SWEEP_CHAIN_LOOK_H
 #define GLIA_ACTORS_SWEEP_CHAIN_LOOK_H
 
-#include "actors/results.h"
 #include "actors/sweep/neuron_view.h"
+#include "actors/sweep/results.h"
 #include "actors/sweep/stage.h"
 
 typedef enum { CHAIN_UNWANTED, CHAIN_ABSENT, CHAIN_WAITING, CHAIN_DONE, CHAIN_FAILED } chain_state_t;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/batch_line.h"
+#include "actors/sweep/batch_line.h"
 #include "core/base/text.h"
 
 void job_free(void *pointer) {

@@ -2,7 +2,7 @@
 #ifndef GLIA_ACTORS_SWEEP_JOB_H
 #define GLIA_ACTORS_SWEEP_JOB_H
 
-#include "actors/sweep.h"
+#include "actors/sweep/sweep.h"
 #include "core/llm/wire.h"
 #include "store/journal.h"
 #include "store/ledger.h"
@@ -35,7 +35,7 @@ typedef struct job {
     size_t model;            /* that answers; unused where nobody is asked */
     size_t endpoint;         /* PROBE: which */
     llm_kind_t probe;        /* PROBE: of what */
-    struct batch_line *line; /* BATCH: actors/batch_line.h */
+    struct batch_line *line; /* BATCH: actors/sweep/batch_line.h */
     job_outcome_t outcome;
     job_trouble_t trouble; /* FAILED */
     struct job *next;      /* lists of their present owner */

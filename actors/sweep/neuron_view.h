@@ -7,7 +7,7 @@
 #ifndef GLIA_ACTORS_SWEEP_NEURON_VIEW_H
 #define GLIA_ACTORS_SWEEP_NEURON_VIEW_H
 
-#include "actors/sweep.h"
+#include "actors/sweep/sweep.h"
 
 typedef struct {
     const sweep_t *sweep;

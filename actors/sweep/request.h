@@ -6,7 +6,7 @@
 #ifndef GLIA_ACTORS_SWEEP_REQUEST_H
 #define GLIA_ACTORS_SWEEP_REQUEST_H
 
-#include "actors/settings.h"
+#include "actors/sweep/settings.h"
 #include "core/base/buffer.h"
 #include "core/base/hash.h"
 #include "core/base/money.h"

@@ -1,7 +1,7 @@
 /* stage_adacs.c - AdaCS: how near the embeddings of an explanation and of its baseline are. */
 #include <stdlib.h>
 
-#include "actors/results.h"
+#include "actors/sweep/results.h"
 #include "actors/sweep/stage.h"
 #include "core/base/matrix.h"
 #include "core/base/memory.h"

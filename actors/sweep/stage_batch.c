@@ -1,5 +1,5 @@
 /* stage_batch.c - lines of a batch: the body is ready (batch_line.h), the answer is taken as it is. */
-#include "actors/batch_line.h"
+#include "actors/sweep/batch_line.h"
 #include "actors/sweep/stage.h"
 #include "store/responses.h"
 

@@ -1,5 +1,5 @@
 /* stage_explain.c - explanations: a neuron's train records become messages, an answer becomes an explanation. */
-#include "actors/results.h"
+#include "actors/sweep/results.h"
 #include "actors/sweep/stage.h"
 #include "prompts/explain.h"
 #include "store/records.h"

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "actors/results.h"
+#include "actors/sweep/results.h"
 #include "actors/sweep/stage.h"
 #include "core/base/memory.h"
 #include "store/records.h"

@@ -102,12 +102,16 @@ static int64_t clock_now_uv(clock_port_t *clock) {
     return now_microseconds();
 }
 
-static int64_t clock_utc_real(clock_port_t *clock) {
-    (void)clock;
+int64_t loop_utc(void) {
     struct timespec now;
     if (clock_gettime(CLOCK_REALTIME, &now) != 0)
         abort(); /* cannot fail for CLOCK_REALTIME */
     return (int64_t)now.tv_sec * CLOCK_SECOND + now.tv_nsec / 1000;
+}
+
+static int64_t clock_utc_real(clock_port_t *clock) {
+    (void)clock;
+    return loop_utc();
 }
 
 static uint32_t clock_era_boot(clock_port_t *clock) {

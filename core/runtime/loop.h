@@ -27,6 +27,8 @@ void loop_stop(loop_t *loop);
 void loop_free(loop_t *loop);
 
 clock_port_t *loop_clock(loop_t *loop); /* lives as long as the loop */
+/* The clock of the system, UTC, microseconds; for those who have no loop. */
+int64_t loop_utc(void);
 
 /* `threads` workers of their own (1..64), FIFO; submit on the loop thread only: what a turn of the loop submits is
  * handed over together, when it ends. free waits for running work; work that

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/batch_line.h"
+#include "actors/sweep/batch_line.h"
 #include "core/base/json.h"
 #include "core/base/json_text.h"
 

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/csv.h"
 #include "core/base/text.h"
-#include "tools/csv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -46,7 +46,7 @@ MUTATIONS = {
          "search.number = 0;"),
     ],
     "open attempts are not recovered at start": [
-        ("tools/prepare.c", "return ledger_recover(txn, t->utc, &t->taken->recovered, &t->taken->recovered_amount, error) &&\n",
+        ("tools/cli/prepare.c", "return ledger_recover(txn, t->utc, &t->taken->recovered, &t->taken->recovered_amount, error) &&\n",
          "return\n"),
     ],
     "archivist acknowledges before the commit": [
@@ -68,7 +68,7 @@ MUTATIONS = {
          "    if (write->packed.length > 0 && write->attempt->number % 7 && !response_put("),
     ],
     "stage does not look up stored responses": [
-        ("actors/stage.c", "        *stored = response_find(txn, ticket->request.id);", "        *stored = 0;"),
+        ("actors/stage_actor.c", "    *stored = response_find(txn, ticket->request.id);", "    *stored = 0;"),
     ],
     "paid answer without usage is settled at nothing": [
         ("actors/accountant.c", "if (outcome->verdict == RETRY_ANSWER && outcome->usage.present) {",
@@ -138,11 +138,11 @@ MUTATIONS = {
          "    if (news & ATTEMPT_WHOLE && last)\n        ticket_free(ticket);\n    else if (news & ATTEMPT_WHOLE)\n"),
     ],
     "planner forgets who waits for an embedding": [
-        ("actors/planner.c", "        for (size_t i = 0; i < job->text_count; i++)\n            end_one(planner, job->keys[i]);",
-         "        for (size_t i = 1; i < job->text_count; i++)\n            end_one(planner, job->keys[i]);"),
+        ("actors/planner.c", "    for (size_t i = 0; i < job->text_count; i++)\n        end_one(planner, job->keys[i]);",
+         "    for (size_t i = 1; i < job->text_count; i++)\n        end_one(planner, job->keys[i]);"),
     ],
     "score is made although a simulation is missing": [
-        ("actors/planner.c", "    if (missing)\n        return;\n    if (failed) {", "    if (failed) {"),
+        ("actors/sweep/chain_look.c", "        all = all && state == CHAIN_DONE;", "        all = all || state == CHAIN_DONE;"),
     ],
     "full disk ends the run": [
         ("actors/archivist.c", "    if (commit->error.class_ != ERROR_RETRYABLE) {", "    if (commit->error.class_ != ERROR_NONE) {"),

@@ -14,7 +14,7 @@
 #include "core/base/text.h"
 #include "store/ledger.h"
 #include "test/rehearsal/night_private.h"
-#include "tools/prepare.h"
+#include "tools/cli/prepare.h"
 
 static const int64_t DUSK = INT64_C(1795377600) * CLOCK_SECOND; /* 2026-11-22 20:00 UTC */
 static const int64_t LONGEST = 10 * 24 * 60 * CLOCK_MINUTE;     /* of one start */

@@ -9,7 +9,7 @@ SUBJECT = ROOT / "tools" / "subject"
 
 
 def make(program, *arguments):
-    subprocess.run([sys.executable, ROOT / "tools" / program, *arguments], check=True, timeout=120)
+    subprocess.run([sys.executable, ROOT / "tools" / "dev" / program, *arguments], check=True, timeout=120)
 
 
 def shipped_corpus():
@@ -36,7 +36,7 @@ def test_the_training_tokenizer_and_glia_agree():
     lines = "".join(json.dumps(text) + "\n" for text in texts)
     told = subprocess.run([GLIA, "tokens", "--subject", SUBJECT, "--json"], input=lines, check=True, capture_output=True,
                           text=True, timeout=60).stdout.splitlines()
-    sys.path.insert(0, str(ROOT / "tools"))
+    sys.path.insert(0, str(ROOT / "tools" / "dev"))
     from train_tokenizer import Tokenizer
     tokenizer = Tokenizer(SUBJECT)
     assert [json.loads(line)["ids"] for line in told] == [tokenizer.encode(text) for text in texts]

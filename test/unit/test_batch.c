@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "actors/batch.h"
-#include "actors/batch_counts.h"
-#include "actors/results.h"
+#include "actors/batch/batch.h"
+#include "actors/batch/batch_counts.h"
+#include "actors/sweep/results.h"
 #include "store/responses.h"
 #include "test/unit/store_dir.h"
 

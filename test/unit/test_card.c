@@ -11,8 +11,8 @@
 
 #include "core/base/json.h"
 #include "core/base/memory.h"
-#include "tools/card.h"
-#include "tools/wrap.h"
+#include "core/base/wrap.h"
+#include "tools/cli/card.h"
 
 /* "\xE2" and "\x82\xAC" are the parts of a euro sign; the last token would colour a terminal, "\xC2\x9B" too. */
 static token_t tokens[] = {{(char[]){" the"}, 4},     {(char[]){"\n"}, 1},   {(char[]){"\xE2"}, 1},

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/csv.h"
 #include "core/base/memory.h"
 #include "core/base/rng.h"
-#include "tools/csv.h"
 
 /* Every record in brackets, fields separated by |, or the error. */
 static char *read_bytes(const char *text, size_t length) {

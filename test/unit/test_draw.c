@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/sweep/draw.h"
+#include "actors/sweep/neuron_names.h"
 #include "core/base/memory.h"
 #include "test/unit/store_dir.h"
-#include "tools/draw.h"
-#include "tools/neuron_names.h"
 
 /* Layers 0, 1 and 3 of 50 neurons, scores 0.00 to 0.98; the last of each layer has none. */
 static draw_t population(void) {

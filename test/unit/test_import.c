@@ -16,8 +16,8 @@
 #include "core/net/http_server.h"
 #include "store/records.h"
 #include "test/unit/store_dir.h"
-#include "tools/import.h"
-#include "tools/options.h"
+#include "tools/cli/import.h"
+#include "tools/cli/options.h"
 
 extern const command_t command_import;
 

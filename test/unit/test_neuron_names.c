@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/sweep/neuron_names.h"
 #include "core/base/buffer.h"
+#include "core/base/numbers.h"
 #include "test/unit/store_dir.h"
-#include "tools/neuron_names.h"
-#include "tools/numbers.h"
 
 static void reads_numbers(void **state) {
     (void)state;

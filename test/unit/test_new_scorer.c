@@ -16,17 +16,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "actors/results.h"
 #include "actors/sweep/estimate.h"
+#include "actors/sweep/results.h"
 #include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/pack.h"
 #include "store/records.h"
 #include "test/unit/played_run.h"
 #include "test/unit/store_dir.h"
-#include "tools/card.h"
-#include "tools/export_results.h"
-#include "tools/prepare.h"
+#include "tools/cli/card.h"
+#include "tools/cli/export_results.h"
+#include "tools/cli/prepare.h"
 #include "tools/report/render.h"
 #include "tools/report/report.h"
 #include "tools/viewer/viewer.h"
@@ -372,10 +372,8 @@ static void compare_chains(const json_value_t *neuron, double means[FORMATS]) {
 static void is_viewed(void **state) {
     world_t *world = *state;
     error_info_t error = {0};
-    option_list_t none = {0};
     play(world);
-    viewer_options_t options = {
-        .options = &none, .stages = &world->table, .store = world->store, .address = "127.0.0.1"};
+    viewer_options_t options = {.stages = &world->table, .store = world->store, .address = "127.0.0.1"};
     viewer_t *viewer = viewer_start(&options, &error);
     if (!viewer)
         fail_msg("%s", error.message);

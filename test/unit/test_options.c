@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "tools/options.h"
-#include "tools/wrap.h"
+#include "core/base/wrap.h"
+#include "tools/cli/options.h"
 
 static const option_t table[] = {
     {"format", 'f', "FORM", "text or json", false},

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/csv.h"
 #include "core/base/memory.h"
+#include "core/base/numbers.h"
 #include "core/base/stats.h"
-#include "tools/csv.h"
-#include "tools/numbers.h"
 #include "tools/report/paired.h"
 #include "tools/report/tables.h"
 

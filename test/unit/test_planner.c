@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "actors/planner.h"
-#include "actors/results.h"
+#include "actors/sweep/results.h"
 #include "core/base/memory.h"
 #include "store/journal.h"
 #include "store/records.h"

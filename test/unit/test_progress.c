@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "core/base/pack.h"
+#include "store/progress.h"
 #include "test/unit/store_dir.h"
-#include "tools/progress.h"
 
-/* As actors/reporter.c packs it. */
+/* As it is stored. */
 static void pack_progress(buffer_t *out, bool limited, double eta) {
     pack_array(out, 3 + 1 + 8);
     pack_integer(out, 1);
@@ -43,6 +43,11 @@ static void reads_progress(void **state) {
         progress_record_t progress;
         pack_progress(&bytes, limited, limited ? 60 : -1);
         assert_true(progress_decode(bytes.data, bytes.length, &progress));
+        buffer_t again = BUFFER_EMPTY;
+        progress_encode(&progress, &again);
+        assert_int_equal(again.length, bytes.length);
+        assert_memory_equal(again.data, bytes.data, bytes.length);
+        buffer_free(&again);
         assert_int_equal(progress.stage_count, 1);
         assert_string_equal(progress.stages[0].name, "explain");
         assert_int_equal(progress.stages[0].done, 5);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/results.h"
+#include "actors/sweep/results.h"
 #include "core/base/json.h"
 #include "core/base/text.h"
 #include "store/journal.h"

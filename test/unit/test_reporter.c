@@ -13,8 +13,8 @@
 
 #include "actors/reporter.h"
 #include "core/base/memory.h"
+#include "store/progress.h"
 #include "test/unit/actor_fixture.h"
-#include "tools/progress.h"
 
 enum { RUN = 7, ASKED = 3 };
 static const int64_t FIRST_ASK = CLOCK_SECOND / 5;

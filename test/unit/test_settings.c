@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/settings.h"
+#include "actors/sweep/settings.h"
 #include "core/base/memory.h"
 
 /* Line numbers count: messages name them. */

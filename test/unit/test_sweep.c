@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "actors/sweep.h"
 #include "actors/sweep/stage.h"
+#include "actors/sweep/sweep.h"
 
 static const char config[] = "[budget]\ntotal_usd = 1\n"
                              "[endpoints.e]\nbase_url = \"http://127.0.0.1:1/v1\"\n"

@@ -1,11 +1,9 @@
 /* classes.h - word classes of the shipped corpus: which one a neuron is selective for, and whether an explanation names
  * it. Pure; private to report/.
  *
- * classes.json (tools/make_corpus.py writes it) lists classes: {"name", "kind", "description", "keywords", "values"}.
- * A token is in a class of kind
- *   words       if the word that it is part of is one of the values (lower case);
- *   characters  if its bytes, spaces in front aside, are all in values[0];
- *   breaks      if it has a line break;
+ * classes.json (tools/dev/make_corpus.py writes it) lists classes: {"name", "kind", "description", "keywords",
+ * "values"}. A token is in a class of kind words       if the word that it is part of is one of the values (lower
+ * case); characters  if its bytes, spaces in front aside, are all in values[0]; breaks      if it has a line break;
  *   capitals    if its word has a capital letter, but does not begin a sentence;
  *   first       if its word begins a sentence (an excerpt may begin within one: its first word does not count);
  *   after       if the word or mark in front of its word is one of the values;

@@ -1,5 +1,5 @@
 /* csv.c - tables as CSV: names of columns, groups first; means in two columns; money as exact dollars. */
-#include "tools/csv.h"
+#include "core/base/csv.h"
 
 #include <math.h>
 #include <string.h>

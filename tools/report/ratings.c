@@ -7,10 +7,10 @@
 #include <strings.h>
 
 #include "core/base/agreement.h"
+#include "core/base/csv.h"
 #include "core/base/memory.h"
+#include "core/base/numbers.h"
 #include "core/base/stats.h"
-#include "tools/csv.h"
-#include "tools/numbers.h"
 
 enum { RATER, SET, LAYER, NEURON, OVERLAP, FORMAT, RATING, BEST, COLUMNS };
 static const char *const column_names[COLUMNS] = {"rater",   "set",    "layer",  "neuron",

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/sweep/draw.h"
 #include "actors/sweep/stage.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
-#include "tools/draw.h"
-#include "tools/progress.h"
+#include "store/progress.h"
 #include "tools/report/beside.h"
 #include "tools/report/plots.h"
 #include "tools/report/tables.h"

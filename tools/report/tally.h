@@ -2,8 +2,8 @@
 #ifndef GLIA_TOOLS_REPORT_TALLY_H
 #define GLIA_TOOLS_REPORT_TALLY_H
 
-#include "actors/sweep.h"
 #include "actors/sweep/outcome.h"
+#include "actors/sweep/sweep.h"
 #include "tools/report/class_tally.h"
 
 /* Values in order of chain. */

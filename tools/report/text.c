@@ -4,8 +4,8 @@
 
 #include "core/base/memory.h"
 #include "core/base/text.h"
+#include "core/base/wrap.h"
 #include "tools/report/render.h"
-#include "tools/wrap.h"
 
 enum { GAP = 2, LEAST_CUT = 24 };
 

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/results.h"
 #include "actors/sweep/outcome.h"
+#include "actors/sweep/results.h"
 #include "actors/sweep/stage.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"

@@ -5,9 +5,10 @@
 
 #include "core/base/memory.h"
 #include "core/base/text.h"
+#include "core/runtime/loop.h"
 #include "store/ledger.h"
 #include "tools/report/spend.h"
-#include "tools/status.h"
+#include "tools/report/status.h"
 #include "tools/viewer/call.h"
 
 /* --- spend against caps ------------------------------------------------------------------------------------ */
@@ -134,7 +135,7 @@ void api_rates(call_t *call) {
     bool known = runs_get(txn, call->view->run.number, &now);
     history_t history = {.run = call->view->run.number, .attempts = MEMORY_NEW_ARRAY(MOST_ATTEMPTS, struct done)};
     bool ended = known && now.state != RUN_RUNNING && now.ended_utc;
-    int64_t last = ended ? now.ended_utc : command_utc();
+    int64_t last = ended ? now.ended_utc : loop_utc();
     ledger_attempts_since(txn, last - HOUR, take_attempt, &history);
     store_read_end(txn);
     if (known)

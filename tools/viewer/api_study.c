@@ -5,6 +5,7 @@
 
 #include "core/base/json.h"
 #include "core/base/memory.h"
+#include "core/runtime/loop.h"
 #include "tools/viewer/call.h"
 
 enum { EXCERPTS_SHOWN = 8, SEGMENT_SIZE = 80 };
@@ -180,7 +181,7 @@ static bool read_answer(const page_t *page, const json_value_t *said, study_answ
 static void post(call_t *call, page_t *page) {
     error_info_t error;
     json_value_t *said = json_parse(call->request->body, call->request->body_length, "the answer", JSON_PLAIN, &error);
-    study_answer_t answer = {.utc = command_utc()};
+    study_answer_t answer = {.utc = loop_utc()};
     bool good = said && read_answer(page, said, &answer);
     json_free(said);
     if (!good)

@@ -5,12 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/csv.h"
 #include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/pack.h"
 #include "store/key.h"
 #include "store/records.h"
-#include "tools/csv.h"
 
 enum {
     DEFINITION_VERSION = 1,

@@ -16,11 +16,11 @@ static bool load_sweep(view_t *view, store_t *store, error_info_t *error) {
     return view->index != NULL;
 }
 
-view_t *view_load(store_t *store, const option_list_t *options, const stage_table_t *stages, error_info_t *error) {
+view_t *view_load(store_t *store, const char *run, const stage_table_t *stages, error_info_t *error) {
     view_t *view = MEMORY_NEW(view_t);
     view->stages = stages;
     atomic_init(&view->holders, 1);
-    if (!command_find_run(store, options, &view->run, &view->settings, error)) {
+    if (!snapshot_find_run(store, run, &view->run, &view->settings, error)) {
         free(view);
         return NULL;
     }
@@ -46,10 +46,10 @@ void view_release(view_t *view) {
     free(view);
 }
 
-bool view_is_outdated(const view_t *view, store_t *store, const option_list_t *options) {
+bool view_is_outdated(const view_t *view, store_t *store, const char *run) {
     error_info_t error;
     run_info_t now;
-    if (!command_find_run(store, options, &now, NULL, &error))
+    if (!snapshot_find_run(store, run, &now, NULL, &error))
         return false;
     bool outdated = now.number != view->run.number || now.started_utc != view->run.started_utc ||
                     now.state != view->run.state || !hash_equal(now.snapshot, view->run.snapshot);

@@ -7,8 +7,11 @@
 
 #include <stdatomic.h>
 
+#include "actors/sweep/snapshot.h"
 #include "actors/sweep/stage.h"
-#include "tools/command.h"
+#include "actors/sweep/sweep.h"
+#include "store/env.h"
+#include "store/runs.h"
 #include "tools/viewer/index.h"
 
 typedef struct {
@@ -22,12 +25,12 @@ typedef struct {
     atomic_int holders;
 } view_t;
 
-/* Of --run, else of the run that was started last; `stages`: the rows that its jobs are of. Held once. NULL with *error
- * set. */
-view_t *view_load(store_t *store, const option_list_t *options, const stage_table_t *stages, error_info_t *error);
+/* Of the run of that name (NULL: the one that was started last); `stages`: the rows that its jobs are of. Held once.
+ * NULL with *error set. */
+view_t *view_load(store_t *store, const char *run, const stage_table_t *stages, error_info_t *error);
 view_t *view_hold(view_t *view);
 void view_release(view_t *view); /* NULL is fine */
 /* Whether the run was started or ended since, or another one is the last: time to load it again. */
-bool view_is_outdated(const view_t *view, store_t *store, const option_list_t *options);
+bool view_is_outdated(const view_t *view, store_t *store, const char *run);
 
 #endif

@@ -9,8 +9,8 @@
 
 #include "core/base/embedded.h"
 #include "core/base/memory.h"
+#include "core/base/numbers.h"
 #include "core/base/text.h"
-#include "tools/numbers.h"
 #include "tools/viewer/call.h"
 
 enum {
@@ -289,7 +289,7 @@ viewer_t *viewer_start(const viewer_options_t *options, error_info_t *error) {
                             .host_count = options->host_count};
     bool good = true;
     if (options->store) {
-        viewer->view = view_load(options->store, options->options, options->stages, error);
+        viewer->view = view_load(options->store, options->run, options->stages, error);
         good = viewer->view != NULL;
         viewer->behind = true;
     }
@@ -330,7 +330,7 @@ static bool store_changed(viewer_t *viewer) {
 
 static void replace_view(viewer_t *viewer) {
     error_info_t error;
-    view_t *fresh = view_load(viewer->options.store, viewer->options.options, viewer->options.stages, &error);
+    view_t *fresh = view_load(viewer->options.store, viewer->options.run, viewer->options.stages, &error);
     if (!fresh)
         return;
     pthread_mutex_lock(&viewer->mutex);
@@ -345,7 +345,7 @@ bool viewer_refresh(viewer_t *viewer) {
     if (!viewer->options.store)
         return false;
     if (!viewer->behind) {
-        if (view_is_outdated(viewer->view, viewer->options.store, viewer->options.options))
+        if (view_is_outdated(viewer->view, viewer->options.store, viewer->options.run))
             replace_view(viewer);
         viewer->behind = store_changed(viewer) || viewer->behind;
     }

@@ -4,18 +4,23 @@
 #ifndef GLIA_TOOLS_VIEWER_VIEWER_H
 #define GLIA_TOOLS_VIEWER_VIEWER_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "actors/sweep/stage.h"
-#include "tools/command.h"
+#include "core/base/error.h"
+#include "store/env.h"
 #include "tools/viewer/gate.h"
 #include "tools/viewer/study_store.h"
 
 typedef struct viewer viewer_t;
 
 typedef struct {
-    const option_list_t *options; /* --run; borrowed */
-    const stage_table_t *stages;  /* the rows that a run's jobs are of; borrowed */
-    store_t *store;               /* NULL: the study alone is served */
-    study_t *study;               /* NULL: there is none */
+    const char *run;             /* name; NULL: the one that was started last; borrowed */
+    const stage_table_t *stages; /* the rows that a run's jobs are of; borrowed */
+    store_t *store;              /* NULL: the study alone is served */
+    study_t *study;              /* NULL: there is none */
     const char *address;
     uint16_t port; /* 0: any free one */
     const char *token;
