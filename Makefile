@@ -67,7 +67,7 @@ help:
 ## make run        build, run the default config offline, print its report
 ## make experiments   every experiment of the paper, offline; report in build/experiments/report
 ## make test       build and run every test
-## make rehearse SEEDS=1000 [FIRST=n] [PROCESSES=n], or SEED=n    nights under virtual time; one, told event by event
+## make rehearse SEEDS=1000 [FIRST=n] [PROCESSES=n], or SEED=n    rehearsals, under virtual time; one, told event by event
 ## make torture    real crashes: hundreds of SIGKILLs, stops, full disks, ulimits; then a soak of 15 minutes
 ## make bench [QUICK=1] [ROWS="cpu ..."]   what the orchestrator costs, as one table of ratios
 ## make lint       who includes whom, third-party headers, format (STRICT=1: lengths too)

@@ -156,7 +156,7 @@ typedef struct {
 
 enum { FACT_STAGES = JOB_STAGES };
 
-/* How the night stands. Each actor fills in its part and sets the bit of who it is. */
+/* How the run stands. Each actor fills in its part and sets the bit of who it is. */
 typedef struct {
     unsigned from; /* FACTS_* */
     struct {

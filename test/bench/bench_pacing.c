@@ -1,4 +1,4 @@
-/* bench_pacing.c - how much of a limit the whole orchestrator uses, in ten virtual minutes of a rehearsed night, and
+/* bench_pacing.c - how much of a limit the whole orchestrator uses, in ten virtual minutes of a rehearsed rehearsal, and
  * whether the provider ever says 429. Prints lines of `make bench`'s table.
  *
  * The provider's windows are strict. One counts any 60 s; the other, besides, lets through limit/60 requests in any
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "test/rehearsal/night.h"
+#include "test/rehearsal/rehearsal.h"
 
 enum { RPM = 600, TPM = 600000, MINUTES = 10 };
 
@@ -16,17 +16,17 @@ typedef enum { BY_REQUESTS, BY_SECOND, BY_TOKENS } pacing_t;
 
 /* 16,800 requests, no two alike. */
 static const char config[] =
-    "[run]\nname = \"night\"\n[budget]\ntotal_usd = 1000\n[store]\nmin_free_mb = 0\n"
+    "[run]\nname = \"rehearsal\"\n[budget]\ntotal_usd = 1000\n[store]\nmin_free_mb = 0\n"
     "[endpoints.a]\nbase_url = \"http://a.test/v1\"\nconcurrency = 32\n"
     "[models.chat]\nendpoints = [\"a\"]\ncontext_tokens = 16384\nprice = { input = 0.50, output = 1.50 }\n"
     "[sets.puzzles]\nsource = \"puzzles:\"\n[explain]\nmodels = [\"chat\"]\nsamples = 120\n"
     "formats = [\"original\", \"summary\", \"highlight\", \"highlight_summary\", \"avhs\"]\n";
 
-/* What an endpoint has let through after so many minutes of one and the same night; `refused`: its 429s. */
+/* What an endpoint has let through after so many minutes of one and the same rehearsal; `refused`: its 429s. */
 static int64_t served_after(pacing_t pacing, int minutes, uint64_t *refused) {
-    night_options_t options = {
+    rehearsal_options_t options = {
         .seed = 7, .config = config, .slowest_work = 1000, .slowest_commit = CLOCK_SECOND / 1000};
-    night_t *night = night_create(&options);
+    rehearsal_t *rehearsal = rehearsal_create(&options);
     provider_script_t script = {.name = "a",
                                 .base_url = "http://a.test/v1",
                                 .rpm = pacing == BY_TOKENS ? 0 : RPM,
@@ -34,20 +34,20 @@ static int64_t served_after(pacing_t pacing, int minutes, uint64_t *refused) {
                                 .per_second = pacing == BY_SECOND ? RPM / 60 : 0,
                                 .transit = 4000,
                                 .think = CLOCK_SECOND / 10};
-    provider_add(night_providers(night), &script);
-    night_set(night, pacing == BY_TOKENS ? "endpoints.a.tpm=%d" : "endpoints.a.rpm=%d",
+    provider_add(rehearsal_providers(rehearsal), &script);
+    rehearsal_set(rehearsal, pacing == BY_TOKENS ? "endpoints.a.tpm=%d" : "endpoints.a.rpm=%d",
               pacing == BY_TOKENS ? TPM : RPM);
     doom_t doom = {.interrupt_in = minutes * CLOCK_MINUTE};
-    bool went = night_start(night, &doom) == NIGHT_FINISHED && night_outcome(night)->end == END_INTERRUPTED;
-    if (!went || *night_problems(night)) {
-        fprintf(stderr, "bench_pacing: the night went wrong: %s%s\n", night_error(night), night_problems(night));
+    bool went = rehearsal_start(rehearsal, &doom) == REHEARSAL_FINISHED && rehearsal_outcome(rehearsal)->end == END_INTERRUPTED;
+    if (!went || *rehearsal_problems(rehearsal)) {
+        fprintf(stderr, "bench_pacing: the rehearsal went wrong: %s%s\n", rehearsal_error(rehearsal), rehearsal_problems(rehearsal));
         exit(1);
     }
-    const provider_totals_t *totals = provider_totals(night_providers(night));
-    int64_t served = pacing == BY_TOKENS ? provider_served_tokens(night_providers(night), "a")
+    const provider_totals_t *totals = provider_totals(rehearsal_providers(rehearsal));
+    int64_t served = pacing == BY_TOKENS ? provider_served_tokens(rehearsal_providers(rehearsal), "a")
                                          : (int64_t)(totals->arrivals - totals->violations);
     *refused = totals->violations;
-    night_free(night);
+    rehearsal_free(rehearsal);
     return served;
 }
 

@@ -1,5 +1,5 @@
-/* material.h - what most drawn nights work on: neurons of a few short sentences, prompts of a few words. The shipped
- * puzzles and templates are a hundred times as many bytes and tell the orchestrator nothing more. */
+/* material.h - what most drawn rehearsals work on: neurons of a few short sentences, prompts of a few words. The
+ * shipped puzzles and templates are a hundred times as many bytes and tell the orchestrator nothing more. */
 #ifndef GLIA_TEST_MATERIAL_H
 #define GLIA_TEST_MATERIAL_H
 

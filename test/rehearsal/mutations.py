@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Shows that the rehearsals find bugs: plants one at a time in a copy of the sources and says which test notices.
 
-    make tests && test/rehearsal/mutations.py [name...]     SEEDS=1000: nights of test_rehearsal_faults
+    make tests && test/rehearsal/mutations.py [name...]     SEEDS=1000: rehearsals of test_rehearsal_faults
 
-A drawn night finds most; the other rehearsals are asked where none of so many nights does. Prints a Markdown table.
+A drawn rehearsal finds most; the other rehearsals are asked where none of so many rehearsals does. Prints a Markdown table.
 Exit 1 if a bug is found by no test, or if the code has changed so that one cannot be planted.
 """
 import os, shutil, subprocess, sys, tempfile
@@ -186,7 +186,7 @@ def plant(copy, edits):
 
 
 def first_words(output):
-    """What the first night that failed complained of: "seed 17: ..."."""
+    """What the first rehearsal that failed complained of: "seed 17: ..."."""
     lines = output.splitlines()
     for i, line in enumerate(lines):
         if line.startswith("seed ") and i + 1 < len(lines):

@@ -283,7 +283,7 @@ static int64_t think_time(provider_set_t *set, const provider_t *provider) {
     return (int64_t)((double)provider->script.think * share);
 }
 
-/* A small request that tests a provider; other answers to it than on a fine day would end the night. */
+/* A small request that tests a provider; other answers to it than on a fine day would end the rehearsal. */
 static bool is_probe(const asked_request_t *asked) {
     return (asked->prompt && strcmp(asked->prompt, "one two three") == 0) ||
            (asked->messages.count == 1 && strcmp(asked->messages.messages[0].content, "one two three") == 0) ||

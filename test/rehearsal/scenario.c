@@ -1,4 +1,4 @@
-/* scenario.c - drives a drawn night to its end: the user, who looks at what the run says and goes on. */
+/* scenario.c - drives a drawn rehearsal to its end: the user, who looks at what the run says and goes on. */
 #include "test/rehearsal/scenario.h"
 
 #include <stdlib.h>
@@ -26,109 +26,110 @@ static double raise(int64_t *cap, int64_t scale) {
 
 /* A pause means that the next request does not fit, not that money lies idle. It may be larger than any that was asked
  * so far, but not ten times. */
-static void check_used_up(night_t *night, int64_t cap) {
-    night_books_t books = night_books(night);
+static void check_used_up(rehearsal_t *rehearsal, int64_t cap) {
+    rehearsal_books_t books = rehearsal_books(rehearsal);
     int64_t charged = books.settled.pico + books.doubts.pico + books.reserved.pico, left = cap * 1000000 - charged;
     if (books.largest.pico > 0 && left > 10 * books.largest.pico)
-        night_complain(night, "paused at budget.total_usd with $%.6f left, the largest request costs at most $%.6f",
-                       (double)left / 1e12, (double)books.largest.pico / 1e12);
+        rehearsal_complain(rehearsal,
+                           "paused at budget.total_usd with $%.6f left, the largest request costs at most $%.6f",
+                           (double)left / 1e12, (double)books.largest.pico / 1e12);
 }
 
-static void pause_at_cap(scenario_t *s, night_t *night, const char *message, scenario_totals_t *totals) {
+static void pause_at_cap(scenario_t *s, rehearsal_t *rehearsal, const char *message, scenario_totals_t *totals) {
     totals->counts[SCENARIO_CAP_PAUSES]++;
     if (strstr(message, "budget.total_usd")) {
-        check_used_up(night, s->total);
-        night_set(night, "budget.total_usd=%.6f", raise(&s->total, s->scale));
+        check_used_up(rehearsal, s->total);
+        rehearsal_set(rehearsal, "budget.total_usd=%.6f", raise(&s->total, s->scale));
     } else if (strstr(message, "budget.models"))
-        night_set(night, "budget.models.chat=%.6f", raise(&s->model, s->scale));
+        rehearsal_set(rehearsal, "budget.models.chat=%.6f", raise(&s->model, s->scale));
     else if (strstr(message, "budget.store_usd"))
-        night_set(night, "budget.store_usd=%.6f", raise(&s->store, s->scale));
+        rehearsal_set(rehearsal, "budget.store_usd=%.6f", raise(&s->store, s->scale));
     else if (strstr(message, "budget.daily_usd") && scenario_chance(s, 50))
-        night_set(night, "budget.daily_usd=%.6f", raise(&s->daily, s->scale));
+        rehearsal_set(rehearsal, "budget.daily_usd=%.6f", raise(&s->daily, s->scale));
     else if (strstr(message, "budget.daily_usd"))
-        world_sleep(night_world(night), 24 * 60 * CLOCK_MINUTE);
+        world_sleep(rehearsal_world(rehearsal), 24 * 60 * CLOCK_MINUTE);
     else if (strstr(message, "budget.doubts_usd") && scenario_chance(s, 50))
-        night_set(night, "budget.doubts_usd=100");
+        rehearsal_set(rehearsal, "budget.doubts_usd=100");
     else if (strstr(message, "budget.doubts_usd")) {
-        night_release(night);
+        rehearsal_release(rehearsal);
         totals->counts[SCENARIO_RELEASES]++;
     } else {
-        night_complain(night, "paused at a cap that nobody set: %s", message);
+        rehearsal_complain(rehearsal, "paused at a cap that nobody set: %s", message);
     }
 }
 
-static void provider_mends_all(scenario_t *s, night_t *night) {
-    provider_clear_weather(night_providers(night));
+static void provider_mends_all(scenario_t *s, rehearsal_t *rehearsal) {
+    provider_clear_weather(rehearsal_providers(rehearsal));
     s->cleared = true;
 }
 
-/* A probe, or a cap smaller than a request. False: nothing of this night can be the reason. */
-static bool mend_config(scenario_t *s, night_t *night, const char *message, scenario_totals_t *totals) {
+/* A probe, or a cap smaller than a request. False: nothing of this rehearsal can be the reason. */
+static bool mend_config(scenario_t *s, rehearsal_t *rehearsal, const char *message, scenario_totals_t *totals) {
     if (strstr(message, "smaller than one request"))
-        pause_at_cap(s, night, message, totals);
+        pause_at_cap(s, rehearsal, message, totals);
     else if (s->other_answers)
-        provider_mends_all(s, night);
+        provider_mends_all(s, rehearsal);
     else
         return false;
     return true;
 }
 
-/* False: the night is over. */
-static bool go_on(scenario_t *s, night_t *night, night_end_t end, int start, scenario_totals_t *totals) {
-    const run_outcome_t *outcome = night_outcome(night);
-    if (end == NIGHT_CRASHED)
+/* False: the rehearsal is over. */
+static bool go_on(scenario_t *s, rehearsal_t *rehearsal, rehearsal_end_t end, int start, scenario_totals_t *totals) {
+    const run_outcome_t *outcome = rehearsal_outcome(rehearsal);
+    if (end == REHEARSAL_CRASHED)
         return true;
-    if (end == NIGHT_STUCK)
+    if (end == REHEARSAL_STUCK)
         return false;
-    if (end == NIGHT_REFUSED) {
-        if (strstr(night_error(night), "no space left") || strstr(night_error(night), "largest map"))
+    if (end == REHEARSAL_REFUSED) {
+        if (strstr(rehearsal_error(rehearsal), "no space left") || strstr(rehearsal_error(rehearsal), "largest map"))
             return true;
-        night_complain(night, "glia does not start: %s", night_error(night));
+        rehearsal_complain(rehearsal, "glia does not start: %s", rehearsal_error(rehearsal));
         return false;
     }
     switch (outcome->end) {
     case END_DONE:
     case END_FAILURES: return false;
-    case END_CAP: pause_at_cap(s, night, outcome->message, totals); return true;
+    case END_CAP: pause_at_cap(s, rehearsal, outcome->message, totals); return true;
     case END_CONFIG:
-        if (mend_config(s, night, outcome->message, totals))
+        if (mend_config(s, rehearsal, outcome->message, totals))
             return true;
-        night_complain(night, "the config cannot work: %s", outcome->message);
+        rehearsal_complain(rehearsal, "the config cannot work: %s", outcome->message);
         return false;
     case END_WORLD:
         totals->counts[SCENARIO_WORLD_PAUSES]++;
-        world_sleep(night_world(night), scenario_between(s, 1, 3600) * CLOCK_SECOND);
+        world_sleep(rehearsal_world(rehearsal), scenario_between(s, 1, 3600) * CLOCK_SECOND);
         if (start > 10)
-            provider_mends_all(s, night);
+            provider_mends_all(s, rehearsal);
         return true;
     case END_RETRYABLE:
         if (start > 10)
-            provider_mends_all(s, night);
+            provider_mends_all(s, rehearsal);
         return true;
     case END_INTERRUPTED: return true;
     case END_INTERNAL: break;
     }
-    night_complain(night, "end %d: %s", (int)outcome->end, outcome->message);
+    rehearsal_complain(rehearsal, "end %d: %s", (int)outcome->end, outcome->message);
     return false;
 }
 
-/* --- the night -------------------------------------------------------------------------------------------- */
+/* --- the rehearsal -------------------------------------------------------------------------------------------- */
 
-static night_t *make_night(scenario_t *s) {
-    night_options_t options = {.seed = s->seed,
-                               .config = s->shape.config,
-                               .slowest_commit = s->slowest_commit,
-                               .slowest_work = s->slowest_work,
-                               .downtime = s->small_map ? 1000 : 0,
-                               .initial_map = s->small_map ? SMALL_MAP : 0};
+static rehearsal_t *make_night(scenario_t *s) {
+    rehearsal_options_t options = {.seed = s->seed,
+                                   .config = s->shape.config,
+                                   .slowest_commit = s->slowest_commit,
+                                   .slowest_work = s->slowest_work,
+                                   .downtime = s->small_map ? 1000 : 0,
+                                   .initial_map = s->small_map ? SMALL_MAP : 0};
     if (s->daily) /* some minutes before midnight, or some seconds */
         options.utc = INT64_C(1795391400) * CLOCK_SECOND;
     if (s->near_midnight)
         options.utc = INT64_C(1795392000) * CLOCK_SECOND - scenario_between(s, 1, 30) * CLOCK_SECOND;
-    return night_create(&options);
+    return rehearsal_create(&options);
 }
 
-static void run_starts(scenario_t *s, night_t *night, scenario_totals_t *totals) {
+static void run_starts(scenario_t *s, rehearsal_t *rehearsal, scenario_totals_t *totals) {
     bool more = true;
     int start = 0;
     for (; more && start < MOST_STARTS; start++) {
@@ -136,56 +137,57 @@ static void run_starts(scenario_t *s, night_t *night, scenario_totals_t *totals)
         totals->counts[SCENARIO_STARTS]++;
         s->starts++;
         if (start == 0 || scenario_chance(s, 30))
-            scenario_turn_knobs(s, night, start == 0, totals);
-        scenario_use_material(&s->shape, night, s->explain, s->simulate);
+            scenario_turn_knobs(s, rehearsal, start == 0, totals);
+        scenario_use_material(&s->shape, rehearsal, s->explain, s->simulate);
         s->used[s->explain][s->simulate] = true;
-        night_end_t end = night_start(night, &doom);
-        if (s->lonely_outage && night_books(night).failures > 0) /* the next start would forget them */
-            night_complain(night, "an outage failed %llu jobs", (unsigned long long)night_books(night).failures);
-        more = go_on(s, night, end, start, totals);
+        rehearsal_end_t end = rehearsal_start(rehearsal, &doom);
+        if (s->lonely_outage && rehearsal_books(rehearsal).failures > 0) /* the next start would forget them */
+            rehearsal_complain(rehearsal, "an outage failed %llu jobs",
+                               (unsigned long long)rehearsal_books(rehearsal).failures);
+        more = go_on(s, rehearsal, end, start, totals);
     }
     if (more)
-        night_complain(night, "no end after %d starts: %s", MOST_STARTS, night_outcome(night)->message);
+        rehearsal_complain(rehearsal, "no end after %d starts: %s", MOST_STARTS, rehearsal_outcome(rehearsal)->message);
 }
 
 /* An outage is not paid for with hundreds of attempts: what is in flight when it comes, at each
  * start, and now and then one to see whether it is over. */
-static void check_outage(const scenario_t *s, night_t *night) {
-    uint64_t faults = provider_totals(night_providers(night))->faults[s->outage_fault];
+static void check_outage(const scenario_t *s, rehearsal_t *rehearsal) {
+    uint64_t faults = provider_totals(rehearsal_providers(rehearsal))->faults[s->outage_fault];
     uint64_t most = s->endpoints * (20 * s->starts + 2 * (uint64_t)(s->outage / CLOCK_MINUTE));
     if (faults > most)
-        night_complain(night, "an outage of %lld minutes was met %llu times in %llu starts",
-                       (long long)(s->outage / CLOCK_MINUTE), (unsigned long long)faults,
-                       (unsigned long long)s->starts);
+        rehearsal_complain(rehearsal, "an outage of %lld minutes was met %llu times in %llu starts",
+                           (long long)(s->outage / CLOCK_MINUTE), (unsigned long long)faults,
+                           (unsigned long long)s->starts);
 }
 
-static void check_end(const scenario_t *s, night_t *night, scenario_cache_t *cache, scenario_totals_t *totals) {
-    night_check_end(night);
-    if (provider_totals(night_providers(night))->violations > 0)
-        night_complain(night, "%llu requests above the limits",
-                       (unsigned long long)provider_totals(night_providers(night))->violations);
+static void check_end(const scenario_t *s, rehearsal_t *rehearsal, scenario_cache_t *cache, scenario_totals_t *totals) {
+    rehearsal_check_end(rehearsal);
+    if (provider_totals(rehearsal_providers(rehearsal))->violations > 0)
+        rehearsal_complain(rehearsal, "%llu requests above the limits",
+                           (unsigned long long)provider_totals(rehearsal_providers(rehearsal))->violations);
     if (s->lonely_outage)
-        check_outage(s, night);
-    if (*night_problems(night))
+        check_outage(s, rehearsal);
+    if (*rehearsal_problems(rehearsal))
         return;
     if (!s->other_answers) {
-        scenario_compare(s, night, cache);
+        scenario_compare(s, rehearsal, cache);
         totals->counts[SCENARIO_COMPARED]++;
     }
     totals->counts[SCENARIO_QUOTAS_RESTORED] +=
-        provider_totals(night_providers(night))->faults[FAULT_QUOTA] > 0 && !s->cleared;
+        provider_totals(rehearsal_providers(rehearsal))->faults[FAULT_QUOTA] > 0 && !s->cleared;
 }
 
-static void collect(const scenario_t *s, scenario_totals_t *totals, night_t *night) {
-    const provider_totals_t *provider = provider_totals(night_providers(night));
-    const night_befallen_t *befallen = night_befallen(night);
+static void collect(const scenario_t *s, scenario_totals_t *totals, rehearsal_t *rehearsal) {
+    const provider_totals_t *provider = provider_totals(rehearsal_providers(rehearsal));
+    const rehearsal_befallen_t *befallen = rehearsal_befallen(rehearsal);
     const struct {
         scenario_count_t count;
         uint64_t add;
     } rows[] = {
         {SCENARIO_NIGHTS, 1},
-        {SCENARIO_EVENTS, world_events(night_world(night))},
-        {SCENARIO_ATTEMPTS, night_books(night).attempts},
+        {SCENARIO_EVENTS, world_events(rehearsal_world(rehearsal))},
+        {SCENARIO_ATTEMPTS, rehearsal_books(rehearsal).attempts},
         {SCENARIO_MANY_ENDPOINTS, s->endpoints > 1},
         {SCENARIO_COMMITS, befallen->commits},
         {SCENARIO_CRASHES_BEFORE, befallen->crashes_before},
@@ -196,7 +198,7 @@ static void collect(const scenario_t *s, scenario_totals_t *totals, night_t *nig
         {SCENARIO_FAILED_COMMITS, befallen->failed_commits},
         {SCENARIO_CLOCK_STEPS, befallen->steps},
         {SCENARIO_MIDNIGHTS, befallen->midnights},
-        {SCENARIO_GROWN_MAPS, s->small_map && night_store_bytes(night) > SMALL_MAP},
+        {SCENARIO_GROWN_MAPS, s->small_map && rehearsal_store_bytes(rehearsal) > SMALL_MAP},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         totals->counts[rows[i].count] += rows[i].add;
@@ -207,16 +209,16 @@ static void collect(const scenario_t *s, scenario_totals_t *totals, night_t *nig
 bool scenario_run(uint64_t seed, scenario_cache_t *cache, scenario_totals_t *totals, buffer_t *problems) {
     scenario_t s = {.seed = seed};
     scenario_draw(&s);
-    night_t *night = make_night(&s);
-    scenario_draw_endpoints(&s, night);
-    scenario_draw_settings(&s, night);
-    scenario_draw_weather(&s, night, totals);
-    run_starts(&s, night, totals);
-    check_end(&s, night, cache, totals);
-    collect(&s, totals, night);
-    bool good = !*night_problems(night);
-    buffer_append_text(problems, night_problems(night));
-    night_free(night);
+    rehearsal_t *rehearsal = make_night(&s);
+    scenario_draw_endpoints(&s, rehearsal);
+    scenario_draw_settings(&s, rehearsal);
+    scenario_draw_weather(&s, rehearsal, totals);
+    run_starts(&s, rehearsal, totals);
+    check_end(&s, rehearsal, cache, totals);
+    collect(&s, totals, rehearsal);
+    bool good = !*rehearsal_problems(rehearsal);
+    buffer_append_text(problems, rehearsal_problems(rehearsal));
+    rehearsal_free(rehearsal);
     sweep_shape_free(&s.shape);
     return good;
 }

@@ -1,20 +1,20 @@
-/* scenario.h - whole nights drawn from seeds: sweep, endpoints, weather, crashes, signals, full disks, caps that are
- * raised, prices, limits and templates that change, midnights; each carried to its end, and held against an undisturbed
- * night of the same sweep. */
+/* scenario.h - whole rehearsals drawn from seeds: sweep, endpoints, weather, crashes, signals, full disks, caps that
+ * are raised, prices, limits and templates that change, midnights; each carried to its end, and held against an
+ * undisturbed rehearsal of the same sweep. */
 #ifndef GLIA_TEST_SCENARIO_H
 #define GLIA_TEST_SCENARIO_H
 
-#include "test/rehearsal/night.h"
+#include "test/rehearsal/rehearsal.h"
 
 /* What is counted, apart from the faults of providers. */
 #define SCENARIO_MAP(ROW)                                                                                              \
-    ROW(NIGHTS, "nights")                                                                                              \
+    ROW(NIGHTS, "rehearsals")                                                                                          \
     ROW(STARTS, "starts")                                                                                              \
     ROW(EVENTS, "events")                                                                                              \
     ROW(ATTEMPTS, "attempts")                                                                                          \
     ROW(COMMITS, "commits")                                                                                            \
-    ROW(MANY_ENDPOINTS, "nights with two or three endpoints")                                                          \
-    ROW(COMPARED, "nights with the same results as an undisturbed one")                                                \
+    ROW(MANY_ENDPOINTS, "rehearsals with two or three endpoints")                                                      \
+    ROW(COMPARED, "rehearsals with the same results as an undisturbed one")                                            \
     ROW(CRASHES_BEFORE, "crashes before a commit")                                                                     \
     ROW(CRASHES_AFTER, "crashes after a commit")                                                                       \
     ROW(CRASHES_BETWEEN, "crashes between commits")                                                                    \
@@ -22,7 +22,7 @@
     ROW(SECOND_SIGNALS, "second signals")                                                                              \
     ROW(FAILED_COMMITS, "commits that failed (no space left)")                                                         \
     ROW(SMALL_MAPS, "starts with a map that may not grow")                                                             \
-    ROW(GROWN_MAPS, "nights with a map that grew")                                                                     \
+    ROW(GROWN_MAPS, "rehearsals with a map that grew")                                                                 \
     ROW(LOW_DISKS, "starts on a disk below its minimum")                                                               \
     ROW(CLOCK_STEPS, "steps of the clock")                                                                             \
     ROW(MIDNIGHTS, "midnights")                                                                                        \
@@ -34,7 +34,7 @@
     ROW(NEW_TEMPLATES, "restarts with other templates")                                                                \
     ROW(RETRIES_OF_FAILED, "restarts that take up failed jobs")                                                        \
     ROW(OUTAGES, "outages of every endpoint, half an hour and longer")                                                 \
-    ROW(QUOTAS_RESTORED, "nights done after a quota was exhausted and restored")
+    ROW(QUOTAS_RESTORED, "rehearsals done after a quota was exhausted and restored")
 
 typedef enum {
 #define SCENARIO_ENUM(name, text) SCENARIO_##name,
@@ -49,12 +49,13 @@ typedef struct {
     uint64_t faults[FAULT_COUNT];
 } scenario_totals_t;
 
-/* Results of undisturbed nights, made when first wanted. */
+/* Results of undisturbed rehearsals, made when first wanted. */
 typedef struct scenario_cache scenario_cache_t;
 scenario_cache_t *scenario_cache_create(void);
 void scenario_cache_free(scenario_cache_t *cache);
 
-/* Runs the night of `seed`, adds to *totals, and appends to `problems` what was not as promised. True: all was well. */
+/* Runs the rehearsal of `seed`, adds to *totals, and appends to `problems` what was not as promised. True: all was
+ * well. */
 bool scenario_run(uint64_t seed, scenario_cache_t *cache, scenario_totals_t *totals, buffer_t *problems);
 
 #endif

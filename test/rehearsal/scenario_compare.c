@@ -1,4 +1,4 @@
-/* scenario_compare.c - the results of a night against those of undisturbed ones. */
+/* scenario_compare.c - the results of a rehearsal against those of undisturbed ones. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,11 +16,11 @@ typedef struct {
     uint64_t shape;
     unsigned explain, simulate;
     result_set_t results;
-} fine_night_t;
+} fine_rehearsal_t;
 
 struct scenario_cache {
     size_t count;
-    fine_night_t *nights; /* [count] */
+    fine_rehearsal_t *rehearsals; /* [count] */
 };
 
 scenario_cache_t *scenario_cache_create(void) {
@@ -29,8 +29,8 @@ scenario_cache_t *scenario_cache_create(void) {
 
 void scenario_cache_free(scenario_cache_t *cache) {
     for (size_t i = 0; i < cache->count; i++)
-        free(cache->nights[i].results.lines);
-    free(cache->nights);
+        free(cache->rehearsals[i].results.lines);
+    free(cache->rehearsals);
     free(cache);
 }
 
@@ -40,9 +40,9 @@ static int order(const void *a, const void *b) {
 }
 
 /* But for probes: those depend on the endpoints. */
-static result_set_t results_of(night_t *night) {
+static result_set_t results_of(rehearsal_t *rehearsal) {
     buffer_t text = BUFFER_EMPTY;
-    night_results(night, &text);
+    rehearsal_results(rehearsal, &text);
     size_t room = 1;
     for (const char *at = buffer_text(&text); (at = strchr(at, '\n')); at++)
         room++;
@@ -60,31 +60,31 @@ static bool contains(const result_set_t *set, uint64_t line) {
 }
 
 /* What the sweep gives on a fine day. */
-static result_set_t fine_results(const sweep_shape_t *shape, unsigned explain, unsigned simulate, night_t *told,
+static result_set_t fine_results(const sweep_shape_t *shape, unsigned explain, unsigned simulate, rehearsal_t *told,
                                  scenario_cache_t *cache) {
     for (size_t i = 0; i < cache->count; i++) {
-        const fine_night_t *fine = &cache->nights[i];
+        const fine_rehearsal_t *fine = &cache->rehearsals[i];
         if (fine->shape == shape->number && fine->explain == explain && fine->simulate == simulate)
             return fine->results;
     }
-    night_t *night = night_create(
-        &(night_options_t){.seed = shape->number ^ 0xF1DE, .config = shape->config, .slowest_commit = 5000});
-    night_add_provider(night, "a", 0, 0);
-    scenario_use_material(shape, night, explain, simulate);
-    night_finish(night, 1);
-    night_check_end(night);
-    if (*night_problems(night))
-        night_complain(told, "undisturbed: %s", night_problems(night));
-    cache->nights = memory_resize(cache->nights, cache->count + 1, sizeof *cache->nights);
-    fine_night_t *fine = &cache->nights[cache->count++];
-    *fine =
-        (fine_night_t){.shape = shape->number, .explain = explain, .simulate = simulate, .results = results_of(night)};
-    night_free(night);
+    rehearsal_t *rehearsal = rehearsal_create(
+        &(rehearsal_options_t){.seed = shape->number ^ 0xF1DE, .config = shape->config, .slowest_commit = 5000});
+    rehearsal_add_provider(rehearsal, "a", 0, 0);
+    scenario_use_material(shape, rehearsal, explain, simulate);
+    rehearsal_finish(rehearsal, 1);
+    rehearsal_check_end(rehearsal);
+    if (*rehearsal_problems(rehearsal))
+        rehearsal_complain(told, "undisturbed: %s", rehearsal_problems(rehearsal));
+    cache->rehearsals = memory_resize(cache->rehearsals, cache->count + 1, sizeof *cache->rehearsals);
+    fine_rehearsal_t *fine = &cache->rehearsals[cache->count++];
+    *fine = (fine_rehearsal_t){
+        .shape = shape->number, .explain = explain, .simulate = simulate, .results = results_of(rehearsal)};
+    rehearsal_free(rehearsal);
     return fine->results;
 }
 
-void scenario_compare(const scenario_t *s, night_t *night, scenario_cache_t *cache) {
-    result_set_t results = results_of(night);
+void scenario_compare(const scenario_t *s, rehearsal_t *rehearsal, scenario_cache_t *cache) {
+    result_set_t results = results_of(rehearsal);
     size_t strange = results.count, missing = 0;
     for (size_t i = 0; i < results.count; i++) {
         bool known = false;
@@ -92,17 +92,19 @@ void scenario_compare(const scenario_t *s, night_t *night, scenario_cache_t *cac
             for (unsigned m = 0; m < EDITIONS && !known; m++) {
                 result_set_t fine = {0};
                 if (s->used[e][m])
-                    fine = fine_results(&s->shape, e, m, night, cache);
+                    fine = fine_results(&s->shape, e, m, rehearsal, cache);
                 known = s->used[e][m] && contains(&fine, results.lines[i]);
             }
         strange -= known;
     }
-    result_set_t last = fine_results(&s->shape, s->explain, s->simulate, night, cache);
+    result_set_t last = fine_results(&s->shape, s->explain, s->simulate, rehearsal, cache);
     for (size_t i = 0; i < last.count; i++)
         missing += !contains(&results, last.lines[i]);
     if (strange > 0)
-        night_complain(night, "%zu of %zu results are none of an undisturbed night's", strange, results.count);
+        rehearsal_complain(rehearsal, "%zu of %zu results are none of an undisturbed rehearsal's", strange,
+                           results.count);
     if (missing > 0)
-        night_complain(night, "%zu of the %zu results of an undisturbed night are missing", missing, last.count);
+        rehearsal_complain(rehearsal, "%zu of the %zu results of an undisturbed rehearsal are missing", missing,
+                           last.count);
     free(results.lines);
 }

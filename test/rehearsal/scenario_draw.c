@@ -63,7 +63,7 @@ void sweep_shape_draw(uint64_t number, sweep_shape_t *shape) {
     int64_t neurons = 1 + (int64_t)rng_below(&rng, shape->shipped ? 2 : 4);
     bool two_sets = one_in(&rng, 6), two_models = one_in(&rng, 6);
     buffer_t text = BUFFER_EMPTY;
-    buffer_append_format(&text, "[run]\nname = \"night\"\n[budget]\ntotal_usd = 100\ndoubts_usd = 100\n"
+    buffer_append_format(&text, "[run]\nname = \"rehearsal\"\n[budget]\ntotal_usd = 100\ndoubts_usd = 100\n"
                                 "[store]\nmin_free_mb = 0\n[endpoints.a]\nbase_url = \"http://a.test/v1\"\n");
     append_models(&text);
     buffer_append_format(&text, "[sets.puzzles]\nsource = \"puzzles:\"\nlimit = %lld\n", (long long)neurons);
@@ -89,19 +89,19 @@ void sweep_shape_free(sweep_shape_t *shape) {
     free(shape->config);
 }
 
-void scenario_use_material(const sweep_shape_t *shape, night_t *night, unsigned explain, unsigned simulate) {
+void scenario_use_material(const sweep_shape_t *shape, rehearsal_t *rehearsal, unsigned explain, unsigned simulate) {
     if (shape->shipped)
         return;
-    const char *home = night_home(night);
+    const char *home = rehearsal_home(rehearsal);
     material_write_records(home);
     material_write_prompts(home, explain, simulate);
-    night_set(night, "explain.templates=%s", home);
-    night_set(night, "sets.puzzles.source=%s/records.json", home);
+    rehearsal_set(rehearsal, "explain.templates=%s", home);
+    rehearsal_set(rehearsal, "sets.puzzles.source=%s/records.json", home);
     if (strstr(shape->config, "[sets.again]"))
-        night_set(night, "sets.again.source=%s/records.json", home);
+        rehearsal_set(rehearsal, "sets.again.source=%s/records.json", home);
 }
 
-/* --- the night -------------------------------------------------------------------------------------------- */
+/* --- the rehearsal -------------------------------------------------------------------------------------------- */
 
 void scenario_draw(scenario_t *s) {
     s->rng = rng_create(s->seed);
@@ -129,95 +129,95 @@ void scenario_draw(scenario_t *s) {
 }
 
 /* Limits of endpoint number i, at the provider and in the config. */
-static void draw_limits(scenario_t *s, night_t *night, size_t i) {
+static void draw_limits(scenario_t *s, rehearsal_t *rehearsal, size_t i) {
     enum { NONE = 1000000000 };
     const char *name = provider_names[i];
     int64_t rpm = scenario_chance(s, 70) ? scenario_between(s, 60, 600) : 0;
     int64_t tpm = scenario_chance(s, 50) ? s->scale * scenario_between(s, 2000, 40000) : 0;
-    if (rpm && scenario_chance(s, 50)) /* so few that even a short night fills windows */
+    if (rpm && scenario_chance(s, 50)) /* so few that even a short rehearsal fills windows */
         rpm /= 10;
-    night_set(night, "endpoints.%s.rpm=%lld", name, (long long)(rpm ? rpm : NONE));
-    night_set(night, "endpoints.%s.tpm=%lld", name, (long long)(tpm ? tpm : NONE));
-    provider_limit(night_providers(night), name, rpm, tpm);
+    rehearsal_set(rehearsal, "endpoints.%s.rpm=%lld", name, (long long)(rpm ? rpm : NONE));
+    rehearsal_set(rehearsal, "endpoints.%s.tpm=%lld", name, (long long)(tpm ? tpm : NONE));
+    provider_limit(rehearsal_providers(rehearsal), name, rpm, tpm);
 }
 
 /* {median of the time to an answer, most of the way there}: near, usual, far and slow */
 static const int64_t latencies[][2] = {{15000, 2000}, {400000, 40000}, {400000, 40000}, {1500000, 250000}};
 
-void scenario_draw_endpoints(scenario_t *s, night_t *night) {
+void scenario_draw_endpoints(scenario_t *s, rehearsal_t *rehearsal) {
     buffer_t names = BUFFER_EMPTY;
     for (size_t i = 0; i < s->endpoints; i++) {
         const char *name = provider_names[i];
         size_t usual = sizeof latencies / sizeof *latencies - 1;
         const int64_t *latency = latencies[rng_below(&s->rng, s->lonely_outage ? usual : usual + 1)];
-        night_add_provider(night, name, 0, 0);
-        provider_latency(night_providers(night), name, latency[0], latency[1]);
-        night_set(night, "endpoints.%s.base_url=http://%s.test/v1", name, name);
-        night_set(night, "endpoints.%s.timeout_s=%lld", name, (long long)scenario_between(s, 15, 30));
-        night_set(night, "endpoints.%s.idle_timeout_s=%lld", name, (long long)scenario_between(s, 0, 15));
-        night_set(night, "endpoints.%s.max_response_mb=2", name);
+        rehearsal_add_provider(rehearsal, name, 0, 0);
+        provider_latency(rehearsal_providers(rehearsal), name, latency[0], latency[1]);
+        rehearsal_set(rehearsal, "endpoints.%s.base_url=http://%s.test/v1", name, name);
+        rehearsal_set(rehearsal, "endpoints.%s.timeout_s=%lld", name, (long long)scenario_between(s, 15, 30));
+        rehearsal_set(rehearsal, "endpoints.%s.idle_timeout_s=%lld", name, (long long)scenario_between(s, 0, 15));
+        rehearsal_set(rehearsal, "endpoints.%s.max_response_mb=2", name);
         if (scenario_chance(s, 20))
-            night_set(night, "endpoints.%s.tpm_charge=bound", name);
+            rehearsal_set(rehearsal, "endpoints.%s.tpm_charge=bound", name);
         buffer_append_format(&names, "%s\"%s\"", i ? ", " : "", name);
         s->limited[i] = scenario_chance(s, i == 0 ? 55 : 25);
         if (s->limited[i])
-            draw_limits(s, night, i);
+            draw_limits(s, rehearsal, i);
     }
     static const char *const models[] = {"chat", "other", "text", "embedding"};
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
-        night_set(night, "models.%s.endpoints=[%s]", models[i], buffer_text(&names));
+        rehearsal_set(rehearsal, "models.%s.endpoints=[%s]", models[i], buffer_text(&names));
     buffer_free(&names);
 }
 
-static void set_cap(night_t *night, const char *key, int64_t micro) {
+static void set_cap(rehearsal_t *rehearsal, const char *key, int64_t micro) {
     if (micro)
-        night_set(night, "%s=%.6f", key, (double)micro / 1e6);
+        rehearsal_set(rehearsal, "%s=%.6f", key, (double)micro / 1e6);
 }
 
 /* Everything of a config that does not change results. */
-void scenario_draw_settings(scenario_t *s, night_t *night) {
-    night_set(night, "run.seed=%llu", (unsigned long long)(s->seed % 1000));
-    night_set(night, "run.outage_wait_minutes=%lld", (long long)scenario_between(s, 5, 40));
-    night_set(night, "run.drain_seconds=%lld", (long long)scenario_between(s, 0, 30));
+void scenario_draw_settings(scenario_t *s, rehearsal_t *rehearsal) {
+    rehearsal_set(rehearsal, "run.seed=%llu", (unsigned long long)(s->seed % 1000));
+    rehearsal_set(rehearsal, "run.outage_wait_minutes=%lld", (long long)scenario_between(s, 5, 40));
+    rehearsal_set(rehearsal, "run.drain_seconds=%lld", (long long)scenario_between(s, 0, 30));
     if (scenario_chance(s, 20))
-        night_set(night, "models.chat.rpm=%lld", (long long)scenario_between(s, 100, 600));
+        rehearsal_set(rehearsal, "models.chat.rpm=%lld", (long long)scenario_between(s, 100, 600));
     if (scenario_chance(s, 20))
-        night_set(night, "models.text.concurrency=%lld", (long long)scenario_between(s, 1, 4));
-    set_cap(night, "budget.total_usd", s->total);
-    set_cap(night, "budget.daily_usd", s->daily);
-    set_cap(night, "budget.models.chat", s->model);
-    set_cap(night, "budget.store_usd", s->store);
+        rehearsal_set(rehearsal, "models.text.concurrency=%lld", (long long)scenario_between(s, 1, 4));
+    set_cap(rehearsal, "budget.total_usd", s->total);
+    set_cap(rehearsal, "budget.daily_usd", s->daily);
+    set_cap(rehearsal, "budget.models.chat", s->model);
+    set_cap(rehearsal, "budget.store_usd", s->store);
     if (s->daily && s->wait_midnight)
-        night_set(night, "budget.on_daily_cap=wait");
+        rehearsal_set(rehearsal, "budget.on_daily_cap=wait");
     if (!s->total && scenario_chance(s, 20))
-        set_cap(night, "budget.doubts_usd", s->scale * scenario_between(s, 250, 4000));
+        set_cap(rehearsal, "budget.doubts_usd", s->scale * scenario_between(s, 250, 4000));
 }
 
 /* --- weather ---------------------------------------------------------------------------------------------- */
 
-static void add_weather(night_t *night, const char *name, weather_t weather) {
-    provider_weather(night_providers(night), name, weather);
-    night_trace(night, "weather at %s: %s from %.0f s to %.0f s, %.2f%s", name ? name : "all",
-                fault_name(weather.fault), (double)weather.from / 1e6, (double)weather.until / 1e6, weather.share,
-                weather.probes_too ? ", probes too" : "");
+static void add_weather(rehearsal_t *rehearsal, const char *name, weather_t weather) {
+    provider_weather(rehearsal_providers(rehearsal), name, weather);
+    rehearsal_trace(rehearsal, "weather at %s: %s from %.0f s to %.0f s, %.2f%s", name ? name : "all",
+                    fault_name(weather.fault), (double)weather.from / 1e6, (double)weather.until / 1e6, weather.share,
+                    weather.probes_too ? ", probes too" : "");
 }
 
 /* Hours in which nothing goes: an outage of all, or a quota that is exhausted and later restored. */
-static void draw_spells(scenario_t *s, night_t *night, scenario_totals_t *totals) {
+static void draw_spells(scenario_t *s, rehearsal_t *rehearsal, scenario_totals_t *totals) {
     static const fault_t outages[] = {FAULT_REFUSED, FAULT_UNREACHABLE, FAULT_STATUS_503, FAULT_RESET_AFTER};
     int64_t from = CLOCK_SECOND + scenario_between(s, 0, 10) * CLOCK_SECOND;
     if (s->lonely_outage || scenario_chance(s, 4)) {
         s->outage_fault = outages[rng_below(&s->rng, sizeof outages / sizeof *outages)];
         s->outage = scenario_between(s, 30, 90) * CLOCK_MINUTE;
-        add_weather(night, NULL, provider_fault(s->outage_fault, from, from + s->outage, 1));
+        add_weather(rehearsal, NULL, provider_fault(s->outage_fault, from, from + s->outage, 1));
         totals->counts[SCENARIO_OUTAGES]++;
     }
     if (!s->lonely_outage && scenario_chance(s, 6))
-        add_weather(night, scenario_chance(s, 60) ? NULL : "a",
+        add_weather(rehearsal, scenario_chance(s, 60) ? NULL : "a",
                     provider_fault(FAULT_QUOTA, from, from + scenario_between(s, 1, 120) * CLOCK_MINUTE, 1));
 }
 
-/* Among those that change answers in half of the cases, in nights that may have them. */
+/* Among those that change answers in half of the cases, in rehearsals that may have them. */
 static fault_t draw_fault(scenario_t *s) {
     bool other = s->other_answers && scenario_chance(s, 50);
     for (;;) {
@@ -227,8 +227,8 @@ static fault_t draw_fault(scenario_t *s) {
     }
 }
 
-void scenario_draw_weather(scenario_t *s, night_t *night, scenario_totals_t *totals) {
-    draw_spells(s, night, totals);
+void scenario_draw_weather(scenario_t *s, rehearsal_t *rehearsal, scenario_totals_t *totals) {
+    draw_spells(s, rehearsal, totals);
     size_t kinds = s->lonely_outage ? 0 : (size_t)scenario_between(s, 0, 7);
     for (size_t i = 0; i < kinds; i++) {
         fault_t fault = draw_fault(s);
@@ -243,39 +243,42 @@ void scenario_draw_weather(scenario_t *s, night_t *night, scenario_totals_t *tot
         if (weather.share > 0.95)
             weather.share = 1;
         size_t at = (size_t)rng_below(&s->rng, s->endpoints + 1);
-        add_weather(night, at < s->endpoints ? provider_names[at] : NULL, weather);
+        add_weather(rehearsal, at < s->endpoints ? provider_names[at] : NULL, weather);
     }
 }
 
 /* --- between starts --------------------------------------------------------------------------------------- */
 
-static void draw_price(scenario_t *s, night_t *night, const char *model, int64_t least, int64_t most) {
-    night_set(night, "models.%s.price.input=%.2f", model, (double)scenario_between(s, least, most) / 100);
-    night_set(night, "models.%s.price.cached_input=%.2f", model, (double)scenario_between(s, least / 2, most) / 100);
-    night_set(night, "models.%s.price.output=%.2f", model, (double)scenario_between(s, 2 * least, 4 * most) / 100);
+static void draw_price(scenario_t *s, rehearsal_t *rehearsal, const char *model, int64_t least, int64_t most) {
+    rehearsal_set(rehearsal, "models.%s.price.input=%.2f", model, (double)scenario_between(s, least, most) / 100);
+    rehearsal_set(rehearsal, "models.%s.price.cached_input=%.2f", model,
+                  (double)scenario_between(s, least / 2, most) / 100);
+    rehearsal_set(rehearsal, "models.%s.price.output=%.2f", model,
+                  (double)scenario_between(s, 2 * least, 4 * most) / 100);
 }
 
-void scenario_turn_knobs(scenario_t *s, night_t *night, bool first, scenario_totals_t *totals) {
-    night_set(night, "run.window=%lld", (long long)scenario_between(s, 2, 64));
+void scenario_turn_knobs(scenario_t *s, rehearsal_t *rehearsal, bool first, scenario_totals_t *totals) {
+    rehearsal_set(rehearsal, "run.window=%lld", (long long)scenario_between(s, 2, 64));
     /* An outage may fail a job that has fewer tries than open the breakers of all endpoints, 5 each. */
     int64_t tries = s->lonely_outage ? 5 * (int64_t)s->endpoints + 1 : scenario_between(s, 2, 9);
-    night_set(night, "run.max_tries=%lld", (long long)tries);
+    rehearsal_set(rehearsal, "run.max_tries=%lld", (long long)tries);
     for (size_t i = 0; i < s->endpoints; i++)
-        night_set(night, "endpoints.%s.concurrency=%lld", provider_names[i], (long long)scenario_between(s, 1, 16));
+        rehearsal_set(rehearsal, "endpoints.%s.concurrency=%lld", provider_names[i],
+                      (long long)scenario_between(s, 1, 16));
     if (strstr(s->shape.config, "[adacs]"))
-        night_set(night, "adacs.batch=%lld", (long long)scenario_between(s, 1, 10));
-    night_set(night, "store.keep_raw=%s", scenario_chance(s, 20) ? "explanations" : "all");
+        rehearsal_set(rehearsal, "adacs.batch=%lld", (long long)scenario_between(s, 1, 10));
+    rehearsal_set(rehearsal, "store.keep_raw=%s", scenario_chance(s, 20) ? "explanations" : "all");
     if (first)
         return;
     if (scenario_chance(s, 50)) {
-        draw_price(s, night, "chat", 30, 60);
-        draw_price(s, night, "text", 20, 60);
-        night_set(night, "models.embedding.price.input=%.2f", (double)scenario_between(s, 1, 4) / 100);
+        draw_price(s, rehearsal, "chat", 30, 60);
+        draw_price(s, rehearsal, "text", 20, 60);
+        rehearsal_set(rehearsal, "models.embedding.price.input=%.2f", (double)scenario_between(s, 1, 4) / 100);
         totals->counts[SCENARIO_NEW_PRICES]++;
     }
     for (size_t i = 0; i < s->endpoints; i++)
         if (s->limited[i] && scenario_chance(s, 50)) {
-            draw_limits(s, night, i);
+            draw_limits(s, rehearsal, i);
             totals->counts[SCENARIO_NEW_LIMITS]++;
         }
     if (!s->shape.shipped && scenario_chance(s, 12)) {
@@ -306,7 +309,7 @@ static void draw_disk(scenario_t *s, doom_t *doom) {
     }
 }
 
-/* Rarer from start to start, so that the night ends. */
+/* Rarer from start to start, so that the rehearsal ends. */
 doom_t scenario_draw_doom(scenario_t *s, int start, scenario_totals_t *totals) {
     doom_t doom = {0};
     unsigned fade = start < 20 ? 100 : start < 40 ? 30 : 0;

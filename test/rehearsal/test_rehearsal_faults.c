@@ -1,9 +1,9 @@
-/* test_rehearsal_faults.c - nights drawn from seeds, with everything that can go wrong.
+/* test_rehearsal_faults.c - rehearsals drawn from seeds, with everything that can go wrong.
  *
- *   SEEDS=1000 FIRST=1 test_rehearsal_faults     nights of the seeds 1 to 1000
- *   SEED=17 TRACE=1 test_rehearsal_faults        one night, told event by event
+ *   SEEDS=1000 FIRST=1 test_rehearsal_faults     rehearsals of the seeds 1 to 1000
+ *   SEED=17 TRACE=1 test_rehearsal_faults        one rehearsal, told event by event
  *   PROCESSES=2 ...                              side by side
- *   FAILURES=1 ...                               stops at the first night that breaks a promise (else at the tenth)
+ *   FAILURES=1 ...                               stops at the first rehearsal that breaks a promise (else at the tenth)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,7 +33,7 @@ static void print_totals(const scenario_totals_t *t) {
         printf("%12llu  %s\n", (unsigned long long)t->faults[i], fault_name((fault_t)i));
 }
 
-/* Every `step`th seed from `first` on, below `end`. Returns how many nights broke a promise. */
+/* Every `step`th seed from `first` on, below `end`. Returns how many rehearsals broke a promise. */
 static uint64_t run_nights(uint64_t first, uint64_t end, uint64_t step, scenario_totals_t *totals) {
     uint64_t most_failures = from_environment("FAILURES", MOST_FAILURES), failures = 0;
     scenario_cache_t *cache = scenario_cache_create();
@@ -84,7 +84,7 @@ static void add_part(int from, part_t *sum) {
     sum->failures += part.failures;
 }
 
-static void every_night_keeps_the_promises(void **state) {
+static void every_rehearsal_keeps_the_promises(void **state) {
     (void)state;
     bool one = getenv("SEED") != NULL;
     uint64_t first = from_environment("SEED", from_environment("FIRST", 1));
@@ -104,7 +104,7 @@ static void every_night_keeps_the_promises(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_night_keeps_the_promises),
+        cmocka_unit_test(every_rehearsal_keeps_the_promises),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,41 +9,41 @@
 
 #include <cmocka.h>
 
-#include "test/rehearsal/night.h"
+#include "test/rehearsal/rehearsal.h"
 
 static const int64_t HOUR = 60 * CLOCK_MINUTE;
 
-static night_t *make_night(char **config, bool two) {
-    *config = night_config(2, "[\"original\", \"summary\", \"avhs\"]", "echo", two);
-    night_options_t options = {.seed = 5, .config = *config};
-    night_t *night = night_create(&options);
-    night_add_provider(night, "a", 0, 0);
+static rehearsal_t *make_night(char **config, bool two) {
+    *config = rehearsal_config(2, "[\"original\", \"summary\", \"avhs\"]", "echo", two);
+    rehearsal_options_t options = {.seed = 5, .config = *config};
+    rehearsal_t *rehearsal = rehearsal_create(&options);
+    rehearsal_add_provider(rehearsal, "a", 0, 0);
     if (two)
-        night_add_provider(night, "b", 0, 0);
-    return night;
+        rehearsal_add_provider(rehearsal, "b", 0, 0);
+    return rehearsal;
 }
 
-static void end_night(night_t *night, char *config) {
-    night_check_end(night);
-    if (*night_problems(night))
-        fail_msg("%s", night_problems(night));
-    night_free(night);
+static void end_night(rehearsal_t *rehearsal, char *config) {
+    rehearsal_check_end(rehearsal);
+    if (*rehearsal_problems(rehearsal))
+        fail_msg("%s", rehearsal_problems(rehearsal));
+    rehearsal_free(rehearsal);
     free(config);
 }
 
 /* From 3 s to one hour later. */
 static void hour_of(fault_t fault, double share) {
     char *config;
-    night_t *night = make_night(&config, true);
-    provider_weather(night_providers(night), NULL,
+    rehearsal_t *rehearsal = make_night(&config, true);
+    provider_weather(rehearsal_providers(rehearsal), NULL,
                      provider_fault(fault, 3 * CLOCK_SECOND, 3 * CLOCK_SECOND + HOUR, share));
-    assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
-    assert_int_equal(night_outcome(night)->end, END_DONE);
-    assert_int_equal(night_books(night).failures, 0);
-    assert_true(world_now(night_world(night)) > HOUR);
+    assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_DONE);
+    assert_int_equal(rehearsal_books(rehearsal).failures, 0);
+    assert_true(world_now(rehearsal_world(rehearsal)) > HOUR);
     /* Half-open probes only: the outage itself is not paid for with hundreds of attempts. */
-    assert_true(provider_totals(night_providers(night))->faults[fault] < 150);
-    end_night(night, config);
+    assert_true(provider_totals(rehearsal_providers(rehearsal))->faults[fault] < 150);
+    end_night(rehearsal, config);
 }
 
 static void hour_without_connections(void **state) {
@@ -74,45 +74,45 @@ static void hour_of_hanging(void **state) {
 static void outage_from_the_first_request_on(void **state) {
     (void)state;
     char *config;
-    night_t *night = make_night(&config, false);
-    provider_weather(night_providers(night), NULL, provider_fault(FAULT_REFUSED, 0, HOUR, 1));
-    assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
-    assert_int_equal(night_outcome(night)->end, END_DONE);
-    assert_int_equal(night_books(night).failures, 0);
-    end_night(night, config);
+    rehearsal_t *rehearsal = make_night(&config, false);
+    provider_weather(rehearsal_providers(rehearsal), NULL, provider_fault(FAULT_REFUSED, 0, HOUR, 1));
+    assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_DONE);
+    assert_int_equal(rehearsal_books(rehearsal).failures, 0);
+    end_night(rehearsal, config);
 }
 
 /* One of two endpoints is down: the other does it all, without waiting. */
 static void one_endpoint_down(void **state) {
     (void)state;
     char *config;
-    night_t *night = make_night(&config, true);
-    provider_weather(night_providers(night), "a", provider_fault(FAULT_STATUS_500, 2 * CLOCK_SECOND, HOUR, 1));
-    assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
-    assert_int_equal(night_outcome(night)->end, END_DONE);
-    assert_int_equal(night_books(night).failures, 0);
-    assert_true(world_now(night_world(night)) < HOUR / 6);
-    end_night(night, config);
+    rehearsal_t *rehearsal = make_night(&config, true);
+    provider_weather(rehearsal_providers(rehearsal), "a", provider_fault(FAULT_STATUS_500, 2 * CLOCK_SECOND, HOUR, 1));
+    assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_DONE);
+    assert_int_equal(rehearsal_books(rehearsal).failures, 0);
+    assert_true(world_now(rehearsal_world(rehearsal)) < HOUR / 6);
+    end_night(rehearsal, config);
 }
 
 static void pauses_by_the_world(fault_t fault, int64_t until, int64_t at_most) {
     char *config;
-    night_t *night = make_night(&config, false);
-    night_set(night, "run.outage_wait_minutes=30");
-    provider_weather(night_providers(night), NULL, provider_fault(fault, 3 * CLOCK_SECOND, until, 1));
-    assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
-    assert_int_equal(night_outcome(night)->end, END_WORLD);
-    assert_non_null(strstr(night_outcome(night)->message, "a "));
-    assert_int_equal(night_books(night).failures, 0);
-    assert_true(world_now(night_world(night)) < at_most);
+    rehearsal_t *rehearsal = make_night(&config, false);
+    rehearsal_set(rehearsal, "run.outage_wait_minutes=30");
+    provider_weather(rehearsal_providers(rehearsal), NULL, provider_fault(fault, 3 * CLOCK_SECOND, until, 1));
+    assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_WORLD);
+    assert_non_null(strstr(rehearsal_outcome(rehearsal)->message, "a "));
+    assert_int_equal(rehearsal_books(rehearsal).failures, 0);
+    assert_true(world_now(rehearsal_world(rehearsal)) < at_most);
     /* Still so: it says so again, without having lost anything. */
-    assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
-    assert_int_equal(night_outcome(night)->end, END_WORLD);
-    world_sleep(night_world(night), until);
-    assert_int_equal(night_finish(night, 1), NIGHT_FINISHED);
-    assert_int_equal(night_outcome(night)->end, END_DONE);
-    assert_int_equal(night_books(night).failures, 0);
-    end_night(night, config);
+    assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_WORLD);
+    world_sleep(rehearsal_world(rehearsal), until);
+    assert_int_equal(rehearsal_finish(rehearsal, 1), REHEARSAL_FINISHED);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_DONE);
+    assert_int_equal(rehearsal_books(rehearsal).failures, 0);
+    end_night(rehearsal, config);
 }
 
 static void longer_outage_pauses(void **state) {
@@ -139,88 +139,91 @@ static void enormous_retry_after_pauses(void **state) {
 static void long_wait_at_one_endpoint(void **state) {
     (void)state;
     char *config;
-    night_t *night = make_night(&config, true);
-    provider_weather(night_providers(night), "a",
+    rehearsal_t *rehearsal = make_night(&config, true);
+    provider_weather(rehearsal_providers(rehearsal), "a",
                      provider_fault(FAULT_STATUS_429_ENORMOUS, 2 * CLOCK_SECOND, INT64_MAX, 1));
-    assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
-    assert_int_equal(night_outcome(night)->end, END_DONE);
-    assert_true(world_now(night_world(night)) < HOUR / 6);
-    end_night(night, config);
+    assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_DONE);
+    assert_true(world_now(rehearsal_world(rehearsal)) < HOUR / 6);
+    end_night(rehearsal, config);
 }
 
 /* An endpoint that reports more than it may is stopped and named. */
 static void usage_above_the_bound_stops(void **state) {
     (void)state;
     char *config;
-    night_t *night = make_night(&config, false);
-    provider_weather(night_providers(night), NULL, provider_fault(FAULT_OVER_BOUND, 2 * CLOCK_SECOND, HOUR, 0.3));
-    assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
-    assert_int_equal(night_outcome(night)->end, END_WORLD);
-    if (!strstr(night_outcome(night)->message, "a is shut") || !strstr(night_outcome(night)->message, "set aside"))
-        fail_msg("%s", night_outcome(night)->message);
-    world_sleep(night_world(night), HOUR);
-    night_finish(night, 1);
-    assert_int_equal(night_outcome(night)->end, END_DONE);
-    end_night(night, config);
+    rehearsal_t *rehearsal = make_night(&config, false);
+    provider_weather(rehearsal_providers(rehearsal), NULL,
+                     provider_fault(FAULT_OVER_BOUND, 2 * CLOCK_SECOND, HOUR, 0.3));
+    assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_WORLD);
+    if (!strstr(rehearsal_outcome(rehearsal)->message, "a is shut") ||
+        !strstr(rehearsal_outcome(rehearsal)->message, "set aside"))
+        fail_msg("%s", rehearsal_outcome(rehearsal)->message);
+    world_sleep(rehearsal_world(rehearsal), HOUR);
+    rehearsal_finish(rehearsal, 1);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_DONE);
+    end_night(rehearsal, config);
 }
 
 /* An endpoint that lacks what a mode needs is refused before anything is paid for, until it is mended. */
 static void mended_endpoint_passes_its_probe(void **state) {
     (void)state;
     char *config;
-    night_t *night = make_night(&config, false);
-    provider_weather(night_providers(night), NULL,
+    rehearsal_t *rehearsal = make_night(&config, false);
+    provider_weather(rehearsal_providers(rehearsal), NULL,
                      (weather_t){.fault = FAULT_NO_LOGPROBS, .until = INT64_MAX, .share = 1, .probes_too = true});
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
-        assert_int_equal(night_outcome(night)->end, END_CONFIG);
-        assert_non_null(strstr(night_outcome(night)->message, "no logprobs"));
+        assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
+        assert_int_equal(rehearsal_outcome(rehearsal)->end, END_CONFIG);
+        assert_non_null(strstr(rehearsal_outcome(rehearsal)->message, "no logprobs"));
     }
-    assert_in_range(night_books(night).attempts, 3, 4); /* one for each model, and one more to see if it still is so */
-    provider_clear_weather(night_providers(night));
-    assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
-    assert_int_equal(night_outcome(night)->end, END_DONE);
-    end_night(night, config);
+    assert_in_range(rehearsal_books(rehearsal).attempts, 3,
+                    4); /* one for each model, and one more to see if it still is so */
+    provider_clear_weather(rehearsal_providers(rehearsal));
+    assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_DONE);
+    end_night(rehearsal, config);
 }
 
 /* Ctrl-C while every attempt hangs: they are awaited for run.drain_seconds, then they are doubts. */
 static void ctrl_c_does_not_wait_for_ever(void **state) {
     (void)state;
     char *config;
-    night_t *night = make_night(&config, false);
-    night_set(night, "run.drain_seconds=5");
-    provider_weather(night_providers(night), NULL, provider_fault(FAULT_HANG, 2 * CLOCK_SECOND, HOUR, 1));
+    rehearsal_t *rehearsal = make_night(&config, false);
+    rehearsal_set(rehearsal, "run.drain_seconds=5");
+    provider_weather(rehearsal_providers(rehearsal), NULL, provider_fault(FAULT_HANG, 2 * CLOCK_SECOND, HOUR, 1));
     doom_t doom = {.interrupt_in = 6 * CLOCK_SECOND};
-    assert_int_equal(night_start(night, &doom), NIGHT_FINISHED);
-    assert_int_equal(night_outcome(night)->end, END_INTERRUPTED);
-    assert_true(world_now(night_world(night)) < 20 * CLOCK_SECOND);
-    assert_true(night_books(night).doubts.pico > 0);
-    assert_int_equal(night_books(night).failures, 0);
-    world_sleep(night_world(night), HOUR);
-    night_finish(night, 1);
-    assert_int_equal(night_outcome(night)->end, END_DONE);
-    end_night(night, config);
+    assert_int_equal(rehearsal_start(rehearsal, &doom), REHEARSAL_FINISHED);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_INTERRUPTED);
+    assert_true(world_now(rehearsal_world(rehearsal)) < 20 * CLOCK_SECOND);
+    assert_true(rehearsal_books(rehearsal).doubts.pico > 0);
+    assert_int_equal(rehearsal_books(rehearsal).failures, 0);
+    world_sleep(rehearsal_world(rehearsal), HOUR);
+    rehearsal_finish(rehearsal, 1);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_DONE);
+    end_night(rehearsal, config);
 }
 
 /* Less free space than store.min_free_mb: nothing is reserved; what is in flight is stored. */
 static void disk_below_its_minimum_pauses(void **state) {
     (void)state;
     char *config;
-    night_t *night = make_night(&config, false);
+    rehearsal_t *rehearsal = make_night(&config, false);
     doom_t doom = {.interrupt_in = 2 * CLOCK_SECOND};
-    night_start(night, &doom);
-    assert_int_equal(night_outcome(night)->end, END_INTERRUPTED);
-    night_books_t books = night_books(night);
-    night_set(night, "run.outage_wait_minutes=30");
-    night_set(night, "store.min_free_mb=1000000");
-    assert_int_equal(night_start(night, NULL), NIGHT_FINISHED);
-    assert_int_equal(night_outcome(night)->end, END_WORLD);
-    assert_int_equal(night_books(night).attempts, books.attempts);
-    assert_true(world_now(night_world(night)) > HOUR / 2);
-    night_set(night, "store.min_free_mb=0");
-    night_finish(night, 1);
-    assert_int_equal(night_books(night).failures, 0);
-    end_night(night, config);
+    rehearsal_start(rehearsal, &doom);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_INTERRUPTED);
+    rehearsal_books_t books = rehearsal_books(rehearsal);
+    rehearsal_set(rehearsal, "run.outage_wait_minutes=30");
+    rehearsal_set(rehearsal, "store.min_free_mb=1000000");
+    assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
+    assert_int_equal(rehearsal_outcome(rehearsal)->end, END_WORLD);
+    assert_int_equal(rehearsal_books(rehearsal).attempts, books.attempts);
+    assert_true(world_now(rehearsal_world(rehearsal)) > HOUR / 2);
+    rehearsal_set(rehearsal, "store.min_free_mb=0");
+    rehearsal_finish(rehearsal, 1);
+    assert_int_equal(rehearsal_books(rehearsal).failures, 0);
+    end_night(rehearsal, config);
 }
 
 /* No commit goes through for ten minutes; then all goes on. */
@@ -228,14 +231,14 @@ static void full_disk_is_a_pause(void **state) {
     (void)state;
     for (uint64_t from = 2; from < 60; from += 3) {
         char *config;
-        night_t *night = make_night(&config, false);
+        rehearsal_t *rehearsal = make_night(&config, false);
         doom_t doom = {.full_from = from, .full_count = 300};
-        assert_int_equal(night_start(night, &doom), NIGHT_FINISHED);
-        assert_int_equal(night_outcome(night)->end, END_DONE);
-        assert_int_equal(night_books(night).failures, 0);
-        assert_int_equal(night_books(night).doubts.pico, 0);
-        assert_true(world_now(night_world(night)) > HOUR / 6);
-        end_night(night, config);
+        assert_int_equal(rehearsal_start(rehearsal, &doom), REHEARSAL_FINISHED);
+        assert_int_equal(rehearsal_outcome(rehearsal)->end, END_DONE);
+        assert_int_equal(rehearsal_books(rehearsal).failures, 0);
+        assert_int_equal(rehearsal_books(rehearsal).doubts.pico, 0);
+        assert_true(world_now(rehearsal_world(rehearsal)) > HOUR / 6);
+        end_night(rehearsal, config);
     }
 }
 

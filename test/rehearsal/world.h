@@ -2,7 +2,7 @@
  *
  * Nothing happens but by popping the earliest event; between events no time passes, at an event the clock jumps to it.
  * Events of the same instant come in an order drawn from the seed, so that nobody can rely on one. The same seed and
- * the same calls give the same night, event by event.
+ * the same calls give the same rehearsal, event by event.
  */
 #ifndef GLIA_TEST_WORLD_H
 #define GLIA_TEST_WORLD_H

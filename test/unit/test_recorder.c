@@ -149,7 +149,7 @@ typedef struct {
     recorder_times_t times;
     error_info_t error;
     buffer_t said;
-} night_t;
+} rehearsal_t;
 
 static hash_t recording_id(void) {
     return hash_bytes("recording", 9);
@@ -158,7 +158,7 @@ static hash_t recording_id(void) {
 /* The archivist: one transaction a write, in order; answers when it is committed. */
 
 typedef struct {
-    night_t *night;
+    rehearsal_t *rehearsal;
     write_t *write;
 } commit_t;
 
@@ -170,32 +170,32 @@ static bool apply_meta(store_txn_t *txn, void *context, error_info_t *error) {
 static void commit_work(void *context) {
     commit_t *commit = context;
     write_t *write = commit->write;
-    if (commit->night->crashed)
+    if (commit->rehearsal->crashed)
         return;
     if (write->kind == WRITE_APPLY)
-        store_dir_write(commit->night->store, write->apply, write->context);
+        store_dir_write(commit->rehearsal->store, write->apply, write->context);
     else
-        store_dir_write(commit->night->store, apply_meta, write);
+        store_dir_write(commit->rehearsal->store, apply_meta, write);
 }
 
 static void commit_done(void *context) {
     commit_t *commit = context;
-    night_t *night = commit->night;
-    *(commit->write->kind == WRITE_APPLY ? &night->applies : &night->progresses) -= 1;
-    actor_tell(commit->write->reply_to, night->archivist, MSG_WRITTEN, 0, commit->write, write_free);
+    rehearsal_t *rehearsal = commit->rehearsal;
+    *(commit->write->kind == WRITE_APPLY ? &rehearsal->applies : &rehearsal->progresses) -= 1;
+    actor_tell(commit->write->reply_to, rehearsal->archivist, MSG_WRITTEN, 0, commit->write, write_free);
     free(commit);
 }
 
 static void archivist_receive(actor_t *self, void *state, actor_message_t *message) {
     (void)self;
-    night_t *night = state;
+    rehearsal_t *rehearsal = state;
     commit_t *commit = MEMORY_NEW(commit_t);
-    *commit = (commit_t){.night = night, .write = message->payload};
+    *commit = (commit_t){.rehearsal = rehearsal, .write = message->payload};
     message->payload = NULL;
     assert_true(commit->write->kind == WRITE_APPLY || commit->write->kind == WRITE_META);
-    size_t *held = commit->write->kind == WRITE_APPLY ? &night->applies : &night->progresses;
+    size_t *held = commit->write->kind == WRITE_APPLY ? &rehearsal->applies : &rehearsal->progresses;
     assert_int_equal(++*held, 1);
-    executor_submit(night->committer, commit_work, commit_done, commit);
+    executor_submit(rehearsal->committer, commit_work, commit_done, commit);
 }
 
 static const actor_definition_t archivist_definition = {
@@ -206,43 +206,43 @@ static const actor_definition_t archivist_definition = {
 };
 
 static void on_message(void *context, const actor_t *actor, int kind) {
-    night_t *night = context;
-    if (actor != night->recorder)
+    rehearsal_t *rehearsal = context;
+    if (actor != rehearsal->recorder)
         return;
     const char *what = actor_broken(actor);
     if (what)
-        fail_msg("seed %d, message %d, %s: %s", (int)night->how.seed, (int)night->messages, recorder_state_name(actor),
+        fail_msg("seed %d, message %d, %s: %s", (int)rehearsal->how.seed, (int)rehearsal->messages, recorder_state_name(actor),
                  what);
-    night->messages++;
-    night->ticks = night->applies == 0 ? 0 : night->ticks + (kind == MSG_TICK);
-    night->most_ticks = night->ticks > night->most_ticks ? night->ticks : night->most_ticks;
-    if (night->messages == night->how.interrupt_after) {
-        strcpy(night->interrupted_in, recorder_state_name(actor));
-        recorder_interrupt(night->recorder);
+    rehearsal->messages++;
+    rehearsal->ticks = rehearsal->applies == 0 ? 0 : rehearsal->ticks + (kind == MSG_TICK);
+    rehearsal->most_ticks = rehearsal->ticks > rehearsal->most_ticks ? rehearsal->ticks : rehearsal->most_ticks;
+    if (rehearsal->messages == rehearsal->how.interrupt_after) {
+        strcpy(rehearsal->interrupted_in, recorder_state_name(actor));
+        recorder_interrupt(rehearsal->recorder);
     }
-    if (night->messages == night->how.crash_after)
-        world_stop(night->world);
+    if (rehearsal->messages == rehearsal->how.crash_after)
+        world_stop(rehearsal->world);
 }
 
 static void on_finished(void *context, recorder_end_t end, const error_info_t *error) {
-    night_t *night = context;
-    assert_false(night->ended);
-    night->ended = true;
-    night->end = end;
+    rehearsal_t *rehearsal = context;
+    assert_false(rehearsal->ended);
+    rehearsal->ended = true;
+    rehearsal->end = end;
     /* a tick that was on its way */
-    assert_true(actor_send(night->recorder, night->recorder, MSG_TICK, 0, NULL, NULL));
+    assert_true(actor_send(rehearsal->recorder, rehearsal->recorder, MSG_TICK, 0, NULL, NULL));
     if (error)
-        night->error = *error;
+        rehearsal->error = *error;
 }
 
 static void say(void *context, const char *text) {
-    buffer_append_text(&((night_t *)context)->said, text);
+    buffer_append_text(&((rehearsal_t *)context)->said, text);
 }
 
-static void find_recording(night_t *night, const subject_t *subject) {
-    store_txn_t *txn = store_dir_read(night->store);
-    if (!recording_get(txn, recording_id(), &night->recording))
-        night->recording = (recording_t){
+static void find_recording(rehearsal_t *rehearsal, const subject_t *subject) {
+    store_txn_t *txn = store_dir_read(rehearsal->store);
+    if (!recording_get(txn, recording_id(), &rehearsal->recording))
+        rehearsal->recording = (recording_t){
             .core = memory_copy_string("any"),
             .about = memory_copy_string("some excerpts"),
             .layers = LAYERS,
@@ -252,65 +252,65 @@ static void find_recording(night_t *night, const subject_t *subject) {
     store_read_end(txn);
 }
 
-static void create_recorder(night_t *night, const subject_t *subject) {
-    const how_t *how = &night->how;
+static void create_recorder(rehearsal_t *rehearsal, const subject_t *subject) {
+    const how_t *how = &rehearsal->how;
     recorder_options_t options = {
-        .store = night->store,
-        .workers = night->workers,
+        .store = rehearsal->store,
+        .workers = rehearsal->workers,
         .worker_count = how->workers ? how->workers : 2,
-        .archivist = night->archivist,
+        .archivist = rehearsal->archivist,
         .model = subject->model,
         .tokenizer = subject->tokenizer,
         .excerpts = &subject->excerpts,
-        .stats = night->stats,
+        .stats = rehearsal->stats,
         .id = recording_id(),
-        .recording = &night->recording,
+        .recording = &rehearsal->recording,
         .set_name = "record/test/",
         .origin = "a test",
         .checkpoint = how->checkpoint ? how->checkpoint : INT64_MAX / 2,
         .terminal = how->terminal,
         .quiet = 2 * CLOCK_SECOND,
         .write = say,
-        .times = &night->times,
+        .times = &rehearsal->times,
         .finished = on_finished,
-        .context = night,
+        .context = rehearsal,
     };
     error_info_t error = {0};
-    night->recorder = recorder_create(night->scheduler, &options, &error);
-    if (!night->recorder)
+    rehearsal->recorder = recorder_create(rehearsal->scheduler, &options, &error);
+    if (!rehearsal->recorder)
         fail_msg("%s", error.message);
 }
 
-/* What came of it; night_clear() at the end. */
-static night_t play(const subject_t *subject, store_t *store, how_t how) {
-    night_t night = {.how = how,
+/* What came of it; rehearsal_clear() at the end. */
+static rehearsal_t play(const subject_t *subject, store_t *store, how_t how) {
+    rehearsal_t rehearsal = {.how = how,
                      .store = store,
                      .world = world_create(how.seed, 0),
                      .stats = stats_create(subject, how.top ? how.top : 3)};
     int64_t work = how.slowest_work ? how.slowest_work : CLOCK_SECOND;
     int64_t write = how.slowest_write ? how.slowest_write : CLOCK_SECOND;
-    night.workers = world_executor_create(night.world, WORLD_SHUFFLED, work);
-    night.committer = world_executor_create(night.world, WORLD_FIFO, write);
-    night.scheduler = scheduler_create(world_clock(night.world));
-    scheduler_set_watch(night.scheduler, on_message, &night);
-    night.archivist = actor_create(night.scheduler, &archivist_definition, &night, 0);
-    find_recording(&night, subject);
-    create_recorder(&night, subject);
-    world_end_t end = world_run(night.world, 5000, INT64_MAX);
-    assert_int_equal(end, night.ended ? WORLD_EMPTY : WORLD_STOPPED);
-    night.crashed = !night.ended;
-    assert_true(!night.ended || night.applies + night.progresses == 0);
-    world_executor_free(night.workers);
-    world_executor_free(night.committer);
-    scheduler_free(night.scheduler);
-    neuron_stats_free(night.stats);
-    world_free(night.world);
-    recording_clear(&night.recording);
-    return night;
+    rehearsal.workers = world_executor_create(rehearsal.world, WORLD_SHUFFLED, work);
+    rehearsal.committer = world_executor_create(rehearsal.world, WORLD_FIFO, write);
+    rehearsal.scheduler = scheduler_create(world_clock(rehearsal.world));
+    scheduler_set_watch(rehearsal.scheduler, on_message, &rehearsal);
+    rehearsal.archivist = actor_create(rehearsal.scheduler, &archivist_definition, &rehearsal, 0);
+    find_recording(&rehearsal, subject);
+    create_recorder(&rehearsal, subject);
+    world_end_t end = world_run(rehearsal.world, 5000, INT64_MAX);
+    assert_int_equal(end, rehearsal.ended ? WORLD_EMPTY : WORLD_STOPPED);
+    rehearsal.crashed = !rehearsal.ended;
+    assert_true(!rehearsal.ended || rehearsal.applies + rehearsal.progresses == 0);
+    world_executor_free(rehearsal.workers);
+    world_executor_free(rehearsal.committer);
+    scheduler_free(rehearsal.scheduler);
+    neuron_stats_free(rehearsal.stats);
+    world_free(rehearsal.world);
+    recording_clear(&rehearsal.recording);
+    return rehearsal;
 }
 
-static void night_clear(night_t *night) {
-    buffer_free(&night->said);
+static void rehearsal_clear(rehearsal_t *rehearsal) {
+    buffer_free(&rehearsal->said);
 }
 
 /* --- what it leaves -------------------------------------------------------------------------- */
@@ -351,11 +351,11 @@ static hash_t left_in(const subject_t *subject, store_t *store) {
 
 /* Plays it out, in a new process: the same is left as of an undisturbed one. */
 static void goes_on_to_the_same(const subject_t *subject, store_t *store, how_t how) {
-    night_t night = play(subject, store, how);
-    assert_int_equal(night.end, RECORDER_DONE);
+    rehearsal_t rehearsal = play(subject, store, how);
+    assert_int_equal(rehearsal.end, RECORDER_DONE);
     hash_t left = left_in(subject, store);
     assert_true(hash_equal(left, subject->undisturbed));
-    night_clear(&night);
+    rehearsal_clear(&rehearsal);
 }
 
 static int setup(void **state) {
@@ -384,16 +384,16 @@ static void remove_store(store_dir_t *own) {
 static void a_whole_recording(void **state) {
     subject_t *subject = *state;
     store_dir_t *own = make_store();
-    night_t night = play(subject, own->store, (how_t){.seed = 1, .workers = 1});
-    assert_int_equal(night.end, RECORDER_DONE);
-    assert_int_equal(night.times.excerpts[0], EXCERPTS);
-    assert_int_equal(night.times.excerpts[1], NEURON_STATS_SAMPLE);
-    assert_int_equal(night.times.checkpoints, 0);
-    assert_int_equal(night.times.saving, 0);
-    assert_true(night.times.passing[0] > 0 && night.times.passing[1] > 0 && night.times.storing > 0);
-    assert_non_null(strstr(buffer_text(&night.said), "glia: recording, pass 1 of 2: "));
+    rehearsal_t rehearsal = play(subject, own->store, (how_t){.seed = 1, .workers = 1});
+    assert_int_equal(rehearsal.end, RECORDER_DONE);
+    assert_int_equal(rehearsal.times.excerpts[0], EXCERPTS);
+    assert_int_equal(rehearsal.times.excerpts[1], NEURON_STATS_SAMPLE);
+    assert_int_equal(rehearsal.times.checkpoints, 0);
+    assert_int_equal(rehearsal.times.saving, 0);
+    assert_true(rehearsal.times.passing[0] > 0 && rehearsal.times.passing[1] > 0 && rehearsal.times.storing > 0);
+    assert_non_null(strstr(buffer_text(&rehearsal.said), "glia: recording, pass 1 of 2: "));
     subject->undisturbed = left_in(subject, own->store);
-    night_clear(&night);
+    rehearsal_clear(&rehearsal);
     remove_store(own);
 }
 
@@ -409,13 +409,13 @@ static void the_order_of_workers_changes_nothing(void **state) {
 static void checkpoints_change_nothing(void **state) {
     const subject_t *subject = *state;
     store_dir_t *own = make_store();
-    night_t night = play(subject, own->store, (how_t){.seed = 2, .checkpoint = 1});
-    assert_int_equal(night.end, RECORDER_DONE);
-    assert_int_equal(night.times.checkpoints, 3); /* three slots: behind three batches of each pass, and between */
-    assert_true(night.times.checkpoint_bytes > 0 && night.times.saving > 0);
+    rehearsal_t rehearsal = play(subject, own->store, (how_t){.seed = 2, .checkpoint = 1});
+    assert_int_equal(rehearsal.end, RECORDER_DONE);
+    assert_int_equal(rehearsal.times.checkpoints, 3); /* three slots: behind three batches of each pass, and between */
+    assert_true(rehearsal.times.checkpoint_bytes > 0 && rehearsal.times.saving > 0);
     hash_t left = left_in(subject, own->store);
     assert_true(hash_equal(left, subject->undisturbed));
-    night_clear(&night);
+    rehearsal_clear(&rehearsal);
     remove_store(own);
 }
 
@@ -424,14 +424,14 @@ static void large_checkpoints_go_in_groups(void **state) {
     subject_t large = *(const subject_t *)*state;
     large.excerpts = draw_excerpts(100, LONG);
     store_dir_t *own = make_store(), *other = make_store();
-    night_t plain = play(&large, own->store, (how_t){.seed = 3, .top = MANY});
-    night_t night = play(&large, other->store, (how_t){.seed = 4, .top = MANY, .checkpoint = 1});
-    assert_int_equal(night.end, RECORDER_DONE);
-    assert_true(night.times.checkpoint_bytes > (16U << 20) * night.times.checkpoints);
+    rehearsal_t plain = play(&large, own->store, (how_t){.seed = 3, .top = MANY});
+    rehearsal_t rehearsal = play(&large, other->store, (how_t){.seed = 4, .top = MANY, .checkpoint = 1});
+    assert_int_equal(rehearsal.end, RECORDER_DONE);
+    assert_true(rehearsal.times.checkpoint_bytes > (16U << 20) * rehearsal.times.checkpoints);
     hash_t left = left_in(&large, own->store), other_left = left_in(&large, other->store);
     assert_true(hash_equal(left, other_left));
-    night_clear(&plain);
-    night_clear(&night);
+    rehearsal_clear(&plain);
+    rehearsal_clear(&rehearsal);
     remove_store(own);
     remove_store(other);
     excerpts_clear(&large.excerpts);
@@ -461,14 +461,14 @@ static void interrupted_anywhere(void **state) {
     for (uint64_t n = 1; !ended; n++) {
         store_dir_t *own = make_store();
         how_t how = {.seed = n, .checkpoint = 3 * CLOCK_SECOND, .interrupt_after = n};
-        night_t night = play(subject, own->store, how);
-        bool too_late = is_too_late(night.interrupted_in);
-        assert_int_equal(night.end, too_late ? RECORDER_DONE : RECORDER_INTERRUPTED);
-        note_state(night.interrupted_in, seen);
-        ended = night.messages < n;
+        rehearsal_t rehearsal = play(subject, own->store, how);
+        bool too_late = is_too_late(rehearsal.interrupted_in);
+        assert_int_equal(rehearsal.end, too_late ? RECORDER_DONE : RECORDER_INTERRUPTED);
+        note_state(rehearsal.interrupted_in, seen);
+        ended = rehearsal.messages < n;
         if (!too_late)
             goes_on_to_the_same(subject, own->store, (how_t){.seed = n, .checkpoint = 3 * CLOCK_SECOND});
-        night_clear(&night);
+        rehearsal_clear(&rehearsal);
         remove_store(own);
     }
     for (size_t i = 0; i < STATES; i++)
@@ -480,15 +480,15 @@ static void interrupted_anywhere(void **state) {
 static void an_interrupt_saves_what_is_done(void **state) {
     const subject_t *subject = *state;
     store_dir_t *own = make_store();
-    night_t first = play(subject, own->store, (how_t){.seed = 5, .interrupt_after = 8});
+    rehearsal_t first = play(subject, own->store, (how_t){.seed = 5, .interrupt_after = 8});
     assert_int_equal(first.end, RECORDER_INTERRUPTED);
     assert_int_equal(first.times.checkpoints, 1);
     assert_true(first.times.excerpts[0] >= BATCH && first.times.excerpts[0] < EXCERPTS);
-    night_t second = play(subject, own->store, (how_t){.seed = 6});
+    rehearsal_t second = play(subject, own->store, (how_t){.seed = 6});
     assert_int_equal(second.end, RECORDER_DONE);
     assert_int_equal(first.times.excerpts[0] + second.times.excerpts[0], EXCERPTS);
-    night_clear(&first);
-    night_clear(&second);
+    rehearsal_clear(&first);
+    rehearsal_clear(&second);
     remove_store(own);
 }
 
@@ -497,8 +497,8 @@ static void crashed_anywhere(void **state) {
     bool ended = false;
     for (uint64_t n = 1; !ended; n += 3) {
         store_dir_t *own = make_store();
-        night_t night = play(subject, own->store, (how_t){.seed = n, .checkpoint = 3 * CLOCK_SECOND, .crash_after = n});
-        ended = night.ended;
+        rehearsal_t rehearsal = play(subject, own->store, (how_t){.seed = n, .checkpoint = 3 * CLOCK_SECOND, .crash_after = n});
+        ended = rehearsal.ended;
         store_txn_t *txn = store_dir_read(own->store);
         recording_t recording;
         bool done = recording_get(txn, recording_id(), &recording) && recording.done;
@@ -506,7 +506,7 @@ static void crashed_anywhere(void **state) {
         recording_clear(&recording);
         if (!done) /* else only pieces may be left, which the next start drops */
             goes_on_to_the_same(subject, own->store, (how_t){.seed = n});
-        night_clear(&night);
+        rehearsal_clear(&rehearsal);
         remove_store(own);
     }
 }
@@ -519,19 +519,19 @@ static void a_batch_that_fails(void **state) {
     bad.excerpts.tokens[(3 * BATCH + 7) * LENGTH] = BAD_TOKEN;
     for (uint64_t seed = 1; seed <= 12; seed++) {
         store_dir_t *own = make_store();
-        night_t night = play(&bad, own->store, (how_t){.seed = seed, .workers = 1 + seed % 4, .interrupt_after = seed});
-        if (night.end == RECORDER_FAILED) {
-            assert_int_equal(night.error.class_, ERROR_FATAL);
-            assert_non_null(strstr(night.error.message, "layer 0"));
-            assert_true(night.times.excerpts[0] <= 2 * BATCH);
-            assert_int_equal(night.times.checkpoints, 0);
+        rehearsal_t rehearsal = play(&bad, own->store, (how_t){.seed = seed, .workers = 1 + seed % 4, .interrupt_after = seed});
+        if (rehearsal.end == RECORDER_FAILED) {
+            assert_int_equal(rehearsal.error.class_, ERROR_FATAL);
+            assert_non_null(strstr(rehearsal.error.message, "layer 0"));
+            assert_true(rehearsal.times.excerpts[0] <= 2 * BATCH);
+            assert_int_equal(rehearsal.times.checkpoints, 0);
         } else { /* it rested before that batch was taken */
-            assert_int_equal(night.end, RECORDER_INTERRUPTED);
+            assert_int_equal(rehearsal.end, RECORDER_INTERRUPTED);
         }
-        night_t again = play(&bad, own->store, (how_t){.seed = seed});
+        rehearsal_t again = play(&bad, own->store, (how_t){.seed = seed});
         assert_int_equal(again.end, RECORDER_FAILED);
-        night_clear(&night);
-        night_clear(&again);
+        rehearsal_clear(&rehearsal);
+        rehearsal_clear(&again);
         remove_store(own);
     }
     free(bad.excerpts.tokens);
@@ -542,16 +542,16 @@ static void a_write_that_takes_long(void **state) {
     const subject_t *subject = *state;
     store_dir_t *own = make_store();
     how_t how = {.seed = 9, .checkpoint = 1, .slowest_write = 30 * CLOCK_SECOND, .terminal = true};
-    night_t night = play(subject, own->store, how);
-    assert_int_equal(night.end, RECORDER_DONE);
-    assert_true(night.most_ticks > 10);
+    rehearsal_t rehearsal = play(subject, own->store, how);
+    assert_int_equal(rehearsal.end, RECORDER_DONE);
+    assert_true(rehearsal.most_ticks > 10);
     hash_t left = left_in(subject, own->store);
     assert_true(hash_equal(left, subject->undisturbed));
-    const char *said = buffer_text(&night.said);
+    const char *said = buffer_text(&rehearsal.said);
     assert_non_null(strstr(said, "\r\033[Krecording, pass 2 of 2: "));
     assert_non_null(strstr(said, "\r\033[Krecording: 70 of 70 neurons are stored\n"));
     assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1); /* one line, written over */
-    night_clear(&night);
+    rehearsal_clear(&rehearsal);
     remove_store(own);
 }
 

@@ -2,7 +2,7 @@
 #ifndef GLIA_TOOLS_CLI_CARRY_OUT_H
 #define GLIA_TOOLS_CLI_CARRY_OUT_H
 
-#include "actors/experiment.h"
+#include "actors/run.h"
 #include "tools/cli/command.h"
 #include "tools/cli/prepare.h"
 

@@ -1,4 +1,4 @@
-/* costs.c - the tables of money, times, doubts and failures: what depends on how the night went. */
+/* costs.c - the tables of money, times, doubts and failures: what depends on how the run went. */
 #include <stdlib.h>
 #include <string.h>
 

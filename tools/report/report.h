@@ -1,7 +1,7 @@
 /* report.h - the tables of a run, computed from the store and the sweep.
  *
  * Results (per neuron set and explainer, a row a prompt format): tokens a prompt, scores, AdaCS, and ranks over all of
- * them. They depend on stored responses and records alone, so that they are the same bytes whatever the night was like.
+ * them. They depend on stored responses and records alone, so that they are the same bytes however often the run was interrupted.
  * Costs, times, doubts and failures stand apart.
  *
  *   tally.c    chains to numbers      tables.c   numbers to the tables of results

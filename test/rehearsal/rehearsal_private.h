@@ -1,9 +1,9 @@
-/* night_private.h - what night.c and night_check.c share. */
-#ifndef GLIA_TEST_NIGHT_PRIVATE_H
-#define GLIA_TEST_NIGHT_PRIVATE_H
+/* rehearsal_private.h - what rehearsal.c and rehearsal_check.c share. */
+#ifndef GLIA_TEST_REHEARSAL_PRIVATE_H
+#define GLIA_TEST_REHEARSAL_PRIVATE_H
 
 #include "store/runs.h"
-#include "test/rehearsal/night.h"
+#include "test/rehearsal/rehearsal.h"
 
 enum { ASSIGNMENTS = 128, REQUEST_BUCKETS = 4096 };
 
@@ -15,8 +15,8 @@ typedef struct request_fate {
     struct request_fate *next;
 } request_fate_t;
 
-struct night {
-    night_options_t options;
+struct rehearsal {
+    rehearsal_options_t options;
     world_t *world;
     provider_set_t *providers;
     char *home, *directory; /* the latter is the store's, in the former */
@@ -29,14 +29,14 @@ struct night {
     log_t *log;
     run_info_t run;
     executor_t *workers, *committer;
-    experiment_t *experiment;
+    run_t *live;
     actor_t *inspector, *accountant;
     const doom_t *doom;
     bool dead, finished, broken;
     bool committed;   /* by the event that is being handled */
     bool final_facts; /* the accountant was asked after the end */
     uint64_t commits;
-    night_books_t books;        /* at its beginning */
+    rehearsal_books_t books;    /* at its beginning */
     uint64_t granted, answered; /* messages RESERVED and ANSWERED */
     run_outcome_t outcome;
     error_info_t error;
@@ -45,18 +45,18 @@ struct night {
     request_fate_t *fates[REQUEST_BUCKETS];
     uint64_t last_attempt;
     money_t largest, released;
-    night_befallen_t befallen;
+    rehearsal_befallen_t befallen;
     int32_t day; /* of the UTC clock, at the last event */
     uint64_t problem_count;
     buffer_t problems;
 };
 
 /* After an event with a commit in it. */
-void night_check_commit(night_t *night);
-void night_check_delivery(night_t *night, const delivery_t *delivery);
-void night_check_facts(night_t *night, const facts_t *facts);
+void rehearsal_check_commit(rehearsal_t *rehearsal);
+void rehearsal_check_delivery(rehearsal_t *rehearsal, const delivery_t *delivery);
+void rehearsal_check_facts(rehearsal_t *rehearsal, const facts_t *facts);
 /* An actor was told that a reservation, or an answer, is durable. */
-void night_check_acknowledged(night_t *night, int kind);
-void night_forget_fates(night_t *night);
+void rehearsal_check_acknowledged(rehearsal_t *rehearsal, int kind);
+void rehearsal_forget_fates(rehearsal_t *rehearsal);
 
 #endif

@@ -1,8 +1,8 @@
-/* experiment.h - the whole cast, wired: one run over a store, behind ports. `glia run` gives it the real ports, the
+/* run.h - the whole cast, wired: one run over a store, behind ports. `glia run` gives it the real ports, the
  * rehearsals their own; nothing below this header knows which.
  */
-#ifndef GLIA_ACTORS_EXPERIMENT_H
-#define GLIA_ACTORS_EXPERIMENT_H
+#ifndef GLIA_ACTORS_RUN_H
+#define GLIA_ACTORS_RUN_H
 
 #include "actors/archivist.h"
 #include "actors/director.h"
@@ -30,16 +30,16 @@ typedef struct {
     director_finished_t *finished; /* called once */
     archivist_fatal_t *fatal;      /* the store cannot be written any more: stop at once */
     void *context;
-} experiment_options_t;
+} run_options_t;
 
-typedef struct experiment experiment_t;
+typedef struct run run_t;
 
 /* Builds everything and starts it at the loop's next turn. NULL with *error set: bad templates, unreadable store. */
-experiment_t *experiment_create(const ports_t *ports, const experiment_options_t *options, error_info_t *error);
+run_t *run_create(const ports_t *ports, const run_options_t *options, error_info_t *error);
 /* As the first Ctrl-C. */
-void experiment_interrupt(experiment_t *experiment);
+void run_interrupt(run_t *run);
 /* After `finished`, or at any time in order to leave at once; workers and committer have nothing under way. */
-void experiment_free(experiment_t *experiment);
-scheduler_t *experiment_scheduler(experiment_t *experiment); /* for tests */
+void run_free(run_t *run);
+scheduler_t *run_scheduler(run_t *run); /* for tests */
 
 #endif
