@@ -15,7 +15,9 @@ BUILD   := build$(if $(FUZZ),-fuzz)$(if $(findstring clang,$(CC)),-clang)$(if $(
 VERSION := 0.2.0
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Werror
 WARN_C  := $(WARN) -Wstrict-prototypes -Wmissing-prototypes
-OPT     := -O2 -g
+# With sanitizers half the work of the compiler, and reports still name lines. Below -O2 gcc takes
+# values for uninitialized that are not.
+OPT     := $(if $(SAN),-O1 -g1 $(if $(findstring clang,$(CC)),,-Wno-maybe-uninitialized),-O2 -g)
 SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 SANFLAG += $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 CPPFLAGS += -I. -I$(BUILD) -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -DGLIA_VERSION='"$(VERSION)"'
@@ -55,6 +57,9 @@ FUZZERS  := $(patsubst test/%.c,$(BUILD)/test/%,$(FUZZ_C))
 BENCHES  := $(patsubst test/%.c,$(BUILD)/test/%,$(BENCH_C))
 BINARIES := $(BUILD)/glia $(BUILD)/glia-standin
 
+# For builds that a target starts: one job a processor, unless make was told how many.
+PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 .PHONY: all deps deps-test deps-bench run experiments test tests rehearse bench benches torture lint fuzz fuzzers
 .PHONY: compile_commands hooks clean install help
 all: $(BINARIES)
@@ -85,23 +90,23 @@ deps-bench:
 	@tools/dev/deps.sh $(PACKAGES) $(TEST_PACKAGES) $(BENCH_PACKAGES)
 
 run: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@$(BUILD)/glia run && $(BUILD)/glia report
 
 experiments:
 	@tools/dev/deps.sh $(PACKAGES) python3
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@tools/experiments/run.sh $(BUILD)/glia $(BUILD)/experiments
 
 test: deps-test
-	@$(MAKE) --no-print-directory all tests
+	@$(MAKE) --no-print-directory $(PARALLEL) all tests
 	@BUILD=$(BUILD) test/run.sh
 
 tests: $(TESTS)
 
 FUZZ_SECONDS ?= 10
 fuzz: deps-test
-	@$(MAKE) --no-print-directory CC=clang SAN=address,undefined FUZZ=1 fuzzers
+	@$(MAKE) --no-print-directory $(PARALLEL) CC=clang SAN=address,undefined FUZZ=1 fuzzers
 	@for fuzzer in $$(ls build-fuzz*/test/fuzz/fuzz_* | grep -v '\.'); do \
 	    echo "  FUZZ $$fuzzer"; mkdir -p $$fuzzer.corpus; \
 	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -verbosity=0 -artifact_prefix=$$fuzzer. $$fuzzer.corpus || exit 1; \
@@ -110,17 +115,17 @@ fuzz: deps-test
 fuzzers: $(FUZZERS)
 
 rehearse: deps-test
-	@$(MAKE) --no-print-directory $(BUILD)/test/rehearsal/test_rehearsal_faults
+	@$(MAKE) --no-print-directory $(PARALLEL) $(BUILD)/test/rehearsal/test_rehearsal_faults
 	@$(if $(SEED),SEED=$(SEED) TRACE=1,SEEDS=$(or $(SEEDS),1000) FIRST=$(or $(FIRST),1)) $(BUILD)/test/rehearsal/test_rehearsal_faults
 
 SOAK_MINUTES ?= 15
 torture: deps-test
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@BUILD=$(BUILD) /usr/bin/python3 test/torture/torture.py
 	@BUILD=$(BUILD) /usr/bin/python3 test/torture/soak.py --minutes $(SOAK_MINUTES)
 
 bench: deps-bench
-	@$(MAKE) --no-print-directory all benches
+	@$(MAKE) --no-print-directory $(PARALLEL) all benches
 	@BUILD=$(BUILD) QUICK=$(QUICK) /usr/bin/python3 test/bench/bench.py $(ROWS)
 
 benches: $(BENCHES)
