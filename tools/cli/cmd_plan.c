@@ -105,17 +105,9 @@ static void write_failed(const plan_t *plan, buffer_t *out) {
                          money_to_dollars(more.worst));
 }
 
-static void write_text(const plan_t *plan, buffer_t *out) {
+/* A row for each stage, the total, a line for each model. */
+static void write_work(const plan_t *plan, const estimate_t *total, buffer_t *out) {
     const settings_t *s = plan->settings;
-    char a[32], b[32], money[MONEY_TEXT_SIZE];
-    buffer_append_format(out, "run %s: %s explanations of %s neurons\n\n", s->run_name,
-                         text_format_count(plan->sums.chains, a),
-                         text_format_count(sweep_neuron_count(plan->sweep), b));
-    write_sets(plan, out);
-    if (plan->subject)
-        buffer_append_format(out, "recording %s: %s; %s\n\n", s->subject.model, record_subject_about(plan->subject),
-                             plan->recorded ? "the store has the records"
-                                            : "to be done first, so that sets of recorded neurons are left out below");
     buffer_append_format(out, "%-10s %10s %10s %10s %10s %14s %12s %12s %12s\n", "stage", "jobs", "done", "failed",
                          "to ask", "input tokens", "output", "expected $", "worst $");
     const stage_table_t *stages = sweep_stages(plan->sweep);
@@ -129,16 +121,30 @@ static void write_text(const plan_t *plan, buffer_t *out) {
                              (unsigned long long)e->requests, e->input_tokens, e->output_tokens, e->expected,
                              money_to_dollars(e->worst));
     }
-    estimate_t total = estimate_total(&plan->sums);
     buffer_append_format(out, "%-10s %10s %10s %10s %10llu %14.0f %12.0f %12.4f %12.4f\n\n", "total", "", "", "",
-                         (unsigned long long)total.requests, total.input_tokens, total.output_tokens, total.expected,
-                         money_to_dollars(total.worst));
+                         (unsigned long long)total->requests, total->input_tokens, total->output_tokens,
+                         total->expected, money_to_dollars(total->worst));
     for (size_t m = 0; m < s->model_count; m++)
         if (plan->sums.models[m].requests > 0)
             buffer_append_format(out, "model %-24s %10llu requests  expected $%.4f  worst $%.4f%s\n", s->models[m].name,
                                  (unsigned long long)plan->sums.models[m].requests, plan->sums.models[m].expected,
                                  money_to_dollars(plan->sums.models[m].worst),
                                  s->models[m].priced ? "" : "  (unpriced)");
+}
+
+static void write_text(const plan_t *plan, buffer_t *out) {
+    const settings_t *s = plan->settings;
+    char a[32], b[32], money[MONEY_TEXT_SIZE];
+    buffer_append_format(out, "run %s: %s explanations of %s neurons\n\n", s->run_name,
+                         text_format_count(plan->sums.chains, a),
+                         text_format_count(sweep_neuron_count(plan->sweep), b));
+    write_sets(plan, out);
+    if (plan->subject)
+        buffer_append_format(out, "recording %s: %s; %s\n\n", s->subject.model, record_subject_about(plan->subject),
+                             plan->recorded ? "the store has the records"
+                                            : "to be done first, so that sets of recorded neurons are left out below");
+    estimate_t total = estimate_total(&plan->sums);
+    write_work(plan, &total, out);
     const char *slowest;
     double hours = estimate_hours(s, &plan->sums, &slowest);
     if (slowest)
