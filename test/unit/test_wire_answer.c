@@ -163,7 +163,8 @@ static void broken_chat_logprobs(void **state) {
         "{\"token\":\"a\",\"logprob\":NaN}",
         "{\"token\":\"a\",\"logprob\":Infinity}",
         "{\"token\":\"a\",\"logprob\":-1,\"top_logprobs\":{}}",
-        "{\"token\":\"a\",\"logprob\":-1,\"top_logprobs\":[{\"token\":\"a\",\"logprob\":-1},{\"token\":\"b\"}]}",
+        ("{\"token\":\"a\",\"logprob\":-1,\"top_logprobs\":[{\"token\":\"a\",\"logprob\":-1},"
+         "{\"token\":\"b\"}]}"),
         "{\"token\":\"a\",\"logprob\":-1,\"top_logprobs\":[{\"logprob\":-1}]}",
     };
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
