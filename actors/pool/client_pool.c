@@ -87,7 +87,7 @@ static void enqueue(client_pool_t *pool, ticket_t *ticket) {
 static void tell_owner(client_pool_t *pool, ticket_t *ticket, message_kind_t kind) {
     if (ticket->state != TICKET_OUTSIDE)
         enter(pool, ticket, TICKET_OUTSIDE);
-    actor_tell(ticket->owner, pool->self, kind, 0, ticket, ticket_free);
+    actor_tell(ticket->owner, pool->self, (int)kind, 0, ticket, ticket_free);
 }
 
 /* To its owner, not done and not failed. */
