@@ -41,7 +41,7 @@ static void fill_in(walk_t *walk, store_txn_t *txn, outcome_t *outcome) {
     outcome->scored = state_of(look, STAGE_SCORE);
     outcome->compared = state_of(look, STAGE_ADACS);
     outcome->adacs = NAN;
-    outcome->score.score = (score_t){NAN, NAN, NAN};
+    outcome->score.score = (score_t){.correlation = NAN, .rsquared = NAN, .absdev = NAN};
     const chain_job_t *score = chain_look_find(look, STAGE_SCORE), *adacs = chain_look_find(look, STAGE_ADACS);
     if (outcome->scored == CHAIN_DONE)
         score_result_decode(score->bytes.data, score->bytes.size, &outcome->score);

@@ -84,7 +84,7 @@ static bool choose(const selection_t *s, const char *text, error_info_t *error) 
 
 bool selection_choose(const char *const *texts, size_t count, size_t layers, size_t neurons, const bool *available,
                       uint64_t seed, bool *chosen, error_info_t *error) {
-    selection_t s = {layers, neurons, available, seed, chosen};
+    selection_t s = {.layers = layers, .neurons = neurons, .available = available, .seed = seed, .chosen = chosen};
     memset(chosen, 0, layers * neurons * sizeof *chosen);
     for (size_t i = 0; i < count; i++)
         if (!choose(&s, texts[i], error))

@@ -40,7 +40,7 @@ static bool collect(const stage_context_t *context, store_txn_t *txn, const job_
 
 static bool score_pairs(const settings_t *settings, pairs_t *valid, const pairs_t *fit, score_t *score) {
     score_calibration_t calibration;
-    *score = (score_t){NAN, NAN, NAN};
+    *score = (score_t){.correlation = NAN, .rsquared = NAN, .absdev = NAN};
     if (!score_calibration_fit(&calibration, settings->calibration, fit->simulated, fit->real, fit->count))
         return false; /* an undefined calibration makes undefined scores */
     score_calibration_apply(&calibration, valid->simulated, valid->simulated, valid->count);

@@ -136,7 +136,7 @@ static bool within_limits(provider_t *provider, int64_t now, int64_t tokens) {
         provider->arrival_room = provider->arrival_room ? 2 * provider->arrival_room : 256;
         provider->arrivals = memory_resize(provider->arrivals, provider->arrival_room, sizeof(arrival_t));
     }
-    provider->arrivals[provider->arrival_count++] = (arrival_t){now, tokens};
+    provider->arrivals[provider->arrival_count++] = (arrival_t){.at = now, .tokens = tokens};
     provider->window_tokens += tokens;
     provider->served_tokens += tokens;
     return true;
@@ -326,7 +326,11 @@ static void serve(void *context, const scripted_request_t *request, scripted_rep
     *reply = (scripted_reply_t){.status = 200, .think = think_time(set, provider), .download = 2000};
     bool read = asked_request_read(request->url, request->body, &asked);
     bool probe = read && is_probe(&asked);
-    delivery_t delivery = {provider->script.name, provider->script.base_url, probe, unwelcome, read ? &asked : NULL};
+    delivery_t delivery = {.provider = provider->script.name,
+                           .base_url = provider->script.base_url,
+                           .probe = probe,
+                           .unwelcome = unwelcome,
+                           .asked = read ? &asked : NULL};
     if (set->delivered)
         set->delivered(set->context, &delivery);
     if (read)
@@ -404,7 +408,7 @@ void provider_grace(provider_set_t *set, int64_t grace) {
 }
 
 http_port_t *provider_open(provider_set_t *set) {
-    scripted_peer_t peer = {dial, serve, received, set};
+    scripted_peer_t peer = {.dial = dial, .serve = serve, .received = received, .context = set};
     return set->port = http_scripted_create(set->world, &peer);
 }
 

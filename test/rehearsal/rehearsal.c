@@ -291,12 +291,12 @@ static bool set_up(rehearsal_t *rehearsal) {
     rehearsal->books = rehearsal_books(rehearsal);
     rehearsal->workers = world_executor_create(rehearsal->world, WORLD_SHUFFLED, rehearsal->options.slowest_work);
     rehearsal->committer = world_executor_create(rehearsal->world, WORLD_FIFO, rehearsal->options.slowest_commit);
-    ports_t ports = {world_clock(rehearsal->world),
-                     provider_open(rehearsal->providers),
-                     rehearsal->workers,
-                     rehearsal->committer,
-                     rehearsal->store,
-                     rehearsal->log};
+    ports_t ports = {.clock = world_clock(rehearsal->world),
+                     .http = provider_open(rehearsal->providers),
+                     .workers = rehearsal->workers,
+                     .committer = rehearsal->committer,
+                     .store = rehearsal->store,
+                     .log = rehearsal->log};
     run_options_t run_options = {.settings = rehearsal->settings,
                                  .stages = &stages_shipped,
                                  .run = &rehearsal->run,

@@ -299,9 +299,9 @@ static void test_a_cap_is_used_to_its_last_millionth(void **state) {
 static void test_a_models_cap_is_that_models_alone(void **state) {
     (void)state;
     fixture_t *fixture = fixture_create();
-    remember(fixture, (past_t){RUN, "chat", 600, 0, ATTEMPT_SETTLED});
-    remember(fixture, (past_t){OTHER_RUN, "chat", 600, 0, ATTEMPT_SETTLED});
-    remember(fixture, (past_t){RUN, "text", 600, 0, ATTEMPT_SETTLED});
+    remember(fixture, (past_t){.run = RUN, .model = "chat", .worst_case = 600, .state = ATTEMPT_SETTLED});
+    remember(fixture, (past_t){.run = OTHER_RUN, .model = "chat", .worst_case = 600, .state = ATTEMPT_SETTLED});
+    remember(fixture, (past_t){.run = RUN, .model = "text", .worst_case = 600, .state = ATTEMPT_SETTLED});
     scene_t scene = begin(fixture, fixture_settings(fixture, "budget.models.chat=0.001", NULL));
     assert_refused(&scene, CHAT, 401, "budget.models.\"chat\"");
     ticket_free(grant(&scene, CHAT, 400));
@@ -313,9 +313,11 @@ static void test_the_stores_cap_spans_runs_and_days(void **state) {
     (void)state;
     fixture_t *fixture = fixture_create();
     int64_t long_ago = clock_utc(fixture->clock) - 400 * 24 * HOUR;
-    remember(fixture, (past_t){OTHER_RUN, "chat", 300, long_ago, ATTEMPT_SETTLED});
-    remember(fixture, (past_t){OTHER_RUN, "a model of once", 300, 0, ATTEMPT_DOUBT});
-    remember(fixture, (past_t){RUN, "a model of once", 300, 0, ATTEMPT_SETTLED});
+    remember(fixture,
+             (past_t){.run = OTHER_RUN, .model = "chat", .worst_case = 300, .utc = long_ago, .state = ATTEMPT_SETTLED});
+    remember(fixture,
+             (past_t){.run = OTHER_RUN, .model = "a model of once", .worst_case = 300, .state = ATTEMPT_DOUBT});
+    remember(fixture, (past_t){.run = RUN, .model = "a model of once", .worst_case = 300, .state = ATTEMPT_SETTLED});
     scene_t scene = begin(fixture, fixture_settings(fixture, "budget.store_usd=0.001", "budget.total_usd=0.001", NULL));
     assert_stands(&scene, 300, 0, 0);
     assert_refused(&scene, CHAT, 101, "budget.store_usd");
@@ -326,7 +328,7 @@ static void test_the_stores_cap_spans_runs_and_days(void **state) {
 static void test_a_cap_that_was_lowered_grants_nothing(void **state) {
     (void)state;
     fixture_t *fixture = fixture_create();
-    remember(fixture, (past_t){RUN, "chat", 5000, 0, ATTEMPT_SETTLED});
+    remember(fixture, (past_t){.run = RUN, .model = "chat", .worst_case = 5000, .state = ATTEMPT_SETTLED});
     scene_t scene = begin(fixture, fixture_settings(fixture, "budget.total_usd=0.001", NULL));
     assert_stands(&scene, 5000, 0, 0);
     assert_refused(&scene, CHAT, 1, "budget.total_usd");
@@ -381,7 +383,7 @@ static void test_the_first_doubt_needs_no_room(void **state) {
 static void test_doubts_of_earlier_starts_count(void **state) {
     (void)state;
     fixture_t *fixture = fixture_create();
-    remember(fixture, (past_t){RUN, "chat", 800, 0, ATTEMPT_DOUBT});
+    remember(fixture, (past_t){.run = RUN, .model = "chat", .worst_case = 800, .state = ATTEMPT_DOUBT});
     scene_t scene = begin(fixture, fixture_settings(fixture, "budget.doubts_usd=0.001", NULL));
     assert_stands(&scene, 0, 800, 0);
     assert_refused(&scene, CHAT, 201, "budget.doubts_usd");
@@ -393,8 +395,12 @@ static void test_doubts_of_earlier_starts_count(void **state) {
 static void test_midnight_gives_a_new_day(void **state) {
     (void)state;
     fixture_t *fixture = fixture_create();
-    remember(fixture, (past_t){RUN, "chat", 300, 0, ATTEMPT_SETTLED});
-    remember(fixture, (past_t){RUN, "chat", 900, clock_utc(fixture->clock) - 24 * HOUR, ATTEMPT_SETTLED});
+    remember(fixture, (past_t){.run = RUN, .model = "chat", .worst_case = 300, .state = ATTEMPT_SETTLED});
+    remember(fixture, (past_t){.run = RUN,
+                               .model = "chat",
+                               .worst_case = 900,
+                               .utc = clock_utc(fixture->clock) - 24 * HOUR,
+                               .state = ATTEMPT_SETTLED});
     scene_t scene = begin(fixture, fixture_settings(fixture, "budget.daily_usd=0.001", NULL));
     ticket_t *evening = grant(&scene, CHAT, 700);
     ticket_t *ticket = refused(&scene, CHAT, 1);

@@ -62,9 +62,12 @@ static void pairs_neurons(void **state) {
     (void)state;
     settings_t *settings = load();
     tally_group_t group = {.set = 0};
-    group.formats[PROMPT_ORIGINAL].measured[SCORE].samples[0] = (sample_t){4, 4, original, original_of};
-    group.formats[PROMPT_SUMMARY].measured[SCORE].samples[0] = (sample_t){4, 4, summary, summary_of};
-    group.formats[PROMPT_AVHS].measured[SCORE].samples[0] = (sample_t){3, 3, avhs, avhs_of};
+    group.formats[PROMPT_ORIGINAL].measured[SCORE].samples[0] =
+        (sample_t){.count = 4, .capacity = 4, .values = original, .neurons = original_of};
+    group.formats[PROMPT_SUMMARY].measured[SCORE].samples[0] =
+        (sample_t){.count = 4, .capacity = 4, .values = summary, .neurons = summary_of};
+    group.formats[PROMPT_AVHS].measured[SCORE].samples[0] =
+        (sample_t){.count = 3, .capacity = 3, .values = avhs, .neurons = avhs_of};
     report_t report = {0};
     paired_add_tables(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, &report);
     const table_t *table = find(&report, "paired");
@@ -92,9 +95,12 @@ static void averages_sets(void **state) {
     double first[] = {0.1, 0.3}, second[] = {0.5, 0.7, 0.6, 0.6}, third[] = {9, 9};
     size_t neurons[] = {0, 1, 2, 3};
     tally_group_t groups[3] = {{.set = 0}, {.set = 1}, {.set = 1, .truth = true}};
-    groups[0].formats[PROMPT_SUMMARY].measured[ADACS].samples[0] = (sample_t){2, 2, first, neurons};
-    groups[1].formats[PROMPT_SUMMARY].measured[ADACS].samples[0] = (sample_t){4, 4, second, neurons};
-    groups[2].formats[PROMPT_SUMMARY].measured[ADACS].samples[0] = (sample_t){2, 2, third, neurons};
+    groups[0].formats[PROMPT_SUMMARY].measured[ADACS].samples[0] =
+        (sample_t){.count = 2, .capacity = 2, .values = first, .neurons = neurons};
+    groups[1].formats[PROMPT_SUMMARY].measured[ADACS].samples[0] =
+        (sample_t){.count = 4, .capacity = 4, .values = second, .neurons = neurons};
+    groups[2].formats[PROMPT_SUMMARY].measured[ADACS].samples[0] =
+        (sample_t){.count = 2, .capacity = 2, .values = third, .neurons = neurons};
     report_t report = {0};
     paired_add_averages(settings, &(tally_list_t){stages_measured(&stages_shipped), 3, groups, NULL}, ADACS, &report);
     assert_int_equal(report.result_count, 1);
@@ -168,9 +174,11 @@ static void means_of_five_neurons(void **state) {
     settings_t *settings = load();
     tally_group_t group = {.set = 0};
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-        group.formats[f].total_tokens = (sample_t){5, 5, tokens[f], five};
-        group.formats[f].measured[SCORE].samples[0] = (sample_t){5, 5, scores[f], five};
-        group.formats[f].measured[ADACS].samples[0] = (sample_t){5, 5, cosines[f], five};
+        group.formats[f].total_tokens = (sample_t){.count = 5, .capacity = 5, .values = tokens[f], .neurons = five};
+        group.formats[f].measured[SCORE].samples[0] =
+            (sample_t){.count = 5, .capacity = 5, .values = scores[f], .neurons = five};
+        group.formats[f].measured[ADACS].samples[0] =
+            (sample_t){.count = 5, .capacity = 5, .values = cosines[f], .neurons = five};
         group.formats[f].measured[SCORE].progress.wanted = group.formats[f].measured[ADACS].progress.wanted = 5;
     }
     report_t report = {0};

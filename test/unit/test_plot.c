@@ -113,9 +113,11 @@ static void draws_what_there_is(void **state) {
     plots_add(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, &report);
     assert_int_equal(report.plot_count, 0);
     for (int f = 0; f < 2; f++) {
-        group.formats[f].measured[0].samples[0] = (sample_t){3, 3, scores, neurons};
-        group.formats[f].prompt_tokens = group.formats[f].total_tokens = (sample_t){3, 3, tokens, neurons};
-        group.formats[f].points = (points_t){3, 3, points};
+        group.formats[f].measured[0].samples[0] =
+            (sample_t){.count = 3, .capacity = 3, .values = scores, .neurons = neurons};
+        group.formats[f].prompt_tokens = group.formats[f].total_tokens =
+            (sample_t){.count = 3, .capacity = 3, .values = tokens, .neurons = neurons};
+        group.formats[f].points = (points_t){.count = 3, .capacity = 3, .points = points};
     }
     plots_add(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, &report);
     static const char *const keys[] = {"plot_scores", "plot_paired", "plot_adacs", "plot_price", "plot_layers"};

@@ -76,8 +76,10 @@ static subject_t *subject_create(void) {
     assert_true(buffer_read_file(&subject->config, DATA "config.json", 0, NULL));
     assert_true(buffer_read_file(&subject->weights, DATA "model.safetensors", 0, NULL));
     spoil_token(&subject->weights);
-    subject->list[0] = (embedded_file_t){"config.json", subject->config.data, subject->config.length};
-    subject->list[1] = (embedded_file_t){"model.safetensors", subject->weights.data, subject->weights.length};
+    subject->list[0] =
+        (embedded_file_t){.name = "config.json", .data = subject->config.data, .size = subject->config.length};
+    subject->list[1] =
+        (embedded_file_t){.name = "model.safetensors", .data = subject->weights.data, .size = subject->weights.length};
     subject->files = subject_files_of(subject->list, 2);
     subject->model = gpt2_load(subject->files, NULL, &error);
     assert_non_null(subject->model);
@@ -211,8 +213,8 @@ static void on_message(void *context, const actor_t *actor, int kind) {
         return;
     const char *what = actor_broken(actor);
     if (what)
-        fail_msg("seed %d, message %d, %s: %s", (int)rehearsal->how.seed, (int)rehearsal->messages, recorder_state_name(actor),
-                 what);
+        fail_msg("seed %d, message %d, %s: %s", (int)rehearsal->how.seed, (int)rehearsal->messages,
+                 recorder_state_name(actor), what);
     rehearsal->messages++;
     rehearsal->ticks = rehearsal->applies == 0 ? 0 : rehearsal->ticks + (kind == MSG_TICK);
     rehearsal->most_ticks = rehearsal->ticks > rehearsal->most_ticks ? rehearsal->ticks : rehearsal->most_ticks;
@@ -284,9 +286,9 @@ static void create_recorder(rehearsal_t *rehearsal, const subject_t *subject) {
 /* What came of it; rehearsal_clear() at the end. */
 static rehearsal_t play(const subject_t *subject, store_t *store, how_t how) {
     rehearsal_t rehearsal = {.how = how,
-                     .store = store,
-                     .world = world_create(how.seed, 0),
-                     .stats = stats_create(subject, how.top ? how.top : 3)};
+                             .store = store,
+                             .world = world_create(how.seed, 0),
+                             .stats = stats_create(subject, how.top ? how.top : 3)};
     int64_t work = how.slowest_work ? how.slowest_work : CLOCK_SECOND;
     int64_t write = how.slowest_write ? how.slowest_write : CLOCK_SECOND;
     rehearsal.workers = world_executor_create(rehearsal.world, WORLD_SHUFFLED, work);
@@ -497,7 +499,8 @@ static void crashed_anywhere(void **state) {
     bool ended = false;
     for (uint64_t n = 1; !ended; n += 3) {
         store_dir_t *own = make_store();
-        rehearsal_t rehearsal = play(subject, own->store, (how_t){.seed = n, .checkpoint = 3 * CLOCK_SECOND, .crash_after = n});
+        rehearsal_t rehearsal =
+            play(subject, own->store, (how_t){.seed = n, .checkpoint = 3 * CLOCK_SECOND, .crash_after = n});
         ended = rehearsal.ended;
         store_txn_t *txn = store_dir_read(own->store);
         recording_t recording;
@@ -519,7 +522,8 @@ static void a_batch_that_fails(void **state) {
     bad.excerpts.tokens[(3 * BATCH + 7) * LENGTH] = BAD_TOKEN;
     for (uint64_t seed = 1; seed <= 12; seed++) {
         store_dir_t *own = make_store();
-        rehearsal_t rehearsal = play(&bad, own->store, (how_t){.seed = seed, .workers = 1 + seed % 4, .interrupt_after = seed});
+        rehearsal_t rehearsal =
+            play(&bad, own->store, (how_t){.seed = seed, .workers = 1 + seed % 4, .interrupt_after = seed});
         if (rehearsal.end == RECORDER_FAILED) {
             assert_int_equal(rehearsal.error.class_, ERROR_FATAL);
             assert_non_null(strstr(rehearsal.error.message, "layer 0"));

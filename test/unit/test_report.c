@@ -331,7 +331,8 @@ static void shares_ranks(void **state) {
     tally_group_t group = {.explainer = 0};
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
         tally_measured_t *scores = &group.formats[f].measured[0];
-        scores->samples[0] = (sample_t){1, 1, f == PROMPT_AVHS ? more : half, &first};
+        scores->samples[0] =
+            (sample_t){.count = 1, .capacity = 1, .values = f == PROMPT_AVHS ? more : half, .neurons = &first};
         scores->progress.wanted = scores->progress.done = 1;
     }
     report_t report = {0};

@@ -83,7 +83,15 @@ static bool draw_distribution(const plots_subject_t *subject, const char *title,
         return false;
     double height = (double)spread.rows * ROW;
     plot_begin(out, (int)height + TOP + BOTTOM, title);
-    plot_t plot = {out, LEFT, TOP, PLOT_WIDTH - LEFT - RIGHT, height, spread.from, 1, 0, 1};
+    plot_t plot = {.out = out,
+                   .left = LEFT,
+                   .top = TOP,
+                   .width = PLOT_WIDTH - LEFT - RIGHT,
+                   .height = height,
+                   .x_from = spread.from,
+                   .x_to = 1,
+                   .y_from = 0,
+                   .y_to = 1};
     plot_axis_x(&plot, subject->tallies->measured.rows[subject->row]->telling->plot.axis);
     plot_t row = plot;
     row.height = ROW - 8;
@@ -118,7 +126,11 @@ static size_t add_differences(const plots_subject_t *subject, size_t row, differ
         size_t pairs = f == PROMPT_ORIGINAL ? 0 : paired_differences(&means, &original, values);
         if (pairs > 1) {
             difference_t *added = &differences[count++];
-            *added = (difference_t){measure, (prompt_format_t)f, stats_mean(values, pairs), 0, 0};
+            *added = (difference_t){.measure = measure,
+                                    .format = (prompt_format_t)f,
+                                    .mean = stats_mean(values, pairs),
+                                    .low = 0,
+                                    .high = 0};
             resample_interval(values, pairs, PAIRED_LEVEL,
                               paired_seed(subject->settings, group, measure, (prompt_format_t)f), &added->low,
                               &added->high);
