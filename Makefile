@@ -1,7 +1,7 @@
 # glia: `make run` shows what it does, `make test` proves it; `make help` lists the rest.
 #
-# Variables: CC (gcc or clang), CXX, SAN (address,undefined or thread), PREFIX, DESTDIR.
-# Everything that is built lands in build/ (build-<SAN>/ for sanitizer builds, build-clang/ for clang).
+# Variables: CC (gcc or clang), CXX, SAN (address,undefined or thread), PREFIX, DESTDIR. Everything
+# that is built lands in build/ (build-<SAN>/ for sanitizer builds, build-clang/ for clang).
 
 SHELL   := /bin/bash
 PREFIX  ?= /usr/local
@@ -10,7 +10,8 @@ CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CXX     := $(if $(findstring clang,$(CC)),clang++,g++)
 comma   := ,
 FUZZ    ?=
-BUILD   := build$(if $(FUZZ),-fuzz)$(if $(findstring clang,$(CC)),-clang)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+BUILD   := build$(if $(FUZZ),-fuzz)$(if $(findstring clang,$(CC)),-clang)
+BUILD   := $(BUILD)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 
 VERSION := 0.2.0
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Werror
@@ -20,35 +21,44 @@ WARN_C  := $(WARN) -Wstrict-prototypes -Wmissing-prototypes
 OPT     := $(if $(SAN),-O1 -g1 $(if $(findstring clang,$(CC)),,-Wno-maybe-uninitialized),-O2 -g)
 SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 SANFLAG += $(if $(FUZZ),-fsanitize=fuzzer-no-link)
-CPPFLAGS += -I. -I$(BUILD) -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -DGLIA_VERSION='"$(VERSION)"'
+CPPFLAGS += -I. -I$(BUILD) -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 \
+    -DGLIA_VERSION='"$(VERSION)"'
 # Sanitizer builds also ask every actor's invariant after each message (core/runtime/actor.h).
 CPPFLAGS += $(if $(SAN),-DGLIA_CHECKS)
 CFLAGS  += -std=c11 $(OPT) $(WARN_C) $(SANFLAG) -pthread
 CXXFLAGS += -std=c++17 $(OPT) $(WARN) $(SANFLAG) -pthread
 LDFLAGS += $(SANFLAG) -pthread
-LDLIBS  := -luv -lcurl -lmicrohttpd -llmdb -lmsgpackc -ljansson -lsimdjson -lpcre2-8 -lxxhash -lzstd -lz -ldl -lm
+LDLIBS  := -luv -lcurl -lmicrohttpd -llmdb -lmsgpackc -ljansson -lsimdjson -lpcre2-8 \
+    -lxxhash -lzstd -lz -ldl -lm
 
-# Of glia only: one thread allocates what another frees, which costs glibc's malloc twice as much. Sanitizers have their own.
+# Of glia only: one thread allocates what another frees, which costs glibc's malloc twice as much.
+# Sanitizers have their own.
 MALLOC := $(if $(SAN)$(FUZZ),,-Wl,--no-as-needed -l:libtcmalloc_minimal.so.4)
 
-PACKAGES := build-essential pkg-config libuv1-dev libcurl4-openssl-dev libmicrohttpd-dev liblmdb-dev \
-    libmsgpack-dev libopenblas-dev libjansson-dev libsimdjson-dev libtomlplusplus-dev libpcre2-dev libxxhash-dev libzstd-dev zlib1g-dev libtcmalloc-minimal4
-TEST_PACKAGES := libcmocka-dev python3-pytest nghttp2-proxy openssl zstd clang libclang-rt-14-dev clang-format \
-    chromium chromium-driver python3-selenium
+PACKAGES := build-essential pkg-config libuv1-dev libcurl4-openssl-dev \
+    libmicrohttpd-dev liblmdb-dev libmsgpack-dev libopenblas-dev libjansson-dev \
+    libsimdjson-dev libtomlplusplus-dev libpcre2-dev libxxhash-dev libzstd-dev zlib1g-dev \
+    libtcmalloc-minimal4
+TEST_PACKAGES := libcmocka-dev python3-pytest nghttp2-proxy openssl zstd clang \
+    libclang-rt-14-dev clang-format chromium chromium-driver python3-selenium
 BENCH_PACKAGES := python3-aiohttp python3-httpx
 
-# --- what is built from what -----------------------------------------------------------------------
+# --- what is built from what ----------------------------------------------------------------------
 LIB_C    := $(sort $(wildcard core/*/*.c store/*.c prompts/*.c actors/*.c actors/*/*.c))
 LIB_CC   := $(sort $(wildcard core/*/*.cc))
-TOOLS_C  := $(filter-out tools/cli/glia.c,$(sort $(wildcard $(addprefix tools/,cli/*.c report/*.c viewer/*.c))))
+TOOLS_C  := $(filter-out tools/cli/glia.c,$(sort $(wildcard \
+    $(addprefix tools/,cli/*.c report/*.c viewer/*.c))))
 STAND_C  := $(filter-out tools/standin/main.c,$(sort $(wildcard tools/standin/*.c)))
 REHEARSE_C := $(filter-out test/rehearsal/test_%,$(sort $(wildcard test/rehearsal/*.c)))
 HELPER_C := $(filter-out test/unit/test_%,$(sort $(wildcard test/unit/*.c)))
 TEST_C   := $(sort $(wildcard test/unit/test_*.c test/rehearsal/test_*.c))
 FUZZ_C   := $(sort $(wildcard test/fuzz/fuzz_*.c))
 BENCH_C  := $(sort $(wildcard test/bench/bench_*.c))
-EMBED    := $(sort $(wildcard prompts/*.toml prompts/*.json) config.toml core/llm/prices.toml tools/report/paper.json store/response_dictionary.txt tools/standin/lexicon.txt $(wildcard tools/viewer/pages/*) \
-    $(addprefix tools/subject/,classes.json config.json corpus.jsonl.zst merges.txt model.safetensors vocab.json))
+EMBED    := $(sort $(wildcard prompts/*.toml prompts/*.json) config.toml core/llm/prices.toml \
+    tools/report/paper.json \
+    store/response_dictionary.txt tools/standin/lexicon.txt $(wildcard tools/viewer/pages/*) \
+    $(addprefix tools/subject/,classes.json config.json corpus.jsonl.zst merges.txt \
+    model.safetensors vocab.json))
 
 obj       = $(patsubst %,$(BUILD)/%.o,$(1))
 LIB      := $(BUILD)/libglia.a
@@ -60,7 +70,8 @@ BINARIES := $(BUILD)/glia $(BUILD)/glia-standin
 # For builds that a target starts: one job a processor, unless make was told how many.
 PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all deps deps-test deps-bench run experiments test tests rehearse bench benches torture lint fuzz fuzzers
+.PHONY: all deps deps-test deps-bench run experiments test tests rehearse bench benches torture
+.PHONY: lint fuzz fuzzers
 .PHONY: compile_commands hooks clean install help
 all: $(BINARIES)
 
@@ -72,8 +83,8 @@ help:
 ## make run        build, run the default config offline, print its report
 ## make experiments   every experiment of the paper, offline; report in build/experiments/report
 ## make test       build and run every test
-## make rehearse SEEDS=1000 [FIRST=n] [PROCESSES=n], or SEED=n    rehearsals, under virtual time; one, told event by event
-## make torture    real crashes: hundreds of SIGKILLs, stops, full disks, ulimits; then a soak of 15 minutes
+## make rehearse SEEDS=1000 [FIRST=n] [PROCESSES=n], or SEED=n    rehearsals; or one, event by event
+## make torture    real crashes: hundreds of SIGKILLs, stops, full disks; then a soak of 15 minutes
 ## make bench [QUICK=1] [ROWS="cpu ..."]   what the orchestrator costs, as one table of ratios
 ## make lint       who includes whom, third-party headers, format (STRICT=1: lengths too)
 ## make SAN=address,undefined test     the same tests under sanitizers (also SAN=thread)
@@ -109,14 +120,16 @@ fuzz: deps-test
 	@$(MAKE) --no-print-directory $(PARALLEL) CC=clang SAN=address,undefined FUZZ=1 fuzzers
 	@for fuzzer in $$(ls build-fuzz*/test/fuzz/fuzz_* | grep -v '\.'); do \
 	    echo "  FUZZ $$fuzzer"; mkdir -p $$fuzzer.corpus; \
-	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -verbosity=0 -artifact_prefix=$$fuzzer. $$fuzzer.corpus || exit 1; \
+	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 \
+	        -verbosity=0 -artifact_prefix=$$fuzzer. $$fuzzer.corpus || exit 1; \
 	done
 
 fuzzers: $(FUZZERS)
 
 rehearse: deps-test
 	@$(MAKE) --no-print-directory $(PARALLEL) $(BUILD)/test/rehearsal/test_rehearsal_faults
-	@$(if $(SEED),SEED=$(SEED) TRACE=1,SEEDS=$(or $(SEEDS),1000) FIRST=$(or $(FIRST),1)) $(BUILD)/test/rehearsal/test_rehearsal_faults
+	@$(if $(SEED),SEED=$(SEED) TRACE=1,SEEDS=$(or $(SEEDS),1000) FIRST=$(or $(FIRST),1)) \
+	    $(BUILD)/test/rehearsal/test_rehearsal_faults
 
 SOAK_MINUTES ?= 15
 torture: deps-test
@@ -152,13 +165,15 @@ install: all
 	install -D -m 755 $(BUILD)/glia $(DESTDIR)$(PREFIX)/bin/glia
 	install -D -m 755 $(BUILD)/glia-standin $(DESTDIR)$(PREFIX)/bin/glia-standin
 
-# --- rules -----------------------------------------------------------------------------------------
+# --- rules ----------------------------------------------------------------------------------------
 $(BUILD)/%.c.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
-# Loops that must be vectorised and round alike everywhere; none of the flags changes a result (core/subject/kernels.c).
-$(addprefix $(BUILD)/core/subject/,kernels.c.o activation_pass.c.o value_sketch.c.o): CFLAGS += -O3 -ffp-contract=off -fno-trapping-math
+# Loops that must be vectorised and round alike everywhere; none of the flags changes a result
+# (core/subject/kernels.c).
+$(addprefix $(BUILD)/core/subject/,kernels.c.o activation_pass.c.o value_sketch.c.o): \
+    CFLAGS += -O3 -ffp-contract=off -fno-trapping-math
 $(BUILD)/%.cc.o: %.cc
 	@mkdir -p $(@D)
 	@echo "  CXX  $<"
@@ -196,9 +211,11 @@ $(BUILD)/libhelpers.a: $(call obj,$(HELPER_C))
 	@rm -f $@
 	@echo "  AR   $@"
 	@ar rcs $@ $^
-$(TESTS) $(BENCHES): $(BUILD)/test/%: $(BUILD)/test/%.c.o $(BUILD)/librehearsal.a $(BUILD)/libhelpers.a $(BUILD)/libtools.a $(BUILD)/libstandin.a $(LIB)
+TEST_LIBS := $(addprefix $(BUILD)/,librehearsal.a libhelpers.a libtools.a libstandin.a) $(LIB)
+$(TESTS) $(BENCHES): $(BUILD)/test/%: $(BUILD)/test/%.c.o $(TEST_LIBS)
 	@echo "  LINK $@"
-	@$(CXX) $(LDFLAGS) $< -Wl,--start-group $(BUILD)/librehearsal.a $(BUILD)/libhelpers.a $(BUILD)/libtools.a $(BUILD)/libstandin.a $(LIB) -Wl,--end-group -o $@ -lcmocka $(LDLIBS)
+	@$(CXX) $(LDFLAGS) $< -Wl,--start-group $(TEST_LIBS) -Wl,--end-group -o $@ \
+	    -lcmocka $(LDLIBS)
 $(FUZZERS): $(BUILD)/test/%: $(BUILD)/test/%.c.o $(BUILD)/libtools.a $(LIB)
 	@echo "  LINK $@"
 	@$(CXX) $(LDFLAGS) -fsanitize=fuzzer $^ -o $@ $(LDLIBS)

@@ -30,8 +30,8 @@ typedef struct {
     charge_t total, store;
     money_t settled, doubts;
     charge_t *models; /* [model_count] */
-    /* What is set aside a second time, by where the attempts are rather than by cap: a step that one of
-     * the two forgets makes them differ. For accountant_broken alone. */
+    /* What is set aside a second time, by where the attempts are rather than by cap: a step that
+     * one of the two forgets makes them differ. For accountant_broken alone. */
     struct {
         int64_t attempts;
         money_t worst_cases;
@@ -69,7 +69,8 @@ static charge_t *day_charge(accountant_t *accountant, int32_t day) {
             return &accountant->days[i].charge;
         bool open = accountant->days[i].charge.reserved.pico > 0;
         bool oldest_open = accountant->days[oldest].charge.reserved.pico > 0;
-        if (open != oldest_open ? oldest_open : accountant->days[i].day < accountant->days[oldest].day)
+        if (open != oldest_open ? oldest_open
+                                : accountant->days[i].day < accountant->days[oldest].day)
             oldest = i;
     }
     accountant->days[oldest].day = day;
@@ -77,14 +78,14 @@ static charge_t *day_charge(accountant_t *accountant, int32_t day) {
     return &accountant->days[oldest].charge;
 }
 
-/* --- start: what the store says ------------------------------------------------------------------------- */
+/* --- start: what the store says --------------------------------------------------------------- */
 
 static void start_with(charge_t *charge, money_t charged) {
     charge->charged = charge->at_start = money_add(charge->charged, charged);
 }
 
-static bool add_balance(void *context, uint32_t run, int32_t day, job_stage_t stage, const char *model,
-                        const balance_t *balance) {
+static bool add_balance(void *context, uint32_t run, int32_t day, job_stage_t stage,
+                        const char *model, const balance_t *balance) {
     (void)stage;
     accountant_t *accountant = context;
     const settings_t *settings = accountant->options.settings;
@@ -104,7 +105,7 @@ static bool add_balance(void *context, uint32_t run, int32_t day, job_stage_t st
     return true;
 }
 
-/* --- caps --------------------------------------------------------------------------------------------- */
+/* --- caps ------------------------------------------------------------------------------------- */
 
 /* A cap that stands in the way; the first one found. */
 typedef struct {
@@ -114,7 +115,8 @@ typedef struct {
     bool daily;
 } obstacle_t;
 
-static bool over(obstacle_t *obstacle, const char *name, money_t cap, money_t used, money_t wanted) {
+static bool over(obstacle_t *obstacle, const char *name, money_t cap, money_t used,
+                 money_t wanted) {
     money_t sum = money_add(used, wanted);
     if (money_compare(sum, cap) <= 0)
         return false;
@@ -126,28 +128,32 @@ static bool over(obstacle_t *obstacle, const char *name, money_t cap, money_t us
     return true;
 }
 
-static bool find_obstacle(accountant_t *accountant, const ticket_t *ticket, int32_t day, obstacle_t *obstacle) {
+static bool find_obstacle(accountant_t *accountant, const ticket_t *ticket, int32_t day,
+                          obstacle_t *obstacle) {
     const settings_t *settings = accountant->options.settings;
     const model_settings_t *model = &settings->models[ticket->request.model];
     money_t wanted = ticket->request.worst_case;
     char name[192];
     *obstacle = (obstacle_t){0};
-    if (over(obstacle, "budget.total_usd", settings->cap_total, charge_sum(&accountant->total), wanted))
+    if (over(obstacle, "budget.total_usd", settings->cap_total, charge_sum(&accountant->total),
+             wanted))
         return true;
     if (model->capped) {
         snprintf(name, sizeof name, "budget.models.\"%s\"", model->name);
-        if (over(obstacle, name, model->cap, charge_sum(&accountant->models[ticket->request.model]), wanted))
+        if (over(obstacle, name, model->cap, charge_sum(&accountant->models[ticket->request.model]),
+                 wanted))
             return true;
     }
-    if (settings->has_cap_store &&
-        over(obstacle, "budget.store_usd", settings->cap_store, charge_sum(&accountant->store), wanted))
+    if (settings->has_cap_store && over(obstacle, "budget.store_usd", settings->cap_store,
+                                        charge_sum(&accountant->store), wanted))
         return true;
-    /* Every reservation may end as a doubt; what counts is whether doubts alone have eaten their share. */
+    /* Every reservation may end as a doubt; what counts is whether doubts alone have
+     * eaten their share. */
     if (settings->has_cap_doubts && wanted.pico > 0 && accountant->doubts.pico > 0 &&
         over(obstacle, "budget.doubts_usd", settings->cap_doubts, accountant->doubts, wanted))
         return true;
-    if (settings->has_cap_daily &&
-        over(obstacle, "budget.daily_usd", settings->cap_daily, charge_sum(day_charge(accountant, day)), wanted)) {
+    if (settings->has_cap_daily && over(obstacle, "budget.daily_usd", settings->cap_daily,
+                                        charge_sum(day_charge(accountant, day)), wanted)) {
         obstacle->daily = true;
         return true;
     }
@@ -156,7 +162,8 @@ static bool find_obstacle(accountant_t *accountant, const ticket_t *ticket, int3
 
 static void reserve_in_memory(accountant_t *accountant, const ticket_t *ticket, int sign) {
     money_t amount = {sign * ticket->attempt.worst_case.pico};
-    charge_t *charges[] = {&accountant->total, &accountant->store, &accountant->models[ticket->request.model],
+    charge_t *charges[] = {&accountant->total, &accountant->store,
+                           &accountant->models[ticket->request.model],
                            day_charge(accountant, ticket->attempt.day)};
     for (size_t i = 0; i < sizeof charges / sizeof charges[0]; i++)
         charges[i]->reserved = money_add(charges[i]->reserved, amount);
@@ -164,12 +171,14 @@ static void reserve_in_memory(accountant_t *accountant, const ticket_t *ticket, 
 
 static void charge_in_memory(accountant_t *accountant, const ticket_t *ticket) {
     money_t cost = ticket->attempt.cost;
-    charge_t *charges[] = {&accountant->total, &accountant->store, &accountant->models[ticket->request.model],
+    charge_t *charges[] = {&accountant->total, &accountant->store,
+                           &accountant->models[ticket->request.model],
                            day_charge(accountant, ticket->attempt.day)};
     for (size_t i = 0; i < sizeof charges / sizeof charges[0]; i++)
         charges[i]->charged = money_add(charges[i]->charged, cost);
     if (money_compare(cost, ticket->attempt.worst_case) > 0)
-        accountant->overrun = money_add(accountant->overrun, money_subtract(cost, ticket->attempt.worst_case));
+        accountant->overrun =
+            money_add(accountant->overrun, money_subtract(cost, ticket->attempt.worst_case));
     if (ticket->attempt.state == ATTEMPT_DOUBT)
         accountant->doubts = money_add(accountant->doubts, cost);
     else
@@ -181,13 +190,14 @@ static void say_waiting(accountant_t *accountant, const ticket_t *ticket, int32_
     if (accountant->waiting_day == day || day_charge(accountant, day)->reserved.pico > 0)
         return;
     accountant->waiting_day = day;
-    log_line(accountant->options.log, LOG_INFO, "%s; waiting for midnight UTC (budget.on_daily_cap)",
-             ticket->refusal.message);
+    log_line(accountant->options.log, LOG_INFO,
+             "%s; waiting for midnight UTC (budget.on_daily_cap)", ticket->refusal.message);
 }
 
 static void refuse(accountant_t *accountant, ticket_t *ticket, const obstacle_t *obstacle) {
     clock_port_t *clock = actor_clock(accountant->self);
-    char cap[MONEY_TEXT_SIZE], used[MONEY_TEXT_SIZE], missing[MONEY_TEXT_SIZE], wanted[MONEY_TEXT_SIZE];
+    char cap[MONEY_TEXT_SIZE], used[MONEY_TEXT_SIZE], missing[MONEY_TEXT_SIZE],
+        wanted[MONEY_TEXT_SIZE];
     money_format(obstacle->cap, 6, cap);
     money_format(obstacle->used, 6, used);
     money_format(obstacle->missing, 6, missing);
@@ -197,12 +207,16 @@ static void refuse(accountant_t *accountant, ticket_t *ticket, const obstacle_t 
     bool hopeless = refusal->hopeless = obstacle->hopeless;
     if (hopeless)
         snprintf(refusal->message, sizeof refusal->message,
-                 "%s = %s is smaller than one request (%s at worst); raise it", obstacle->name, cap, wanted);
+                 "%s = %s is smaller than one request (%s at worst); raise it", obstacle->name, cap,
+                 wanted);
     else
         snprintf(refusal->message, sizeof refusal->message,
-                 "%s = %s is reached: %s are spent, in doubt or reserved; the next request needs %s more%s",
+                 "%s = %s is reached: %s are spent, in doubt or reserved; the next request needs "
+                 "%s more%s",
                  obstacle->name, cap, used, missing,
-                 strcmp(obstacle->name, "budget.doubts_usd") == 0 ? " (see `glia ledger`, `glia ledger release`)" : "");
+                 strcmp(obstacle->name, "budget.doubts_usd") == 0
+                     ? " (see `glia ledger`, `glia ledger release`)"
+                     : "");
     if (obstacle->daily && !hopeless && accountant->options.settings->on_daily_cap == DAILY_WAIT) {
         int64_t utc = clock_utc(clock);
         int64_t midnight = ((int64_t)text_day_of(utc) + 1) * 86400 * CLOCK_SECOND;
@@ -213,7 +227,7 @@ static void refuse(accountant_t *accountant, ticket_t *ticket, const obstacle_t 
     actor_tell(accountant->pool, accountant->self, MSG_REFUSED, 0, ticket, ticket_free);
 }
 
-/* --- one attempt ------------------------------------------------------------------------------------------ */
+/* --- one attempt ------------------------------------------------------------------------------ */
 
 static void send_write(accountant_t *accountant, write_kind_t kind, ticket_t *ticket) {
     write_t *write = write_create(kind, accountant->self, ticket, ticket_free);
@@ -315,15 +329,16 @@ static void on_written(accountant_t *accountant, write_t *write) {
     }
 }
 
-/* --- what holds between messages ---------------------------------------------------------------- */
+/* --- what holds between messages -------------------------------------------------------------- */
 
 static bool is_negative(const charge_t *charge) {
     return charge->charged.pico < 0 || charge->reserved.pico < 0;
 }
 
-/* A cap that was lowered below what is charged stays passed, with nothing reserved; and what a settlement
- * costs is not ours to choose. */
-static bool is_above(const accountant_t *accountant, const charge_t *charge, bool capped, money_t cap) {
+/* A cap that was lowered below what is charged stays passed, with nothing reserved; and what a
+ * settlement costs is not ours to choose. */
+static bool is_above(const accountant_t *accountant, const charge_t *charge, bool capped,
+                     money_t cap) {
     money_t most = money_compare(charge->at_start, cap) > 0 ? charge->at_start : cap;
     return capped && money_compare(charge_sum(charge), money_add(most, accountant->overrun)) > 0;
 }
@@ -384,7 +399,8 @@ static const char *accountant_broken(const void *state) {
     const accountant_t *accountant = state;
     const settings_t *settings = accountant->options.settings;
     const charge_t *total = &accountant->total, *store = &accountant->store;
-    if (is_negative(total) || is_negative(store) || accountant->settled.pico < 0 || accountant->doubts.pico < 0)
+    if (is_negative(total) || is_negative(store) || accountant->settled.pico < 0 ||
+        accountant->doubts.pico < 0)
         return "a balance is below nothing";
     if (money_compare(total->charged, money_add(accountant->settled, accountant->doubts)) != 0)
         return "what is charged is not what is settled and in doubt";
@@ -402,7 +418,7 @@ static const char *accountant_broken(const void *state) {
     return broken ? broken : days_broken(accountant);
 }
 
-/* --- messages ----------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static void on_ask(accountant_t *accountant, actor_t *reporter) {
     facts_t *facts = MEMORY_NEW(facts_t);
@@ -442,15 +458,16 @@ static void accountant_free(void *state) {
 
 static const actor_definition_t accountant_definition = {
     .name = "accountant",
-    .kinds = ACTOR_KIND(MSG_RESERVE) | ACTOR_KIND(MSG_ENDED) | ACTOR_KIND(MSG_WRITTEN) | ACTOR_KIND(MSG_ASK),
+    .kinds = ACTOR_KIND(MSG_RESERVE) | ACTOR_KIND(MSG_ENDED) | ACTOR_KIND(MSG_WRITTEN) |
+             ACTOR_KIND(MSG_ASK),
     .mailbox = 1024,
     .receive = accountant_receive,
     .free = accountant_free,
     .broken = accountant_broken,
 };
 
-actor_t *accountant_create(scheduler_t *scheduler, const accountant_options_t *options, size_t mailbox,
-                           error_info_t *error) {
+actor_t *accountant_create(scheduler_t *scheduler, const accountant_options_t *options,
+                           size_t mailbox, error_info_t *error) {
     accountant_t *accountant = MEMORY_NEW(accountant_t);
     accountant->options = *options;
     accountant->models = MEMORY_NEW_ARRAY(options->settings->model_count + 1, charge_t);

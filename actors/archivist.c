@@ -1,10 +1,11 @@
 /* archivist.c - group commit of everything that a live run writes.
  *
- * Writes gather on a stack that the loop pushes to and the committer takes whole when it begins a commit. While one is
- * under way the next is already submitted, so the committer never waits for the loop, and a commit holds all that came
- * until it began.
+ * Writes gather on a stack that the loop pushes to and the committer takes whole when it begins a
+ * commit. While one is under way the next is already submitted, so the committer never waits for
+ * the loop, and a commit holds all that came until it began.
  *
- * After a failure the committer does nothing more until the loop has seen it: writes keep their order.
+ * After a failure the committer does nothing more until the loop has seen it:
+ * writes keep their order.
  */
 #include "actors/archivist.h"
 
@@ -22,13 +23,18 @@ enum {
 };
 static const int64_t RETRY_PAUSE = 2 * CLOCK_SECOND;
 
-/* READY --archivist_committed: one failed--> FAILING --see_to_failure: none is submitted any more--.
- *   ^                                                                                               |
- *   |--try_again: what is not a reservation has room------------------------------------------------|
- *   '--archivist_tick: after a while---------- PAUSED <--wait_for_disk------------------------------|
- *                                              BROKEN <--waiting mends nothing; for good------------'
+/* READY --archivist_committed: one failed--> FAILING --see_to_failure: none is submitted---------.
+ *   ^                                                                                             |
+ *   |--try_again: what is not a reservation has room----------------------------------------------|
+ *   '--archivist_tick: after a while---------- PAUSED <--wait_for_disk----------------------------|
+ *                                              BROKEN <--waiting mends nothing; for good----------'
  */
-typedef enum { ARCHIVIST_READY, ARCHIVIST_FAILING, ARCHIVIST_PAUSED, ARCHIVIST_BROKEN } archivist_state_t;
+typedef enum {
+    ARCHIVIST_READY,
+    ARCHIVIST_FAILING,
+    ARCHIVIST_PAUSED,
+    ARCHIVIST_BROKEN
+} archivist_state_t;
 
 typedef struct archivist archivist_t;
 
@@ -52,31 +58,35 @@ struct archivist {
     clock_timer_t *timer;
     archivist_state_t state;
     _Atomic(write_t *) gathered; /* the newest first */
-    bool due;                    /* there may be writes that no commit that is submitted will take */
-    size_t submitted;            /* commits */
-    commit_t *failed;            /* to be tried again: FAILING, PAUSED */
-    bool told;                   /* the director knows that the disk fails */
-    bool starved;                /* reservations wait for room; what is written meanwhile does not end that */
-    uint64_t received;           /* writes that came; those that went back are `writes` */
+    /* there may be writes that no commit that is submitted will take */
+    bool due;
+    size_t submitted; /* commits */
+    commit_t *failed; /* to be tried again: FAILING, PAUSED */
+    bool told;        /* the director knows that the disk fails */
+    /* reservations wait for room; what is written meanwhile does not end that */
+    bool starved;
+    uint64_t received; /* writes that came; those that went back are `writes` */
     uint64_t commits, writes;
     /* the committer's, while something is submitted */
     write_t *taken; /* the oldest first */
     bool halted;    /* by a failure that the loop has not seen to */
 };
 
-static bool apply_result(store_txn_t *txn, const archivist_t *archivist, const write_t *write, error_info_t *error) {
+static bool apply_result(store_txn_t *txn, const archivist_t *archivist, const write_t *write,
+                         error_info_t *error) {
     const job_t *job = write->job;
     if (job->line) /* its row is its result */
         return batch_line_record(job->line, txn, write->run, error) &&
                journal_forget_failure(txn, write->run, job->id, error);
     for (size_t i = 0; i < write->vector_count; i++)
-        if (!embedding_put(txn, write->vectors[i].key, write->vectors[i].values, write->vectors[i].dimensions, error))
+        if (!embedding_put(txn, write->vectors[i].key, write->vectors[i].values,
+                           write->vectors[i].dimensions, error))
             return false;
     for (size_t i = 0; i < job->text_count; i++)
         if (!journal_put_done(txn, write->run, job->keys[i], job->stage, "", 0, error))
             return false;
-    if (job->text_count == 0 &&
-        !journal_put_done(txn, write->run, job->id, job->stage, write->result.data, write->result.length, error))
+    if (job->text_count == 0 && !journal_put_done(txn, write->run, job->id, job->stage,
+                                                  write->result.data, write->result.length, error))
         return false;
     if (archivist->options.keep_raw == KEEP_ALL || hash_is_zero(write->trim))
         return true;
@@ -110,22 +120,24 @@ static bool apply_failure(store_txn_t *txn, const write_t *write, error_info_t *
 
 static bool apply_end(store_txn_t *txn, write_t *write, error_info_t *error) {
     attempt_t end = *write->attempt;
-    if (write->packed.length > 0 && !response_put(txn, end.request, end.number, &write->packed, write->embed_keys,
-                                                  write->embed_count, &end.response, error))
+    if (write->packed.length > 0 &&
+        !response_put(txn, end.request, end.number, &write->packed, write->embed_keys,
+                      write->embed_count, &end.response, error))
         return false;
     write->attempt->response = end.response;
     return ledger_end(txn, &end, error);
 }
 
-static bool apply_write(store_txn_t *txn, const archivist_t *archivist, write_t *write, error_info_t *error) {
+static bool apply_write(store_txn_t *txn, const archivist_t *archivist, write_t *write,
+                        error_info_t *error) {
     switch (write->kind) {
     case WRITE_RESERVE: return ledger_reserve(txn, write->attempt, error);
     case WRITE_END: return apply_end(txn, write, error);
     case WRITE_RESULT: return apply_result(txn, archivist, write, error);
     case WRITE_FAILURE: return apply_failure(txn, write, error);
     case WRITE_META:
-        return store_put(txn, TABLE_META, write->key, strlen(write->key), write->result.data, write->result.length,
-                         error);
+        return store_put(txn, TABLE_META, write->key, strlen(write->key), write->result.data,
+                         write->result.length, error);
     case WRITE_APPLY: return write->apply(txn, write->context, error);
     }
     return error_set(error, ERROR_BUG, "a write of an unknown kind");
@@ -139,7 +151,7 @@ static bool apply_batch(store_txn_t *txn, void *context, error_info_t *error) {
     return true;
 }
 
-/* --- on the archivist's thread ---------------------------------------------------------------------------- */
+/* --- on the archivist's thread ---------------------------------------------------------------- */
 
 /* All that was gathered, the oldest first. */
 static write_t *take_gathered(archivist_t *archivist) {
@@ -169,9 +181,11 @@ static bool commit_write(commit_t *commit) {
     bool reserves = false;
     for (const write_t *write = commit->batch; write && !reserves; write = write->next)
         reserves = write->kind == WRITE_RESERVE;
-    commit->low_on_space = reserves && store_free_space(options->store) < (uint64_t)options->min_free;
+    commit->low_on_space =
+        reserves && store_free_space(options->store) < (uint64_t)options->min_free;
     if (commit->low_on_space)
-        return error_set(&commit->error, ERROR_RETRYABLE, "less than %lld MB are free on the disk of %s; make room",
+        return error_set(&commit->error, ERROR_RETRYABLE,
+                         "less than %lld MB are free on the disk of %s; make room",
                          (long long)(options->min_free / 1000000), store_directory(options->store));
     if (!store_write(options->store, apply_batch, commit, &commit->error))
         return false;
@@ -207,10 +221,11 @@ static void commit_free(void *pointer) {
 
 static void commit_done(void *context) {
     commit_t *commit = context;
-    actor_tell(commit->archivist->self, commit->archivist->self, MSG_COMMITTED, 0, commit, commit_free);
+    actor_tell(commit->archivist->self, commit->archivist->self, MSG_COMMITTED, 0, commit,
+               commit_free);
 }
 
-/* --- on the loop ------------------------------------------------------------------------------------------ */
+/* --- on the loop ------------------------------------------------------------------------------ */
 
 static void submit(archivist_t *archivist, commit_t *commit) {
     archivist->submitted++;
@@ -218,7 +233,8 @@ static void submit(archivist_t *archivist, commit_t *commit) {
 }
 
 static void archivist_begin(archivist_t *archivist) {
-    if (archivist->state != ARCHIVIST_READY || !archivist->due || archivist->submitted == COMMITS_MOST)
+    if (archivist->state != ARCHIVIST_READY || !archivist->due ||
+        archivist->submitted == COMMITS_MOST)
         return;
     commit_t *commit = MEMORY_NEW(commit_t);
     commit->archivist = archivist;
@@ -251,7 +267,8 @@ static void tell_disk(archivist_t *archivist, bool failing) {
                         answers_of(atomic_load(&archivist->gathered));
         snprintf(disk->message, sizeof disk->message, "%.250s", archivist->failed->error.message);
     }
-    if (!archivist->director || !actor_send(archivist->director, archivist->self, MSG_DISK, 0, disk, free))
+    if (!archivist->director ||
+        !actor_send(archivist->director, archivist->self, MSG_DISK, 0, disk, free))
         free(disk);
 }
 
@@ -299,7 +316,8 @@ static void see_to_failure(archivist_t *archivist) {
         archivist->fatal(archivist->fatal_context, &commit->error);
         return;
     }
-    log_line(archivist->options.log, LOG_WARN, "cannot write to the store, trying again: %s", commit->error.message);
+    log_line(archivist->options.log, LOG_WARN, "cannot write to the store, trying again: %s",
+             commit->error.message);
     tell_disk(archivist, true);
     if (commit->low_on_space) {
         archivist->starved = true;
@@ -378,7 +396,8 @@ static const char *archivist_broken(const void *state) {
     if (archivist->state >= ARCHIVIST_PAUSED && archivist->submitted > 0)
         return "commits are submitted while it waits";
     if (archivist->state >= ARCHIVIST_PAUSED &&
-        (archivist->failed->error.class_ == ERROR_RETRYABLE) != (archivist->state == ARCHIVIST_PAUSED))
+        (archivist->failed->error.class_ == ERROR_RETRYABLE) !=
+            (archivist->state == ARCHIVIST_PAUSED))
         return "it waits for what does not mend, or gave up what does";
     return archivist->submitted == 0 ? rest_broken(archivist) : NULL;
 }
@@ -442,8 +461,8 @@ static const actor_definition_t archivist_definition = {
     .broken = archivist_broken,
 };
 
-actor_t *archivist_create(scheduler_t *scheduler, const archivist_options_t *options, size_t mailbox,
-                          archivist_fatal_t *fatal, void *context) {
+actor_t *archivist_create(scheduler_t *scheduler, const archivist_options_t *options,
+                          size_t mailbox, archivist_fatal_t *fatal, void *context) {
     archivist_t *archivist = MEMORY_NEW(archivist_t);
     archivist->options = *options;
     archivist->fatal = fatal;

@@ -19,7 +19,12 @@ static const int64_t DISK_AGAIN = CLOCK_MINUTE;
  *                                                                 is in flight                 |
  *    any, with jobs in flight --on_tick: the disk stays full-----------------------------------'
  */
-typedef enum { DIRECTOR_PROBING, DIRECTOR_RUNNING, DIRECTOR_STOPPING, DIRECTOR_FINISHED } director_state_t;
+typedef enum {
+    DIRECTOR_PROBING,
+    DIRECTOR_RUNNING,
+    DIRECTOR_STOPPING,
+    DIRECTOR_FINISHED
+} director_state_t;
 
 typedef struct {
     actor_t *self, *pool;
@@ -33,7 +38,8 @@ typedef struct {
     size_t probes;       /* in flight */
     size_t held_by_pool; /* in flight, in a standstill that the pool told of; 0: none */
     stall_t stall;
-    /* The source looks for jobs. While it does, it is the worker's, and so are jobs, failed and error. */
+    /* The source looks for jobs. While it does, it is the worker's, and so are jobs,
+     * failed and error. */
     struct {
         bool under_way;
         size_t most;
@@ -56,7 +62,7 @@ static void fill_facts(const director_t *director, facts_t *facts) {
     facts->from = FACTS_DIRECTOR;
 }
 
-/* --- how it ends ------------------------------------------------------------------------------------------ */
+/* --- how it ends ------------------------------------------------------------------------------ */
 
 static void finish(director_t *director) {
     if (director->state == DIRECTOR_FINISHED)
@@ -85,13 +91,14 @@ static void finish_work(director_t *director) {
     outcome->failed = failed > outcome->retryable ? failed - outcome->retryable : 0;
     if (outcome->retryable > 0) {
         outcome->end = END_RETRYABLE;
-        snprintf(outcome->message, sizeof outcome->message, "%llu jobs failed for now; run again to try them once more",
+        snprintf(outcome->message, sizeof outcome->message,
+                 "%llu jobs failed for now; run again to try them once more",
                  (unsigned long long)outcome->retryable);
     } else if (failed > 0) {
         outcome->end = END_FAILURES;
         snprintf(outcome->message, sizeof outcome->message,
-                 "done, but %llu jobs failed and will not be tried again unless asked for (--retry-failed); see `glia "
-                 "status`",
+                 "done, but %llu jobs failed and will not be tried again unless asked for "
+                 "(--retry-failed); see `glia status`",
                  (unsigned long long)failed);
     } else {
         outcome->end = END_DONE;
@@ -99,17 +106,17 @@ static void finish_work(director_t *director) {
     finish(director);
 }
 
-/* --- planning ----------------------------------------------------------------------------------------------- */
+/* --- planning --------------------------------------------------------------------------------- */
 
 static void plan_work(void *context) {
     director_t *director = context;
     store_txn_t *txn = store_read_begin(director->options.store, &director->step.error);
-    director->step.failed = txn == NULL;
+    director->step.failed = !txn;
     if (!txn)
         return;
-    director->step.failed =
-        !director->source.steps->step(director->source.state, txn, director->step.most, director->step.idle,
-                                      &director->step.jobs, &director->step.error);
+    director->step.failed = !director->source.steps->step(
+        director->source.state, txn, director->step.most, director->step.idle, &director->step.jobs,
+        &director->step.error);
     store_read_end(txn);
 }
 
@@ -142,7 +149,9 @@ static bool is_finished(const director_t *director) {
 }
 
 static run_end_t end_of(error_class_t class_) {
-    return class_ == ERROR_RETRYABLE ? END_WORLD : class_ == ERROR_CONFIG ? END_CONFIG : END_INTERNAL;
+    return class_ == ERROR_RETRYABLE ? END_WORLD
+           : class_ == ERROR_CONFIG  ? END_CONFIG
+                                     : END_INTERNAL;
 }
 
 static void on_planned(director_t *director) {
@@ -170,8 +179,8 @@ static void on_planned(director_t *director) {
         director->ended = next;
         found = true;
     }
-    if (director->state == DIRECTOR_RUNNING && !found && director->step.idle && is_waiting(director) &&
-        !is_finished(director))
+    if (director->state == DIRECTOR_RUNNING && !found && director->step.idle &&
+        is_waiting(director) && !is_finished(director))
         stop(director, END_INTERNAL, "bug: jobs wait, but nothing is in flight");
     director_go_on(director);
 }
@@ -201,19 +210,21 @@ static void director_go_on(director_t *director) {
         else if (!director->step.under_way && director->in_flight == 0)
             finish_work(director);
     }
-    bool standstill =
-        director->held_by_pool > 0 && director->in_flight == director->held_by_pool && !director->step.under_way;
-    if (standstill && (director->state == DIRECTOR_RUNNING || director->state == DIRECTOR_PROBING)) {
+    bool standstill = director->held_by_pool > 0 && director->in_flight == director->held_by_pool &&
+                      !director->step.under_way;
+    if (standstill &&
+        (director->state == DIRECTOR_RUNNING || director->state == DIRECTOR_PROBING)) {
         run_end_t end = director->stall.kind == STALL_CAP      ? END_CAP
                         : director->stall.kind == STALL_CONFIG ? END_CONFIG
                                                                : END_WORLD;
         stop(director, end, director->stall.message);
     }
-    if (director->state == DIRECTOR_STOPPING && director->in_flight == 0 && !director->step.under_way)
+    if (director->state == DIRECTOR_STOPPING && director->in_flight == 0 &&
+        !director->step.under_way)
         finish(director);
 }
 
-/* --- messages --------------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static void on_probe_done(director_t *director, const job_t *job) {
     if (job->outcome != OUTCOME_FAILED)
@@ -241,8 +252,8 @@ static void on_job_done(director_t *director, job_t *job) {
     director_go_on(director);
 }
 
-/* The disk has been full for as long as an outage is waited out, and no answer is held: leave, to be resumed. With
- * answers in hand the run stays, however long it takes. */
+/* The disk has been full for as long as an outage is waited out, and no answer is held: leave, to
+ * be resumed. With answers in hand the run stays, however long it takes. */
 static void disk_fire(void *context) {
     director_t *director = context;
     actor_tell(director->self, director->self, MSG_TICK, 0, NULL, NULL);
@@ -257,15 +268,16 @@ static void on_tick(director_t *director) {
         return;
     }
     director->outcome.end = END_WORLD;
-    snprintf(director->outcome.message, sizeof director->outcome.message, "the store cannot be written: %s",
-             director->disk.message);
+    snprintf(director->outcome.message, sizeof director->outcome.message,
+             "the store cannot be written: %s", director->disk.message);
     finish(director);
 }
 
 static void on_disk(director_t *director, const disk_t *disk) {
     clock_port_t *clock = actor_clock(director->self);
     if (disk->failing && !director->disk.failing)
-        clock_timer_start(clock, director->disk_timer, clock_now(clock) + director->options.settings->outage_wait);
+        clock_timer_start(clock, director->disk_timer,
+                          clock_now(clock) + director->options.settings->outage_wait);
     if (!disk->failing)
         clock_timer_stop(clock, director->disk_timer);
     director->disk = *disk;
@@ -278,14 +290,15 @@ static void on_ask(director_t *director, actor_t *reporter) {
         free(facts);
 }
 
-/* --- what holds between messages ---------------------------------------------------------------- */
+/* --- what holds between messages -------------------------------------------------------------- */
 
 /* RUNNING may not miss that there is room: nobody would come back to it. */
 static const char *state_broken(const director_t *director) {
     bool busy = director->in_flight > 0 || director->step.under_way;
     switch (director->state) {
     case DIRECTOR_PROBING:
-        if (director->step.under_way || director->probes == 0 || director->in_flight > director->probes)
+        if (director->step.under_way || director->probes == 0 ||
+            director->in_flight > director->probes)
             return "it probes with something else than probes in flight";
         break;
     case DIRECTOR_RUNNING:
@@ -387,8 +400,9 @@ static void director_free(void *state) {
 
 static const actor_definition_t director_definition = {
     .name = "director",
-    .kinds = ACTOR_KIND(MSG_JOB_DONE) | ACTOR_KIND(MSG_PLANNED) | ACTOR_KIND(MSG_STALLED) | ACTOR_KIND(MSG_DISK) |
-             ACTOR_KIND(MSG_INTERRUPT) | ACTOR_KIND(MSG_TICK) | ACTOR_KIND(MSG_ASK),
+    .kinds = ACTOR_KIND(MSG_JOB_DONE) | ACTOR_KIND(MSG_PLANNED) | ACTOR_KIND(MSG_STALLED) |
+             ACTOR_KIND(MSG_DISK) | ACTOR_KIND(MSG_INTERRUPT) | ACTOR_KIND(MSG_TICK) |
+             ACTOR_KIND(MSG_ASK),
     .mailbox = 1024,
     .start = director_start,
     .receive = director_receive,
@@ -396,7 +410,8 @@ static const actor_definition_t director_definition = {
     .broken = director_broken,
 };
 
-actor_t *director_create(scheduler_t *scheduler, const director_options_t *options, size_t mailbox) {
+actor_t *director_create(scheduler_t *scheduler, const director_options_t *options,
+                         size_t mailbox) {
     director_t *director = MEMORY_NEW(director_t);
     director->options = *options;
     director->source = options->source;

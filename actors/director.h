@@ -4,8 +4,9 @@
  *      |                            |
  *      '---probe failed, interrupt, standstill, disk---> STOPPING --nothing in flight--> FINISHED
  *
- * Keeps at most run.window jobs in flight and asks its source (on a worker) for more whenever it has room. STOPPING
- * takes no new work; the client_pool hands back what has not started. FINISHED reports the outcome, once.
+ * Keeps at most run.window jobs in flight and asks its source (on a worker) for more whenever it
+ * has room. STOPPING takes no new work; the client_pool hands back what has not started. FINISHED
+ * reports the outcome, once.
  */
 #ifndef GLIA_ACTORS_DIRECTOR_H
 #define GLIA_ACTORS_DIRECTOR_H

@@ -16,7 +16,8 @@ void ticket_free(void *pointer) {
     free(ticket);
 }
 
-write_t *write_create(write_kind_t kind, actor_t *reply_to, void *context, void (*release_context)(void *)) {
+write_t *write_create(write_kind_t kind, actor_t *reply_to, void *context,
+                      void (*release_context)(void *)) {
     write_t *write = MEMORY_NEW(write_t);
     write->kind = kind;
     write->reply_to = reply_to;

@@ -1,18 +1,20 @@
-/* messages.h - the one header that all actors share: jobs, tickets, writes, and who sends what to whom.
+/* messages.h - the one header that all actors share: jobs, tickets, writes, and who
+ * sends what to whom.
  *
  *   director --JOB--> formatter | simulator | scorer            a job to do (bounded by the window)
  *   stage    --TICKET--> client_pool                            a request to buy
  *   client_pool --RESERVE--> accountant                         pacing lets it now
  *   accountant --WRITE--> archivist --WRITTEN--> accountant     the reservation is durable
  *   accountant --RESERVED | REFUSED--> client_pool              go, or wait (which cap, until when)
- *   client_pool --ENDED--> accountant --WRITE/WRITTEN--> archivist   raw response + settlement, one commit
- *   accountant --SETTLED--> client_pool                         durable: answer it, retry it, or give it up
+ *   client_pool --ENDED--> accountant --WRITE/WRITTEN--> archivist   one commit: answer, settlement
+ *   accountant --SETTLED--> client_pool                         durable: answer, retry or give up
  *   client_pool --ANSWERED | RETURNED--> stage
  *   stage    --WRITE/WRITTEN--> archivist                       the result, or the failure
  *   stage    --JOB_DONE--> director
  *
  * Reservations are taken last, when pacing lets the attempt start, so that a crash leaves few
- * reservations open. Every payload has one owner, who travels with it: a ticket owns its job, a write owns its context.
+ * reservations open. Every payload has one owner, who travels with it: a ticket owns its job, a
+ * write owns its context.
  */
 #ifndef GLIA_ACTORS_MESSAGES_H
 #define GLIA_ACTORS_MESSAGES_H
@@ -49,7 +51,7 @@ typedef enum {
     MSG_FACTS,     /* facts_t */
 } message_kind_t;
 
-/* --- tickets: a request on its way ------------------------------------------------------------------ */
+/* --- tickets: a request on its way ------------------------------------------------------------ */
 
 enum { ANY_ENDPOINT = -1 };
 
@@ -72,7 +74,8 @@ typedef struct {
     char message[512];
 } refusal_t;
 
-/* What an attempt came to. Filled in by pool/attempt.h, or by the pool for one that was never sent. */
+/* What an attempt came to. Filled in by pool/attempt.h, or by the pool for one that
+ * was never sent. */
 typedef struct {
     retry_verdict_t verdict;
     int status;
@@ -106,9 +109,16 @@ typedef struct ticket {
 
 void ticket_free(void *ticket); /* with its job; NULL is fine */
 
-/* --- writes ------------------------------------------------------------------------------------------ */
+/* --- writes ----------------------------------------------------------------------------------- */
 
-typedef enum { WRITE_RESERVE, WRITE_END, WRITE_RESULT, WRITE_FAILURE, WRITE_META, WRITE_APPLY } write_kind_t;
+typedef enum {
+    WRITE_RESERVE,
+    WRITE_END,
+    WRITE_RESULT,
+    WRITE_FAILURE,
+    WRITE_META,
+    WRITE_APPLY
+} write_kind_t;
 
 typedef struct write {
     write_kind_t kind;
@@ -122,23 +132,26 @@ typedef struct write {
     const hash_t *embed_keys; /* [embed_count], borrowed from the context */
     /* RESULT, FAILURE */
     uint32_t run;
-    const job_t *job;             /* borrowed from the context */
-    buffer_t result;              /* encoded */
-    hash_t trim;                  /* request whose stored body may go (store.keep_raw); zero: none */
+    const job_t *job; /* borrowed from the context */
+    buffer_t result;  /* encoded */
+    /* request whose stored body may go (store.keep_raw); zero: none */
+    hash_t trim;
     size_t vector_count;          /* EMBED */
     struct stage_vector *vectors; /* [vector_count], owned */
     int64_t utc;
     /* META */
     char *key; /* owned; value is `result` */
-    /* APPLY: called with the context in the transaction, on the archivist's thread; as env.h's store_apply_t */
+    /* APPLY: called with the context in the transaction, on the archivist's thread; as
+     * env.h's store_apply_t */
     store_apply_t *apply;
     struct write *next;
 } write_t;
 
-write_t *write_create(write_kind_t kind, actor_t *reply_to, void *context, void (*release_context)(void *));
+write_t *write_create(write_kind_t kind, actor_t *reply_to, void *context,
+                      void (*release_context)(void *));
 void write_free(void *write); /* with its context; NULL is fine */
 
-/* --- small payloads ----------------------------------------------------------------------------------- */
+/* --- small payloads --------------------------------------------------------------------------- */
 
 typedef enum { STALL_CAP, STALL_WORLD, STALL_CONFIG } stall_kind_t;
 

@@ -66,7 +66,8 @@ struct planner {
 planner_t *planner_create(const sweep_t *sweep, uint32_t run, size_t slots) {
     planner_t *planner = MEMORY_NEW(planner_t);
     planner->sweep = sweep;
-    planner->options = (look_options_t){.sweep = sweep, .run = run, .as_of = LOOK_NOW, .depth = LOOK_NEXT};
+    planner->options =
+        (look_options_t){.sweep = sweep, .run = run, .as_of = LOOK_NOW, .depth = LOOK_NEXT};
     planner->slot_count = slots;
     planner->slots = MEMORY_NEW_ARRAY(slots, slot_t);
     planner->awaits = MEMORY_NEW_ARRAY(slots, bool);
@@ -109,7 +110,7 @@ void planner_free(planner_t *planner) {
     free(planner);
 }
 
-/* --- jobs under way ---------------------------------------------------------------------------------- */
+/* --- jobs under way --------------------------------------------------------------------------- */
 
 static under_way_t **find_under_way(planner_t *planner, hash_t job) {
     under_way_t **link = &planner->buckets[hash_low64(job) % BUCKETS];
@@ -121,7 +122,7 @@ static under_way_t **find_under_way(planner_t *planner, hash_t job) {
 /* Slot `slot` waits for `job`. Returns true if the job was not under way yet (and now is). */
 static bool wait_for(planner_t *planner, hash_t job, size_t slot) {
     under_way_t **link = find_under_way(planner, job);
-    bool fresh = *link == NULL;
+    bool fresh = !*link;
     if (fresh) {
         *link = MEMORY_NEW(under_way_t);
         (*link)->job = job;
@@ -162,9 +163,10 @@ void planner_job_ended(planner_t *planner, const job_t *job) {
         end_one(planner, job->id);
 }
 
-/* --- one look ----------------------------------------------------------------------------------------- */
+/* --- one look --------------------------------------------------------------------------------- */
 
-/* The view of a chain's neuron, kept for the chains of the same neuron that follow. NULL: the set has no such neuron.
+/* The view of a chain's neuron, kept for the chains of the same neuron that follow. NULL: the set
+ * has no such neuron.
  */
 static shared_view_t *view_of(planner_t *planner, store_txn_t *txn, const chain_t *chain) {
     shared_view_t *view = planner->last_view;
@@ -192,8 +194,8 @@ static void want_text(planner_t *planner, finds_t *finds, const chain_job_t *job
     if (!is_under_way(planner, job->id) && planner->text_count >= planner->text_most)
         finds->short_of_room = true;
     else if (wait_for(planner, job->id, finds->slot))
-        planner->texts[planner->text_count++] =
-            (waiting_text_t){.stage = job->stage, .text = memory_copy_string(job->text), .key = job->id};
+        planner->texts[planner->text_count++] = (waiting_text_t){
+            .stage = job->stage, .text = memory_copy_string(job->text), .key = job->id};
 }
 
 /* Wants a job: waits for it if it is under way, else emits it. */
@@ -219,8 +221,8 @@ static void count(tally_t *tally, const chain_job_t *job) {
 }
 
 /* True: the chain is finished. `finds` NULL: only asks that. */
-static bool look_at_chain(planner_t *planner, store_txn_t *txn, const chain_t *chain, shared_view_t *view,
-                          finds_t *finds, tally_t *tally) {
+static bool look_at_chain(planner_t *planner, store_txn_t *txn, const chain_t *chain,
+                          shared_view_t *view, finds_t *finds, tally_t *tally) {
     chain_look_t *look = &planner->look;
     chain_look(look, &planner->options, txn, &view->neuron, chain);
     for (size_t i = 0; i < look->count; i++) {
@@ -263,10 +265,12 @@ static void look_at_slot(planner_t *planner, store_txn_t *txn, size_t i, finds_t
     planner->used--;
 }
 
-/* Takes chains from the cursor until one is not finished and gets a slot. False: the sweep's end, or enough for
- * one step, so that read transactions stay short. */
+/* Takes chains from the cursor until one is not finished and gets a slot. False: the sweep's end,
+ * or enough for one step, so that read transactions stay short. */
 static bool take_next(planner_t *planner, store_txn_t *txn, size_t *slot_index) {
-    for (int skipped = 0; skipped < CHAINS_A_STEP && planner->cursor < sweep_chain_count(planner->sweep); skipped++) {
+    for (int skipped = 0;
+         skipped < CHAINS_A_STEP && planner->cursor < sweep_chain_count(planner->sweep);
+         skipped++) {
         chain_t chain = sweep_chain(planner->sweep, planner->cursor);
         shared_view_t *view = view_of(planner, txn, &chain);
         planner->cursor++;
@@ -326,11 +330,13 @@ size_t planner_step(planner_t *planner, store_txn_t *txn, size_t most, bool idle
     }
     planner->first = (planner->first + 1) % planner->slot_count;
     size_t slot;
-    while (finds.found < most && planner->used < planner->slot_count && take_next(planner, txn, &slot))
+    while (finds.found < most && planner->used < planner->slot_count &&
+           take_next(planner, txn, &slot))
         look_at_slot(planner, txn, slot, &finds);
     size_t batch = (size_t)sweep_settings(planner->sweep)->embed_batch;
     bool starved = (idle && finds.found == 0) || planner->text_count >= planner->slot_count / 2;
-    while (finds.found < most && planner->text_count > 0 && (planner->text_count >= batch || starved)) {
+    while (finds.found < most && planner->text_count > 0 &&
+           (planner->text_count >= batch || starved)) {
         *finds.tail = text_job(planner, batch);
         finds.tail = &(*finds.tail)->next;
         finds.found++;
@@ -342,7 +348,8 @@ bool planner_is_waiting(const planner_t *planner) {
     for (size_t i = 0; i < planner->slot_count; i++)
         if (planner->slots[i].used && planner->slots[i].dirty)
             return false;
-    return planner->used == planner->slot_count || planner->cursor >= sweep_chain_count(planner->sweep);
+    return planner->used == planner->slot_count ||
+           planner->cursor >= sweep_chain_count(planner->sweep);
 }
 
 bool planner_is_finished(const planner_t *planner) {
@@ -353,7 +360,7 @@ const planner_counts_t *planner_counts(const planner_t *planner) {
     return &planner->counts;
 }
 
-/* --- what holds between steps --------------------------------------------------------------------------- */
+/* --- what holds between steps ----------------------------------------------------------------- */
 
 /* Marks the slots that some job under way is awaited by. */
 static const char *mark_awaiting(const planner_t *planner) {

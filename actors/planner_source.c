@@ -1,4 +1,5 @@
-/* planner_source.c - the planner as the director's source of jobs, and what can be said of a sweep's totals. */
+/* planner_source.c - the planner as the director's source of jobs, and what can be said of a
+ * sweep's totals. */
 #include <stdlib.h>
 
 #include "actors/planner.h"
@@ -10,7 +11,8 @@ typedef struct {
     planner_t *planner;
 } planner_source_t;
 
-static bool step(void *state, store_txn_t *txn, size_t most, bool idle, job_t **jobs, error_info_t *error) {
+static bool step(void *state, store_txn_t *txn, size_t most, bool idle, job_t **jobs,
+                 error_info_t *error) {
     (void)error;
     planner_source_t *source = state;
     planner_step(source->planner, txn, most, idle, jobs);
@@ -38,7 +40,9 @@ static uint64_t total_of(const sweep_t *sweep, const planner_counts_t *counts, c
     if (stage->scope == SCOPE_CHAIN && stage->needs == STAGE_NONE)
         return chains;
     if (stage->scope == SCOPE_RECORD)
-        share = explained ? (double)over / (double)explained : finished ? (double)over / (double)finished : 0;
+        share = explained  ? (double)over / (double)explained
+                : finished ? (double)over / (double)finished
+                           : 0;
     uint64_t estimate = (uint64_t)(share * (double)chains + 0.5);
     return finished >= chains || estimate < over ? over : estimate;
 }

@@ -29,7 +29,7 @@ typedef struct {
     bool writing; /* a progress record is with the archivist */
 } reporter_t;
 
-/* --- rates ---------------------------------------------------------------------------------------------------- */
+/* --- rates ------------------------------------------------------------------------------------ */
 
 /* Chains' jobs that are over, and those that will be: what the ETA goes by. */
 static void work_of(const facts_t *facts, uint64_t *done, uint64_t *total) {
@@ -71,19 +71,21 @@ static double eta_seconds(const reporter_t *reporter, double work_rate) {
     return total > done ? (double)(total - done) / work_rate : 0;
 }
 
-/* --- showing -------------------------------------------------------------------------------------------------- */
+/* --- showing ---------------------------------------------------------------------------------- */
 
 void reporter_stages_append(const stage_table_t *stages, const facts_t *facts, buffer_t *out) {
     size_t before = out->length;
     for (size_t i = 0; i < stages->count; i++) {
         const stage_t *stage = stages->rows[i];
-        uint64_t done = facts->stages[stage->number].done, total = facts->stages[stage->number].total;
+        uint64_t done = facts->stages[stage->number].done,
+                 total = facts->stages[stage->number].total;
         uint64_t failed = facts->stages[stage->number].failed;
         if (!stage_is_counted(stage) || (total == 0 && done == 0))
             continue;
         bool known = stage->scope == SCOPE_CHAIN && stage->needs == STAGE_NONE;
         buffer_append_format(out, "%s%s %llu/%s%llu", out->length > before ? "  " : "", stage->name,
-                             (unsigned long long)done, facts->total_is_estimate && !known ? "~" : "",
+                             (unsigned long long)done,
+                             facts->total_is_estimate && !known ? "~" : "",
                              (unsigned long long)total);
         if (failed)
             buffer_append_format(out, " (%llu failed)", (unsigned long long)failed);
@@ -95,7 +97,8 @@ static void append_rates(const reporter_t *reporter, buffer_t *out) {
     double answers, work;
     char text[32];
     rates(reporter, &answers, &work);
-    buffer_append_format(out, "%.1f requests/s  %.0f tokens/min", answers, facts->tokens_per_minute);
+    buffer_append_format(out, "%.1f requests/s  %.0f tokens/min", answers,
+                         facts->tokens_per_minute);
     if (facts->token_limit)
         buffer_append_format(out, " of %lld", (long long)facts->token_limit);
     buffer_append_format(out, "  %zu in flight", facts->in_flight);
@@ -105,7 +108,8 @@ static void append_rates(const reporter_t *reporter, buffer_t *out) {
 
 static void append_money(const reporter_t *reporter, buffer_t *out) {
     const facts_t *facts = &reporter->facts;
-    char settled[MONEY_TEXT_SIZE], doubts[MONEY_TEXT_SIZE], reserved[MONEY_TEXT_SIZE], cap[MONEY_TEXT_SIZE];
+    char settled[MONEY_TEXT_SIZE], doubts[MONEY_TEXT_SIZE], reserved[MONEY_TEXT_SIZE],
+        cap[MONEY_TEXT_SIZE];
     buffer_append_format(out, "spent %s of %s", money_format(facts->settled, 4, settled),
                          money_format(facts->cap, 2, cap));
     if (facts->doubts.pico)
@@ -159,11 +163,12 @@ static void show(reporter_t *reporter, int64_t now) {
     }
 }
 
-/* --- the stored record ---------------------------------------------------------------------------------------- */
+/* --- the stored record ------------------------------------------------------------------------ */
 
 /* A batch's stage is told of a batch only. */
 static bool is_told(const stage_t *stage, const facts_t *facts) {
-    return stage_is_counted(stage) && (stage->scope != SCOPE_LINE || facts->stages[stage->number].total > 0);
+    return stage_is_counted(stage) &&
+           (stage->scope != SCOPE_LINE || facts->stages[stage->number].total > 0);
 }
 
 void reporter_progress_encode(const stage_table_t *stages, const facts_t *facts, int64_t utc,
@@ -199,15 +204,16 @@ static void store_progress(reporter_t *reporter, int64_t now) {
     double answers, work;
     rates(reporter, &answers, &work);
     write->key = progress_key(reporter->options.run);
-    reporter_progress_encode(reporter->options.stages, &reporter->facts, clock_utc(actor_clock(reporter->self)),
-                             answers, eta_seconds(reporter, work), &write->result);
+    reporter_progress_encode(reporter->options.stages, &reporter->facts,
+                             clock_utc(actor_clock(reporter->self)), answers,
+                             eta_seconds(reporter, work), &write->result);
     if (!actor_send(reporter->options.archivist, reporter->self, MSG_WRITE, 0, write, write_free)) {
         write_free(write);
         reporter->writing = false;
     }
 }
 
-/* --- messages ------------------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static void merge(facts_t *facts, const facts_t *part) {
     facts->from |= part->from;
@@ -244,9 +250,11 @@ static void on_facts(reporter_t *reporter, const facts_t *part) {
 }
 
 static void on_tick(reporter_t *reporter) {
-    actor_t *asked[] = {reporter->options.director, reporter->options.accountant, reporter->options.pool};
+    actor_t *asked[] = {reporter->options.director, reporter->options.accountant,
+                        reporter->options.pool};
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
-        (void)actor_send(asked[i], reporter->self, MSG_ASK, 0, NULL, NULL); /* a busy one is asked again in a second */
+        /* a busy one is asked again in a second */
+        (void)actor_send(asked[i], reporter->self, MSG_ASK, 0, NULL, NULL);
     clock_port_t *clock = actor_clock(reporter->self);
     clock_timer_start(clock, reporter->timer, clock_now(clock) + ASK_EVERY);
 }
@@ -290,7 +298,8 @@ static const actor_definition_t reporter_definition = {
     .free = reporter_free,
 };
 
-actor_t *reporter_create(scheduler_t *scheduler, const reporter_options_t *options, size_t mailbox) {
+actor_t *reporter_create(scheduler_t *scheduler, const reporter_options_t *options,
+                         size_t mailbox) {
     reporter_t *reporter = MEMORY_NEW(reporter_t);
     reporter->options = *options;
     reporter->self = actor_create(scheduler, &reporter_definition, reporter, mailbox);

@@ -1,8 +1,8 @@
 /* reporter.h - counts and shows how a run stands.
  *
- * Every second it asks director, accountant and client_pool for facts. On a terminal it redraws one live block;
- * elsewhere it writes a plain line at most every `quiet` interval. Every few seconds it stores a progress record for
- * `glia status` (store/progress.h).
+ * Every second it asks director, accountant and client_pool for facts. On a terminal it redraws one
+ * live block; elsewhere it writes a plain line at most every `quiet` interval. Every few seconds it
+ * stores a progress record for `glia status` (store/progress.h).
  */
 #ifndef GLIA_ACTORS_REPORTER_H
 #define GLIA_ACTORS_REPORTER_H
@@ -20,7 +20,8 @@ typedef struct {
     void *context;
 } reporter_options_t;
 
-/* "explain 95/140  simulate 198/~292 (2 failed)": the stages that have jobs; ~ marks an estimate. */
+/* "explain 95/140  simulate 198/~292 (2 failed)": the stages that have jobs; ~ marks an estimate.
+ *                  */
 void reporter_stages_append(const stage_table_t *stages, const facts_t *facts, buffer_t *out);
 
 /* The progress record of a run (store/progress.h), appended. `eta` in seconds, -1: unknown. */

@@ -17,14 +17,16 @@ struct run {
     actor_t *director;
 };
 
-/* Every job in flight is in at most one mailbox, as at most one message; what is left is room for small news. */
+/* Every job in flight is in at most one mailbox, as at most one message; what is left is room
+ * for small news. */
 static size_t mailbox_for(const settings_t *settings) {
     return (size_t)settings->window * 2 + 256;
 }
 
-/* One actor for each name that the rows give; stages[number of a row] is the one that carries its jobs out. */
-static void create_stage_actors(scheduler_t *scheduler, const stage_actor_options_t *options, size_t mailbox,
-                                actor_t *stages[JOB_STAGES]) {
+/* One actor for each name that the rows give; stages[number of a row] is the one that
+ * carries its jobs out. */
+static void create_stage_actors(scheduler_t *scheduler, const stage_actor_options_t *options,
+                                size_t mailbox, actor_t *stages[JOB_STAGES]) {
     const stage_table_t *table = sweep_stages(options->sweep);
     for (size_t i = 0; i < table->count; i++) {
         actor_t **actor = &stages[table->rows[i]->number];
@@ -36,15 +38,16 @@ static void create_stage_actors(scheduler_t *scheduler, const stage_actor_option
     }
 }
 
-/* What the archivist, the accountant and the pool need is made before them; they hear of each other afterwards. */
+/* What the archivist, the accountant and the pool need is made before them; they hear of each
+ * other afterwards. */
 typedef struct {
     actor_t *archivist, *accountant, *pool;
     actor_t *stages[JOB_STAGES];
 } cast_t;
 
 /* Those below the director. */
-static bool create_cast(run_t *run, const ports_t *ports, const run_options_t *options, size_t mailbox, cast_t *cast,
-                        error_info_t *error) {
+static bool create_cast(run_t *run, const ports_t *ports, const run_options_t *options,
+                        size_t mailbox, cast_t *cast, error_info_t *error) {
     const settings_t *settings = options->settings;
     archivist_options_t archivist = {
         .store = ports->store,
@@ -53,7 +56,8 @@ static bool create_cast(run_t *run, const ports_t *ports, const run_options_t *o
         .keep_raw = settings->keep_raw,
         .min_free = settings->min_free,
     };
-    cast->archivist = archivist_create(run->scheduler, &archivist, mailbox, options->fatal, options->context);
+    cast->archivist =
+        archivist_create(run->scheduler, &archivist, mailbox, options->fatal, options->context);
     accountant_options_t accountant = {
         .settings = settings,
         .store = ports->store,
@@ -88,7 +92,8 @@ static bool create_cast(run_t *run, const ports_t *ports, const run_options_t *o
     return true;
 }
 
-static void create_director(run_t *run, const ports_t *ports, const run_options_t *options, size_t mailbox) {
+static void create_director(run_t *run, const ports_t *ports, const run_options_t *options,
+                            size_t mailbox) {
     if (!run->source.steps)
         run->source = planner_source(run->sweep, options->run->number);
     director_options_t director = {
@@ -131,7 +136,8 @@ static void introduce(const run_t *run, const cast_t *cast) {
     director_connect(run->director, cast->stages, cast->pool);
 }
 
-static bool build(run_t *run, const ports_t *ports, const run_options_t *options, error_info_t *error) {
+static bool build(run_t *run, const ports_t *ports, const run_options_t *options,
+                  error_info_t *error) {
     cast_t cast = {0};
     size_t mailbox = mailbox_for(options->settings);
     run->sweep = sweep_create(options->settings, options->run, options->stages, error);

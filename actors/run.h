@@ -1,5 +1,5 @@
-/* run.h - the whole cast, wired: one run over a store, behind ports. `glia run` gives it the real ports, the
- * rehearsals their own; nothing below this header knows which.
+/* run.h - the whole cast, wired: one run over a store, behind ports. `glia run` gives it the real
+ * ports, the rehearsals their own; nothing below this header knows which.
  */
 #ifndef GLIA_ACTORS_RUN_H
 #define GLIA_ACTORS_RUN_H
@@ -34,11 +34,13 @@ typedef struct {
 
 typedef struct run run_t;
 
-/* Builds everything and starts it at the loop's next turn. NULL with *error set: bad templates, unreadable store. */
+/* Builds everything and starts it at the loop's next turn. NULL with *error set: bad templates,
+ * unreadable store. */
 run_t *run_create(const ports_t *ports, const run_options_t *options, error_info_t *error);
 /* As the first Ctrl-C. */
 void run_interrupt(run_t *run);
-/* After `finished`, or at any time in order to leave at once; workers and committer have nothing under way. */
+/* After `finished`, or at any time in order to leave at once; workers and committer have
+ * nothing under way. */
 void run_free(run_t *run);
 scheduler_t *run_scheduler(run_t *run); /* for tests */
 

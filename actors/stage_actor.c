@@ -31,7 +31,7 @@ static void work_free(void *pointer) {
     free(work);
 }
 
-/* --- on a worker ------------------------------------------------------------------------------------------ */
+/* --- on a worker ------------------------------------------------------------------------------ */
 
 /* *stored: the response of a request that was built, 0 if there is none. */
 static void build(stage_work_t *work, store_txn_t *txn, uint64_t *stored) {
@@ -49,11 +49,13 @@ static void derive(stage_work_t *work, store_txn_t *txn, buffer_t *body) {
     ticket_t *ticket = work->ticket;
     stage_context_t context = {.sweep = work->actor->options.sweep};
     stage_answer_t answer = {body, ticket->attempt.response};
-    bool ok = work->stage->derive(&context, txn, ticket->job, &ticket->request, &answer, &work->product);
+    bool ok =
+        work->stage->derive(&context, txn, ticket->job, &ticket->request, &answer, &work->product);
     work->built = ok ? STAGE_BUILT_RESULT : STAGE_BUILT_FAILURE;
 }
 
-/* A request whose response is stored is never sent again: its result is derived from what is there. */
+/* A request whose response is stored is never sent again: its result is derived
+ * from what is there. */
 static void derive_from_store(stage_work_t *work, store_txn_t *txn, uint64_t response) {
     buffer_t body = BUFFER_EMPTY;
     error_info_t error;
@@ -66,7 +68,8 @@ static void derive_from_store(stage_work_t *work, store_txn_t *txn, uint64_t res
     buffer_free(&body);
 }
 
-/* What a probe found missing may be there now: it is asked once more, as the next sample. Returns its stored response.
+/* What a probe found missing may be there now: it is asked once more, as the next sample. Returns
+ * its stored response.
  */
 static uint64_t probe_again(stage_work_t *work, store_txn_t *txn) {
     ticket_t *ticket = work->ticket;
@@ -99,13 +102,14 @@ static void work_run(void *context) {
         build(work, txn, &response);
         if (work->built == STAGE_BUILT_REQUEST && response)
             derive_from_store(work, txn, response);
-        while (work->built == STAGE_BUILT_FAILURE && response && work->stage->scope == SCOPE_ENDPOINT)
+        while (work->built == STAGE_BUILT_FAILURE && response &&
+               work->stage->scope == SCOPE_ENDPOINT)
             response = probe_again(work, txn);
     }
     store_read_end(txn);
 }
 
-/* --- on the loop ------------------------------------------------------------------------------------------ */
+/* --- on the loop ------------------------------------------------------------------------------ */
 
 static void work_done(void *context) {
     stage_work_t *work = context;
@@ -118,7 +122,8 @@ static const stage_t *row_of(const stage_actor_t *actor, const ticket_t *ticket)
 
 static void submit(stage_actor_t *actor, ticket_t *ticket, bool has_answer) {
     stage_work_t *work = MEMORY_NEW(stage_work_t);
-    *work = (stage_work_t){.actor = actor, .stage = row_of(actor, ticket), .ticket = ticket, .has_answer = has_answer};
+    *work = (stage_work_t){
+        .actor = actor, .stage = row_of(actor, ticket), .ticket = ticket, .has_answer = has_answer};
     executor_submit(actor->options.workers, work_run, work_done, work);
 }
 
@@ -143,7 +148,8 @@ static void job_done(stage_actor_t *actor, ticket_t *ticket) {
     actor_tell(actor->director, actor->self, MSG_JOB_DONE, 0, job, job_free);
 }
 
-static void write_outcome(stage_actor_t *actor, ticket_t *ticket, write_kind_t kind, stage_product_t *product) {
+static void write_outcome(stage_actor_t *actor, ticket_t *ticket, write_kind_t kind,
+                          stage_product_t *product) {
     write_t *write = write_create(kind, actor->self, ticket, ticket_free);
     write->run = actor->options.run;
     write->job = ticket->job;
@@ -165,8 +171,8 @@ static void on_failure(stage_actor_t *actor, ticket_t *ticket) {
     log_redact(actor->options.log, job->trouble.message);
     /* A line that cannot be used is the user's to mend, and is named. */
     bool named = job->line && job->line->trouble;
-    log_line(actor->options.log, named ? LOG_WARN : LOG_DEBUG, "%s %s: %s: %s", row_of(actor, ticket)->name, job->label,
-             job->trouble.verdict, job->trouble.message);
+    log_line(actor->options.log, named ? LOG_WARN : LOG_DEBUG, "%s %s: %s: %s",
+             row_of(actor, ticket)->name, job->label, job->trouble.verdict, job->trouble.message);
     write_outcome(actor, ticket, WRITE_FAILURE, NULL);
 }
 
@@ -227,14 +233,14 @@ static void stage_actor_free(void *state) {
     free(state);
 }
 
-actor_t *stage_actor_create(scheduler_t *scheduler, const char *name, const stage_actor_options_t *options,
-                            size_t mailbox) {
+actor_t *stage_actor_create(scheduler_t *scheduler, const char *name,
+                            const stage_actor_options_t *options, size_t mailbox) {
     stage_actor_t *actor = MEMORY_NEW(stage_actor_t);
     actor->options = *options;
     actor->definition = (actor_definition_t){
         .name = name,
-        .kinds = ACTOR_KIND(MSG_JOB) | ACTOR_KIND(MSG_WORKED) | ACTOR_KIND(MSG_ANSWERED) | ACTOR_KIND(MSG_RETURNED) |
-                 ACTOR_KIND(MSG_WRITTEN),
+        .kinds = ACTOR_KIND(MSG_JOB) | ACTOR_KIND(MSG_WORKED) | ACTOR_KIND(MSG_ANSWERED) |
+                 ACTOR_KIND(MSG_RETURNED) | ACTOR_KIND(MSG_WRITTEN),
         .mailbox = 1024,
         .receive = stage_actor_receive,
         .free = stage_actor_free,

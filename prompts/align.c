@@ -12,7 +12,8 @@ enum {
 };
 
 static bool matches(const llm_answer_t *answer, const llm_token_t *token, size_t at) {
-    return token->length <= answer->text_length - at && memcmp(answer->text + at, token->bytes, token->length) == 0;
+    return token->length <= answer->text_length - at &&
+           memcmp(answer->text + at, token->bytes, token->length) == 0;
 }
 
 static bool contains(const llm_token_t *token, const char *bytes) {
@@ -25,13 +26,15 @@ static bool contains(const llm_token_t *token, const char *bytes) {
 
 /* Shows half a character in one of the ways that servers have. */
 static bool is_partial(const llm_token_t *token) {
-    return text_utf8_valid_prefix(token->bytes, token->length) < token->length || contains(token, "\xEF\xBF\xBD") ||
+    return text_utf8_valid_prefix(token->bytes, token->length) < token->length ||
+           contains(token, "\xEF\xBF\xBD") ||
            (token->length > 8 && memcmp(token->bytes, "bytes:\\x", 8) == 0);
 }
 
-/* --- by offsets -------------------------------------------------------------------------------- */
+/* --- by offsets ------------------------------------------------------------------------------- */
 
-/* The byte positions of the offsets, which count characters; false if they go back or past the end. */
+/* The byte positions of the offsets, which count characters; false if they go back
+ * or past the end. */
 static bool convert_offsets(const llm_answer_t *answer, size_t *starts) {
     size_t at = 0;
     int64_t characters = 0;
@@ -55,16 +58,18 @@ static bool align_by_offsets(const llm_answer_t *answer, size_t *starts) {
         return false;
     for (size_t i = 0; i < answer->token_count; i++) {
         const llm_token_t *token = &answer->tokens[i];
-        bool whole = matches(answer, token, starts[i]) && starts[i] + token->length == starts[i + 1];
+        bool whole =
+            matches(answer, token, starts[i]) && starts[i] + token->length == starts[i + 1];
         if (!whole && !is_partial(token))
             return false;
     }
     return true;
 }
 
-/* --- one after the other ----------------------------------------------------------------------- */
+/* --- one after the other ---------------------------------------------------------------------- */
 
-/* Where tokens[next] and the one after it both stand, at most `reach` bytes from `at`; SIZE_MAX: nowhere. */
+/* Where tokens[next] and the one after it both stand, at most `reach` bytes from `at`;
+ * SIZE_MAX: nowhere. */
 static size_t find_again(const llm_answer_t *answer, size_t next, size_t at, size_t reach) {
     if (next == answer->token_count)
         return answer->text_length - at <= reach ? answer->text_length : SIZE_MAX;
@@ -79,7 +84,8 @@ static size_t find_again(const llm_answer_t *answer, size_t next, size_t at, siz
     return SIZE_MAX;
 }
 
-/* Takes the run of partial tokens at *index together: the last one covers all that the run covers. */
+/* Takes the run of partial tokens at *index together: the last one covers all that
+ * the run covers. */
 static bool skip_partial(const llm_answer_t *answer, size_t *index, size_t *at, size_t *starts) {
     size_t reach = 0, next = *index;
     for (; next < answer->token_count && is_partial(&answer->tokens[next]); next++) {
@@ -97,8 +103,8 @@ static bool skip_partial(const llm_answer_t *answer, size_t *index, size_t *at, 
 /* How many tokens at the front are markers that the text does not have. */
 static size_t skip_special(const llm_answer_t *answer, size_t *starts) {
     size_t index = 0;
-    while (index < answer->token_count && index < MAX_SPECIAL && !matches(answer, &answer->tokens[index], 0) &&
-           !is_partial(&answer->tokens[index]))
+    while (index < answer->token_count && index < MAX_SPECIAL &&
+           !matches(answer, &answer->tokens[index], 0) && !is_partial(&answer->tokens[index]))
         starts[index++] = 0;
     return index;
 }
@@ -126,6 +132,7 @@ bool align_tokens(const llm_answer_t *answer, size_t *starts, error_info_t *erro
     size_t failed = 0;
     if (align_by_offsets(answer, starts) || align_in_turn(answer, starts, &failed))
         return true;
-    return error_set(error, ERROR_FATAL, "the logprobs do not line up with the text at token %zu of %zu", failed,
+    return error_set(error, ERROR_FATAL,
+                     "the logprobs do not line up with the text at token %zu of %zu", failed,
                      answer->token_count);
 }

@@ -7,7 +7,7 @@
 #include "core/base/memory.h"
 #include "prompts/layout.h"
 
-/* --- original ---------------------------------------------------------------------------------- */
+/* --- original --------------------------------------------------------------------------------- */
 
 static void append_lines(const split_list_t *records, bool nonzero_only, buffer_t *out) {
     float maximum = neuron_max_activation(records);
@@ -37,7 +37,7 @@ static double nonzero_share(const split_list_t *records) {
     return total == 0 ? 1 : (double)nonzero / (double)total;
 }
 
-/* --- excerpts ---------------------------------------------------------------------------------- */
+/* --- excerpts --------------------------------------------------------------------------------- */
 
 typedef struct {
     const template_t *template;
@@ -48,10 +48,12 @@ typedef struct {
 } excerpt_style_t;
 
 static bool is_marked(const excerpt_style_t *style, float activation) {
-    return style->values ? layout_discretize(activation, style->maximum) > 0 : activation > (float)style->threshold;
+    return style->values ? layout_discretize(activation, style->maximum) > 0
+                         : activation > (float)style->threshold;
 }
 
-static void append_text(const excerpt_style_t *style, const activation_record_t *record, buffer_t *out) {
+static void append_text(const excerpt_style_t *style, const activation_record_t *record,
+                        buffer_t *out) {
     for (size_t i = 0; i < record->count; i++) {
         bool bracket = style->brackets && is_marked(style, record->activations[i]);
         buffer_append_text(out, bracket ? "[" : "");
@@ -60,7 +62,8 @@ static void append_text(const excerpt_style_t *style, const activation_record_t 
     }
 }
 
-static void append_list(const excerpt_style_t *style, const activation_record_t *record, buffer_t *out) {
+static void append_list(const excerpt_style_t *style, const activation_record_t *record,
+                        buffer_t *out) {
     const char *separator = "";
     for (size_t i = 0; i < record->count; i++) {
         if (!is_marked(style, record->activations[i]))
@@ -68,7 +71,8 @@ static void append_list(const excerpt_style_t *style, const activation_record_t 
         buffer_append_text(out, separator);
         buffer_append(out, record->tokens[i].bytes, record->tokens[i].length);
         if (style->values)
-            buffer_append_format(out, "\t%d", layout_discretize(record->activations[i], style->maximum));
+            buffer_append_format(out, "\t%d",
+                                 layout_discretize(record->activations[i], style->maximum));
         separator = ",";
     }
 }
@@ -77,22 +81,24 @@ static void append_excerpts(excerpt_style_t *style, const split_list_t *records,
     buffer_append_char(out, '\n');
     for (size_t i = 0; i < records->count; i++) {
         style->fill.excerpt = i;
-        layout_append_filled(out, template_text(style->template, TEMPLATE_EXCERPT_HEADER), &style->fill);
+        layout_append_filled(out, template_text(style->template, TEMPLATE_EXCERPT_HEADER),
+                             &style->fill);
         buffer_append_text(out, "<start>");
         append_text(style, records->records[i], out);
         buffer_append_text(out, "<end> \n");
         if (style->list) {
-            layout_append_filled(out, template_text(style->template, TEMPLATE_TOKENS_HEADER), &style->fill);
+            layout_append_filled(out, template_text(style->template, TEMPLATE_TOKENS_HEADER),
+                                 &style->fill);
             append_list(style, records->records[i], out);
             buffer_append_char(out, '\n');
         }
     }
 }
 
-/* --- prompts ----------------------------------------------------------------------------------- */
+/* --- prompts ---------------------------------------------------------------------------------- */
 
-static void append_body(const template_t *template, const split_list_t *records, double threshold, size_t neuron,
-                        buffer_t *out) {
+static void append_body(const template_t *template, const split_list_t *records, double threshold,
+                        size_t neuron, buffer_t *out) {
     int layout = template_layout(template);
     excerpt_style_t style = {
         .template = template,
@@ -111,26 +117,28 @@ static void append_body(const template_t *template, const split_list_t *records,
         append_excerpts(&style, records, out);
 }
 
-static void append_question(const template_t *template, const split_list_t *records, double threshold, size_t neuron,
-                            buffer_t *out) {
+static void append_question(const template_t *template, const split_list_t *records,
+                            double threshold, size_t neuron, buffer_t *out) {
     layout_fill_t fill = {.neuron = neuron};
     layout_append_filled(out, template_text(template, TEMPLATE_NEURON_HEADER), &fill);
     append_body(template, records, threshold, neuron, out);
-    if (template_repeat_below(template) > 0 && nonzero_share(records) < template_repeat_below(template)) {
+    if (template_repeat_below(template) > 0 &&
+        nonzero_share(records) < template_repeat_below(template)) {
         layout_append_filled(out, template_text(template, TEMPLATE_REPEAT_HEADER), &fill);
         append_lines(records, true, out);
     }
     layout_append_filled(out, template_text(template, TEMPLATE_NEURON_SUFFIX), &fill);
 }
 
-bool explain_body(const template_t *template, const split_list_t *records, double threshold, buffer_t *body) {
+bool explain_body(const template_t *template, const split_list_t *records, double threshold,
+                  buffer_t *body) {
     buffer_t text = BUFFER_EMPTY;
     append_body(template, records, threshold, 1, &text);
     return layout_deliver(&text, body);
 }
 
-void explain_messages(const template_t *template, const split_list_t *records, double threshold, size_t dropped,
-                      message_list_t *out) {
+void explain_messages(const template_t *template, const split_list_t *records, double threshold,
+                      size_t dropped, message_list_t *out) {
     const few_shot_list_t *examples = template_examples(template);
     const char *user = template_text(template, TEMPLATE_USER_ROLE);
     buffer_t text = BUFFER_EMPTY;
@@ -140,7 +148,8 @@ void explain_messages(const template_t *template, const split_list_t *records, d
         layout_deliver_message(&text, template_text(template, TEMPLATE_SYSTEM_ROLE), out);
     for (size_t i = dropped; i < examples->count; i++, fill.neuron++) {
         const few_shot_example_t *example = &examples->examples[i];
-        append_question(template, &example->view, template_few_shot_threshold(template), fill.neuron, &text);
+        append_question(template, &example->view, template_few_shot_threshold(template),
+                        fill.neuron, &text);
         layout_deliver_message(&text, user, out);
         layout_append_filled(&text, template_text(template, TEMPLATE_ASSISTANT_PREFIX), &fill);
         buffer_append_text(&text, example->explanation);
@@ -155,7 +164,7 @@ size_t explain_example_count(const template_t *template) {
     return template_examples(template)->count;
 }
 
-/* --- the answer -------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 bool explain_parse(const llm_answer_t *answer, char **text, error_info_t *error) {
     static const char SPACE[] = " \t\n\v\f\r";

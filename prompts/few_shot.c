@@ -17,8 +17,8 @@ typedef struct {
 } place_t;
 
 static bool refuse(const place_t *place, const char *what) {
-    return error_set(place->error, ERROR_CONFIG, "%s: [%zu].records[%zu]: %s", place->file, place->example,
-                     place->record, what);
+    return error_set(place->error, ERROR_CONFIG, "%s: [%zu].records[%zu]: %s", place->file,
+                     place->example, place->record, what);
 }
 
 static bool read_token(const json_value_t *value, token_t *token) {
@@ -38,7 +38,8 @@ static bool read_activation(const json_value_t *value, float *activation) {
     return isfinite(*activation);
 }
 
-static bool read_record(const json_value_t *object, const place_t *place, activation_record_t *record) {
+static bool read_record(const json_value_t *object, const place_t *place,
+                        activation_record_t *record) {
     const json_value_t *tokens = json_get(object, "tokens");
     const json_value_t *activations = json_get(object, "activations");
     size_t count = json_count(tokens);
@@ -58,7 +59,8 @@ static bool read_record(const json_value_t *object, const place_t *place, activa
     return true;
 }
 
-static bool read_first_revealed(const json_value_t *indices, place_t *place, few_shot_example_t *example) {
+static bool read_first_revealed(const json_value_t *indices, place_t *place,
+                                few_shot_example_t *example) {
     if (json_is(indices, JSON_KIND_NULL))
         return true;
     size_t count = example->records.count;
@@ -94,13 +96,16 @@ static bool read_example(const json_value_t *object, place_t *place, few_shot_ex
         if (!read_record(json_at(records, i), place, &example->records.records[i]))
             return false;
     }
-    return read_first_revealed(json_get(object, "first_revealed_activation_indices"), place, example);
+    return read_first_revealed(json_get(object, "first_revealed_activation_indices"), place,
+                               example);
 }
 
-static bool read_list(const json_value_t *root, const char *name, few_shot_list_t *list, error_info_t *error) {
+static bool read_list(const json_value_t *root, const char *name, few_shot_list_t *list,
+                      error_info_t *error) {
     size_t count = json_count(root);
     if (!json_is(root, JSON_KIND_ARRAY) || count > FEW_SHOT_MAX_EXAMPLES)
-        return error_set(error, ERROR_CONFIG, "%s: needs an array of at most %d examples", name, FEW_SHOT_MAX_EXAMPLES);
+        return error_set(error, ERROR_CONFIG, "%s: needs an array of at most %d examples", name,
+                         FEW_SHOT_MAX_EXAMPLES);
     list->examples = MEMORY_NEW_ARRAY(count, few_shot_example_t);
     list->count = count;
     for (size_t i = 0; i < count; i++) {
@@ -111,7 +116,8 @@ static bool read_list(const json_value_t *root, const char *name, few_shot_list_
     return true;
 }
 
-bool few_shot_parse(const char *text, size_t length, const char *name, few_shot_list_t *list, error_info_t *error) {
+bool few_shot_parse(const char *text, size_t length, const char *name, few_shot_list_t *list,
+                    error_info_t *error) {
     *list = (few_shot_list_t){0};
     json_value_t *root = json_parse(text, length, name, JSON_PLAIN, error);
     if (!root)
@@ -137,7 +143,8 @@ void few_shot_list_free(few_shot_list_t *list) {
     *list = (few_shot_list_t){0};
 }
 
-static void hash_record(const activation_record_t *record, size_t first_revealed, hash_builder_t *builder) {
+static void hash_record(const activation_record_t *record, size_t first_revealed,
+                        hash_builder_t *builder) {
     hash_builder_add_integer(builder, (int64_t)first_revealed);
     hash_builder_add_integer(builder, (int64_t)record->count);
     for (size_t i = 0; i < record->count; i++) {

@@ -1,8 +1,9 @@
 /* few_shot.h - the worked examples that a prompt shows before it asks.
  *
  * The file is a JSON array of {"explanation", "records": [{"tokens", "activations"}],
- * "first_revealed_activation_indices"?}: the published form. The indices say, per record, from which
- * token on a simulation prompt shows the value instead of "unknown"; without them every value is shown.
+ * "first_revealed_activation_indices"?}: the published form. The indices say, per record,
+ * from which token on a simulation prompt shows the value instead of "unknown"; without them
+ * every value is shown.
  */
 #ifndef GLIA_PROMPTS_FEW_SHOT_H
 #define GLIA_PROMPTS_FEW_SHOT_H
@@ -32,11 +33,13 @@ typedef struct {
     few_shot_example_t *examples; /* [count], owned */
 } few_shot_list_t;
 
-/* Parses all of `text`; `name` is the file for errors. Errors (CONFIG) name the member: no array, too
- * many examples, records or tokens, unequal lengths, empty tokens, activations that are not finite.
- * The list is empty after failure. */
-bool few_shot_parse(const char *text, size_t length, const char *name, few_shot_list_t *list, error_info_t *error);
-void few_shot_list_free(few_shot_list_t *list); /* releases the members; the list is empty afterwards */
+/* Parses all of `text`; `name` is the file for errors. Errors (CONFIG) name the member: no array,
+ * too many examples, records or tokens, unequal lengths, empty tokens, activations that are not
+ * finite. The list is empty after failure. */
+bool few_shot_parse(const char *text, size_t length, const char *name, few_shot_list_t *list,
+                    error_info_t *error);
+/* releases the members; the list is empty afterwards */
+void few_shot_list_free(few_shot_list_t *list);
 /* Adds everything that can reach a prompt; the bytes of the file do not matter. */
 void few_shot_hash(const few_shot_list_t *list, hash_builder_t *builder);
 /* Appends the list as JSON in the form that few_shot_parse takes. */

@@ -15,11 +15,10 @@ const char *prompt_format_name(prompt_format_t format) {
 }
 
 bool prompt_format_from_name(const char *name, prompt_format_t *format) {
-    for (int i = 0; i < PROMPT_FORMAT_COUNT; i++) {
+    for (int i = 0; i < PROMPT_FORMAT_COUNT; i++)
         if (strcmp(name, names[i]) == 0) {
             *format = (prompt_format_t)i;
             return true;
         }
-    }
     return false;
 }

@@ -11,7 +11,7 @@
 
 static const char REPLACEMENT[] = "\xEF\xBF\xBD"; /* U+FFFD */
 
-/* --- a template's text ------------------------------------------------------------------------- */
+/* --- a template's text ------------------------------------------------------------------------ */
 
 static void append_letter(buffer_t *out, size_t index) {
     char letters[16];
@@ -52,7 +52,7 @@ void layout_append_filled(buffer_t *out, const char *text, const layout_fill_t *
     }
 }
 
-/* --- values ------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static bool read_as_decimal(float number, double *decimal) {
     char text[32];
@@ -64,15 +64,17 @@ static bool read_as_decimal(float number, double *decimal) {
 int layout_discretize(float activation, float maximum) {
     if (!(activation > 0) || !(maximum > 0))
         return 0;
-    static const double NEARLY_WHOLE = 1e-5; /* well over 10 times the relative error of two float32 */
+    /* well over 10 times the relative error of two float32 */
+    static const double NEARLY_WHOLE = 1e-5;
     double value = LAYOUT_MAX_VALUE * (double)activation / (double)maximum;
     double of = 0, top = 0;
-    if (fabs(value - round(value)) < NEARLY_WHOLE && read_as_decimal(activation, &of) && read_as_decimal(maximum, &top))
+    if (fabs(value - round(value)) < NEARLY_WHOLE && read_as_decimal(activation, &of) &&
+        read_as_decimal(maximum, &top))
         value = LAYOUT_MAX_VALUE * of / top;
     return value >= LAYOUT_MAX_VALUE ? LAYOUT_MAX_VALUE : (int)floor(value);
 }
 
-/* --- records ----------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static void append_clean(buffer_t *out, const char *bytes, size_t length) {
     uint32_t character;
@@ -94,7 +96,8 @@ void layout_append_token(buffer_t *out, const token_t *token, layout_tokens_t fo
         append_clean(out, token->bytes, token->length);
 }
 
-void layout_append_record(buffer_t *out, const token_t *tokens, size_t count, const int *values, layout_tokens_t form) {
+void layout_append_record(buffer_t *out, const token_t *tokens, size_t count, const int *values,
+                          layout_tokens_t form) {
     const char *separator = "";
     buffer_append_text(out, "<start>\n");
     for (size_t i = 0; i < count; i++) {

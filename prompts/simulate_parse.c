@@ -1,4 +1,5 @@
-/* simulate_parse.c - reads the activations that a simulator's answer predicts. (Prompts: simulate_prompt.c.) */
+/* simulate_parse.c - reads the activations that a simulator's answer predicts. (Prompts:
+ * simulate_prompt.c.) */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,11 @@
 #include "prompts/layout.h"
 #include "prompts/simulate.h"
 
-/* --- one place --------------------------------------------------------------------------------- */
+/* --- one place -------------------------------------------------------------------------------- */
 
-/* A value as the model may write it in the place of a token that covers `prefix` and then the value: the prefix,
- * "0".."10", and then nothing or a newline. -1: something else. " 10" is not a value, as in the published code. */
+/* A value as the model may write it in the place of a token that covers `prefix` and then the
+ * value: the prefix, "0".."10", and then nothing or a newline. -1: something else. " 10" is not a
+ * value, as in the published code. */
 static int read_value(const char *bytes, size_t length, const char *prefix, size_t prefix_length) {
     if (length <= prefix_length || memcmp(bytes, prefix, prefix_length) != 0)
         return -1;
@@ -30,8 +32,8 @@ typedef struct {
     double logprob;
 } candidate_t;
 
-/* The mean of the candidates' values under their probabilities, scaled to sum 1; false if there are none. Servers write
- * -9999 for an impossible token. */
+/* The mean of the candidates' values under their probabilities, scaled to sum 1; false if there are
+ * none. Servers write -9999 for an impossible token. */
 static bool mean_value(const candidate_t *candidates, size_t count, double *expected) {
     static const double IMPOSSIBLE = -9999;
     double best = IMPOSSIBLE, total = 0, sum = 0;
@@ -48,17 +50,21 @@ static bool mean_value(const candidate_t *candidates, size_t count, double *expe
     return true;
 }
 
-/* The prediction at a token that covers `prefix` and then a value. `written` is the value that it stands for itself, -1
- * if it stands for none ("unknown"). False: no value has a probability. */
-static bool predict(const llm_token_t *token, const char *prefix, size_t prefix_length, int written, double *expected) {
+/* The prediction at a token that covers `prefix` and then a value. `written` is the value that it
+ * stands for itself, -1 if it stands for none ("unknown"). False: no value has a probability. */
+static bool predict(const llm_token_t *token, const char *prefix, size_t prefix_length, int written,
+                    double *expected) {
     candidate_t *candidates = MEMORY_NEW_ARRAY(token->top_count + 1, candidate_t);
     size_t count = 0;
     bool listed = false;
     for (size_t i = 0; i < token->top_count; i++) {
         const struct llm_alternative *top = &token->top[i];
-        bool same = top->length == token->length && memcmp(top->bytes, token->bytes, token->length) == 0;
+        bool same =
+            top->length == token->length && memcmp(top->bytes, token->bytes, token->length) == 0;
         listed = listed || same;
-        int value = same && written >= 0 ? written : read_value(top->bytes, top->length, prefix, prefix_length);
+        int value = same && written >= 0
+                        ? written
+                        : read_value(top->bytes, top->length, prefix, prefix_length);
         if (value >= 0)
             candidates[count++] = (candidate_t){.value = value, .logprob = top->logprob};
     }
@@ -76,9 +82,10 @@ static size_t find_token(const llm_answer_t *answer, const size_t *starts, size_
     return from < answer->token_count && starts[from] <= at ? from : answer->token_count;
 }
 
-/* --- echo -------------------------------------------------------------------------------------- */
+/* --- echo ------------------------------------------------------------------------------------- */
 
-/* The record as the prompt has it, up to its last "unknown"; places[i]: where that of tokens[i] begins. */
+/* The record as the prompt has it, up to its last "unknown"; places[i]: where that of
+ * tokens[i] begins. */
 static void build_record(const token_t *tokens, size_t count, buffer_t *record, size_t *places) {
     buffer_append_text(record, "<start>");
     for (size_t i = 0; i < count; i++) {
@@ -100,68 +107,73 @@ static size_t find_last(const llm_answer_t *answer, const buffer_t *part) {
     return SIZE_MAX;
 }
 
-static bool read_echo(const llm_answer_t *answer, const size_t *starts, const size_t *places, size_t count,
-                      double *expected, size_t *unseen, error_info_t *error) {
+static bool read_echo(const llm_answer_t *answer, const size_t *starts, const size_t *places,
+                      size_t count, double *expected, size_t *unseen, error_info_t *error) {
     size_t index = 0;
     *unseen = 0;
     for (size_t i = 0; i < count; i++) {
         index = find_token(answer, starts, index, places[i]);
         if (index == answer->token_count)
-            return error_set(error, ERROR_FATAL, "no logprobs for token %zu of the record's %zu", i + 1, count);
+            return error_set(error, ERROR_FATAL, "no logprobs for token %zu of the record's %zu",
+                             i + 1, count);
         const llm_token_t *token = &answer->tokens[index];
         if (token->top_count == 0)
-            return error_set(
-                error, ERROR_FATAL,
-                "no top_logprobs for token %zu of the record's %zu; the endpoint must give logprobs of the "
-                "prompt (echo)",
-                i + 1, count);
+            return error_set(error, ERROR_FATAL,
+                             "no top_logprobs for token %zu of the record's %zu; the endpoint must "
+                             "give logprobs of the prompt (echo)",
+                             i + 1, count);
         expected[i] = 0;
-        *unseen += !predict(token, answer->text + starts[index], places[i] - starts[index], -1, &expected[i]);
+        *unseen += !predict(token, answer->text + starts[index], places[i] - starts[index], -1,
+                            &expected[i]);
     }
     if (*unseen == count)
-        return error_set(
-            error, ERROR_FATAL,
-            "none of the record's %zu tokens has a probability for 0 to 10 in its place; the simulator does "
-            "not follow the prompt, or its tokenizer joins values with what stands before them",
-            count);
+        return error_set(error, ERROR_FATAL,
+                         "none of the record's %zu tokens has a probability for 0 to 10 in its "
+                         "place; the simulator does not follow the prompt, or its tokenizer joins "
+                         "values with what stands before them",
+                         count);
     return true;
 }
 
 /* Sets places[i] to the byte of the text at which the "unknown" of tokens[i] begins. */
-static bool find_places(const llm_answer_t *answer, const token_t *tokens, size_t count, size_t *places,
-                        error_info_t *error) {
+static bool find_places(const llm_answer_t *answer, const token_t *tokens, size_t count,
+                        size_t *places, error_info_t *error) {
     buffer_t record = BUFFER_EMPTY;
     build_record(tokens, count, &record, places);
     size_t at = find_last(answer, &record);
     buffer_free(&record);
     if (at == SIZE_MAX)
         return error_set(error, ERROR_FATAL,
-                         "the answer's text does not have the record; the echo mode needs an endpoint that echoes the "
-                         "prompt");
+                         "the answer's text does not have the record; the echo mode needs an "
+                         "endpoint that echoes the prompt");
     for (size_t i = 0; i < count; i++)
         places[i] += at;
     return true;
 }
 
-bool simulate_echo_parse(const llm_answer_t *answer, const token_t *tokens, size_t count, double *expected,
-                         size_t *unseen, error_info_t *error) {
+bool simulate_echo_parse(const llm_answer_t *answer, const token_t *tokens, size_t count,
+                         double *expected, size_t *unseen, error_info_t *error) {
     size_t unused;
     if (answer->token_count == 0)
-        return error_set(error, ERROR_FATAL,
-                         "the answer has no logprobs; the echo mode needs an endpoint that gives them");
+        return error_set(
+            error, ERROR_FATAL,
+            "the answer has no logprobs; the echo mode needs an endpoint that gives them");
     size_t *places = MEMORY_NEW_ARRAY(count, size_t);
     size_t *starts = MEMORY_NEW_ARRAY(answer->token_count + 1, size_t);
-    bool done = find_places(answer, tokens, count, places, error) && align_tokens(answer, starts, error) &&
-                read_echo(answer, starts, places, count, expected, unseen ? unseen : &unused, error);
+    bool done =
+        find_places(answer, tokens, count, places, error) && align_tokens(answer, starts, error) &&
+        read_echo(answer, starts, places, count, expected, unseen ? unseen : &unused, error);
     free(starts);
     free(places);
     return done;
 }
 
-bool simulate_token_parse(const llm_answer_t *answer, double *expected, size_t *unseen, error_info_t *error) {
+bool simulate_token_parse(const llm_answer_t *answer, double *expected, size_t *unseen,
+                          error_info_t *error) {
     if (answer->token_count == 0 || answer->tokens[0].top_count == 0)
-        return error_set(error, ERROR_FATAL,
-                         "the answer has no logprobs; the per_token mode needs an endpoint that gives them");
+        return error_set(
+            error, ERROR_FATAL,
+            "the answer has no logprobs; the per_token mode needs an endpoint that gives them");
     *expected = 0;
     bool seen = predict(&answer->tokens[0], "", 0, -1, expected);
     if (unseen)
@@ -169,7 +181,7 @@ bool simulate_token_parse(const llm_answer_t *answer, double *expected, size_t *
     return true;
 }
 
-/* --- repeat ------------------------------------------------------------------------------------ */
+/* --- repeat ----------------------------------------------------------------------------------- */
 
 /* A line without its newline, and without white space at its end. */
 typedef struct {
@@ -183,7 +195,8 @@ static line_t read_line(const llm_answer_t *answer, size_t at) {
     const char *end = memchr(bytes, '\n', answer->text_length - at);
     size_t length = end ? (size_t)(end - bytes) : answer->text_length - at;
     line_t line = {.bytes = bytes, .next = at + length + 1};
-    while (length > 0 && (bytes[length - 1] == ' ' || bytes[length - 1] == '\t' || bytes[length - 1] == '\r'))
+    while (length > 0 &&
+           (bytes[length - 1] == ' ' || bytes[length - 1] == '\t' || bytes[length - 1] == '\r'))
         length--;
     line.length = length;
     return line;
@@ -202,9 +215,10 @@ typedef struct {
     size_t place; /* byte of the text at which the value is written */
 } reply_t;
 
-/* Reads tokens and "<end>" from byte `at`; returns how many tokens were right, count + 1 if "<end>" was too. */
-static size_t read_replies(const llm_answer_t *answer, size_t at, const token_t *tokens, size_t count,
-                           reply_t *replies) {
+/* Reads tokens and "<end>" from byte `at`; returns how many tokens were right, count + 1 if
+ * "<end>" was too. */
+static size_t read_replies(const llm_answer_t *answer, size_t at, const token_t *tokens,
+                           size_t count, reply_t *replies) {
     buffer_t shown = BUFFER_EMPTY;
     size_t done = 0;
     for (; done <= count && at < answer->text_length; done++) {
@@ -226,27 +240,28 @@ static size_t read_replies(const llm_answer_t *answer, size_t at, const token_t 
     return done;
 }
 
-static bool refuse_reply(const llm_answer_t *answer, bool started, size_t right, const token_t *tokens, size_t count,
-                         error_info_t *error) {
+static bool refuse_reply(const llm_answer_t *answer, bool started, size_t right,
+                         const token_t *tokens, size_t count, error_info_t *error) {
     const char *reason = answer->finish_reason ? answer->finish_reason : "not given";
     if (!started)
-        return error_set(error, ERROR_FATAL, "the reply has no line <start> (finish_reason %s)", reason);
+        return error_set(error, ERROR_FATAL, "the reply has no line <start> (finish_reason %s)",
+                         reason);
     if (right == count)
-        return error_set(error, ERROR_FATAL, "the reply has no line <end> behind its %zu tokens (finish_reason %s)",
+        return error_set(error, ERROR_FATAL,
+                         "the reply has no line <end> behind its %zu tokens (finish_reason %s)",
                          count, reason);
     buffer_t shown = BUFFER_EMPTY;
     layout_append_token(&shown, &tokens[right], LAYOUT_VISIBLE);
-    error_set(
-        error, ERROR_FATAL,
-        "the reply does not repeat the record: token %zu of %zu, \"%s\", a tab and an integer from 0 to 10 are not "
-        "where they should be (finish_reason %s)",
-        right + 1, count, buffer_text(&shown), reason);
+    error_set(error, ERROR_FATAL,
+              "the reply does not repeat the record: token %zu of %zu, \"%s\", a tab and an "
+              "integer from 0 to 10 are not where they should be (finish_reason %s)",
+              right + 1, count, buffer_text(&shown), reason);
     buffer_free(&shown);
     return false;
 }
 
-static bool find_replies(const llm_answer_t *answer, const token_t *tokens, size_t count, reply_t *replies,
-                         error_info_t *error) {
+static bool find_replies(const llm_answer_t *answer, const token_t *tokens, size_t count,
+                         reply_t *replies, error_info_t *error) {
     bool started = false;
     size_t best = 0;
     for (size_t at = 0; at < answer->text_length;) {
@@ -263,24 +278,25 @@ static bool find_replies(const llm_answer_t *answer, const token_t *tokens, size
     return refuse_reply(answer, started, best, tokens, count, error);
 }
 
-static bool read_reply_logprobs(const llm_answer_t *answer, const reply_t *replies, size_t count, double *expected,
-                                error_info_t *error) {
+static bool read_reply_logprobs(const llm_answer_t *answer, const reply_t *replies, size_t count,
+                                double *expected, error_info_t *error) {
     size_t *starts = MEMORY_NEW_ARRAY(answer->token_count + 1, size_t);
     bool done = align_tokens(answer, starts, error);
     for (size_t i = 0, index = 0; done && i < count; i++) {
         index = find_token(answer, starts, index, replies[i].place);
         if (index == answer->token_count)
-            done = error_set(error, ERROR_FATAL, "no logprobs for token %zu of the record's %zu", i + 1, count);
+            done = error_set(error, ERROR_FATAL, "no logprobs for token %zu of the record's %zu",
+                             i + 1, count);
         else if (answer->tokens[index].top_count > 0)
-            predict(&answer->tokens[index], answer->text + starts[index], replies[i].place - starts[index],
-                    replies[i].value, &expected[i]);
+            predict(&answer->tokens[index], answer->text + starts[index],
+                    replies[i].place - starts[index], replies[i].value, &expected[i]);
     }
     free(starts);
     return done;
 }
 
-bool simulate_repeat_parse(const llm_answer_t *answer, const token_t *tokens, size_t count, double *expected,
-                           error_info_t *error) {
+bool simulate_repeat_parse(const llm_answer_t *answer, const token_t *tokens, size_t count,
+                           double *expected, error_info_t *error) {
     if (answer->refusal)
         return error_set(error, ERROR_FATAL, "the simulator refused: %s", answer->refusal);
     reply_t *replies = MEMORY_NEW_ARRAY(count, reply_t);

@@ -14,18 +14,21 @@ static void expect_layout(const template_t *template, int layout) {
 static int *reveal_values(const activation_record_t *record, float maximum, size_t first_revealed) {
     int *values = MEMORY_NEW_ARRAY(record->count, int);
     for (size_t i = 0; i < record->count; i++)
-        values[i] = i < first_revealed ? LAYOUT_UNKNOWN : layout_discretize(record->activations[i], maximum);
+        values[i] = i < first_revealed ? LAYOUT_UNKNOWN
+                                       : layout_discretize(record->activations[i], maximum);
     return values;
 }
 
 typedef enum { SHOW_VALUES, SHOW_LATE_VALUES, SHOW_NO_VALUES } show_t;
 
-static void append_example(const few_shot_example_t *example, show_t show, layout_tokens_t form, buffer_t *out) {
+static void append_example(const few_shot_example_t *example, show_t show, layout_tokens_t form,
+                           buffer_t *out) {
     float maximum = neuron_max_activation(&example->view);
     for (size_t i = 0; i < example->records.count; i++) {
         const activation_record_t *record = &example->records.records[i];
         size_t first_revealed = show == SHOW_LATE_VALUES ? example->first_revealed[i] : 0;
-        int *values = show == SHOW_NO_VALUES ? NULL : reveal_values(record, maximum, first_revealed);
+        int *values =
+            show == SHOW_NO_VALUES ? NULL : reveal_values(record, maximum, first_revealed);
         layout_append_record(out, record->tokens, record->count, values, form);
         free(values);
     }
@@ -40,10 +43,11 @@ static size_t kept_from(const template_t *template, size_t dropped) {
     return dropped < count ? dropped : count;
 }
 
-/* --- echo and per_token ------------------------------------------------------------------------ */
+/* --- echo and per_token ----------------------------------------------------------------------- */
 
 /* Everything before the last neuron's block. */
-static void append_echo_start(const template_t *template, const char *explanation, size_t dropped, buffer_t *out) {
+static void append_echo_start(const template_t *template, const char *explanation, size_t dropped,
+                              buffer_t *out) {
     const few_shot_list_t *examples = template_examples(template);
     layout_fill_t fill = {.neuron = 1};
     expect_layout(template, TEMPLATE_SIMULATE_ECHO);
@@ -58,8 +62,8 @@ static void append_echo_start(const template_t *template, const char *explanatio
     layout_append_filled(out, template_text(template, TEMPLATE_LAST_NEURON_HEADER), &fill);
 }
 
-bool simulate_echo_prompt(const template_t *template, const char *explanation, size_t dropped, const token_t *tokens,
-                          size_t count, buffer_t *prompt) {
+bool simulate_echo_prompt(const template_t *template, const char *explanation, size_t dropped,
+                          const token_t *tokens, size_t count, buffer_t *prompt) {
     size_t kept = simulate_example_count(template) - kept_from(template, dropped);
     layout_fill_t fill = {.neuron = kept + 1, .explanation = explanation};
     buffer_t text = BUFFER_EMPTY;
@@ -69,8 +73,8 @@ bool simulate_echo_prompt(const template_t *template, const char *explanation, s
     return layout_deliver(&text, prompt);
 }
 
-bool simulate_token_prompt(const template_t *template, const char *explanation, size_t dropped, const token_t *tokens,
-                           size_t index, buffer_t *prompt) {
+bool simulate_token_prompt(const template_t *template, const char *explanation, size_t dropped,
+                           const token_t *tokens, size_t index, buffer_t *prompt) {
     buffer_t text = BUFFER_EMPTY;
     append_echo_start(template, explanation, dropped, &text);
     buffer_append_text(&text, "<start>\n");
@@ -83,10 +87,10 @@ bool simulate_token_prompt(const template_t *template, const char *explanation, 
     return layout_deliver(&text, prompt);
 }
 
-/* --- repeat ------------------------------------------------------------------------------------ */
+/* --- repeat ----------------------------------------------------------------------------------- */
 
-static void add_example(const template_t *template, const few_shot_example_t *example, layout_fill_t *fill,
-                        message_list_t *out) {
+static void add_example(const template_t *template, const few_shot_example_t *example,
+                        layout_fill_t *fill, message_list_t *out) {
     buffer_t text = BUFFER_EMPTY;
     fill->explanation = example->explanation;
     layout_append_filled(&text, template_text(template, TEMPLATE_NEURON_HEADER), fill);

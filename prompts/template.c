@@ -28,12 +28,13 @@ static const char *const text_keys[TEMPLATE_TEXT_COUNT] = {
 #undef TEMPLATE_TEXT_KEY
 };
 
-/* --- the keys ---------------------------------------------------------------------------------- */
+/* --- the keys --------------------------------------------------------------------------------- */
 
 #define LAYOUT_BIT(layout) (1u << (layout))
 enum {
     IN_ORIGINAL = LAYOUT_BIT(PROMPT_ORIGINAL),
-    IN_LISTS = LAYOUT_BIT(PROMPT_SUMMARY) | LAYOUT_BIT(PROMPT_HIGHLIGHT_SUMMARY) | LAYOUT_BIT(PROMPT_AVHS),
+    IN_LISTS =
+        LAYOUT_BIT(PROMPT_SUMMARY) | LAYOUT_BIT(PROMPT_HIGHLIGHT_SUMMARY) | LAYOUT_BIT(PROMPT_AVHS),
     IN_EXCERPTS = IN_LISTS | LAYOUT_BIT(PROMPT_HIGHLIGHT),
     IN_THRESHOLDS = IN_EXCERPTS & ~LAYOUT_BIT(PROMPT_AVHS),
     IN_ECHO = LAYOUT_BIT(TEMPLATE_SIMULATE_ECHO),
@@ -48,24 +49,44 @@ static const struct {
     unsigned layouts;
     config_row_t row;
 } keys[] = {
-    {IN_ALL, {"layout", CONFIG_CHOICE, "!", 0, 0, NULL, "the layout; the name of the file without .toml"}},
+    {IN_ALL,
+     {"layout", CONFIG_CHOICE, "!", 0, 0, NULL, "the layout; the name of the file without .toml"}},
     {IN_ALL, {"system", CONFIG_STRING, "!", 0, 0, NULL, "instructions; \"\": none"}},
-    {IN_CHAT, {"system_role", CONFIG_CHOICE, "\"system\"", 0, 0, ROLES, "role of the instructions"}},
+    {IN_CHAT,
+     {"system_role", CONFIG_CHOICE, "\"system\"", 0, 0, ROLES, "role of the instructions"}},
     {IN_CHAT, {"user_role", CONFIG_CHOICE, "\"user\"", 0, 0, ROLES, "role of the questions"}},
-    {IN_CHAT, {"assistant_role", CONFIG_CHOICE, "\"assistant\"", 0, 0, ROLES, "role of the few-shot answers"}},
-    {IN_ALL, {"neuron_header", CONFIG_STRING, "!", 0, 0, NULL, "before a neuron's records; {n}, {explanation}"}},
+    {IN_CHAT,
+     {"assistant_role", CONFIG_CHOICE, "\"assistant\"", 0, 0, ROLES,
+      "role of the few-shot answers"}},
+    {IN_ALL,
+     {"neuron_header", CONFIG_STRING, "!", 0, 0, NULL,
+      "before a neuron's records; {n}, {explanation}"}},
     {IN_ALL, {"neuron_suffix", CONFIG_STRING, "\"\"", 0, 0, NULL, "after a neuron's records; {n}"}},
-    {IN_SIMULATE, {"last_neuron_header", CONFIG_STRING, NULL, 0, 0, NULL, "the header of the neuron asked about"}},
-    {IN_SIMULATE, {"last_neuron_suffix", CONFIG_STRING, NULL, 0, 0, NULL, "the suffix of the neuron asked about"}},
-    {IN_EXCERPTS, {"excerpt_header", CONFIG_STRING, "!", 0, 0, NULL, "before an excerpt; {letter}"}},
-    {IN_LISTS, {"tokens_header", CONFIG_STRING, "!", 0, 0, NULL, "before the highly activating tokens; {letter}"}},
+    {IN_SIMULATE,
+     {"last_neuron_header", CONFIG_STRING, NULL, 0, 0, NULL,
+      "the header of the neuron asked about"}},
+    {IN_SIMULATE,
+     {"last_neuron_suffix", CONFIG_STRING, NULL, 0, 0, NULL,
+      "the suffix of the neuron asked about"}},
+    {IN_EXCERPTS,
+     {"excerpt_header", CONFIG_STRING, "!", 0, 0, NULL, "before an excerpt; {letter}"}},
+    {IN_LISTS,
+     {"tokens_header", CONFIG_STRING, "!", 0, 0, NULL,
+      "before the highly activating tokens; {letter}"}},
     {IN_CHAT, {"assistant_prefix", CONFIG_STRING, "\"\"", 0, 0, NULL, "before a few-shot answer"}},
     {IN_CHAT, {"assistant_suffix", CONFIG_STRING, "\"\"", 0, 0, NULL, "after a few-shot answer"}},
-    {IN_ORIGINAL, {"repeat_nonzero", CONFIG_BOOLEAN, "false", 0, 0, NULL, "repeat the tokens with a value over 0"}},
-    {IN_ORIGINAL, {"repeat_header", CONFIG_STRING, "\"\"", 0, 0, NULL, "before the repetition; {n}"}},
-    {IN_ORIGINAL, {"repeat_below", CONFIG_NUMBER, "0.2", 0, 1, NULL, "repeat if their share is below this"}},
-    {IN_ALL, {"few_shot", CONFIG_STRING, "\"\"", 0, 0, NULL, "file of examples in the same directory; \"\": none"}},
-    {IN_THRESHOLDS, {"few_shot_threshold", CONFIG_NUMBER, "1.0", 0, 0, NULL, "the examples' own threshold"}},
+    {IN_ORIGINAL,
+     {"repeat_nonzero", CONFIG_BOOLEAN, "false", 0, 0, NULL,
+      "repeat the tokens with a value over 0"}},
+    {IN_ORIGINAL,
+     {"repeat_header", CONFIG_STRING, "\"\"", 0, 0, NULL, "before the repetition; {n}"}},
+    {IN_ORIGINAL,
+     {"repeat_below", CONFIG_NUMBER, "0.2", 0, 1, NULL, "repeat if their share is below this"}},
+    {IN_ALL,
+     {"few_shot", CONFIG_STRING, "\"\"", 0, 0, NULL,
+      "file of examples in the same directory; \"\": none"}},
+    {IN_THRESHOLDS,
+     {"few_shot_threshold", CONFIG_NUMBER, "1.0", 0, 0, NULL, "the examples' own threshold"}},
 };
 
 enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
@@ -100,28 +121,32 @@ static int find_layout(const char *name) {
     return strcmp(name, "simulate_repeat") == 0 ? TEMPLATE_SIMULATE_REPEAT : -1;
 }
 
-/* --- files ------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
-/* Text of a file of the directory, or of the program. `label` is what errors call it; both buffers are the caller's. */
-static bool read_source(const char *directory, const char *file, size_t maximum, buffer_t *text, buffer_t *label,
-                        error_info_t *error) {
+/* Text of a file of the directory, or of the program. `label` is what errors call it; both buffers
+ * are the caller's. */
+static bool read_source(const char *directory, const char *file, size_t maximum, buffer_t *text,
+                        buffer_t *label, error_info_t *error) {
     if (directory) {
         buffer_append_format(label, "%s/%s", directory, file);
         if (access(buffer_text(label), F_OK) == 0)
             return buffer_read_file(text, buffer_text(label), maximum, error);
         if (errno != ENOENT)
-            return error_set(error, ERROR_CONFIG, "%s: cannot be reached: %s", buffer_text(label), strerror(errno));
+            return error_set(error, ERROR_CONFIG, "%s: cannot be reached: %s", buffer_text(label),
+                             strerror(errno));
         buffer_clear(label);
     }
     buffer_append_format(label, "prompts/%s", file);
     embedded_file_t embedded;
     if (!embedded_find(buffer_text(label), &embedded))
-        return error_set(error, ERROR_CONFIG, "%s is neither in the directory of prompts%s%s nor a part of the program",
+        return error_set(error, ERROR_CONFIG,
+                         "%s is neither in the directory of prompts%s%s nor a part of the program",
                          file, directory ? " " : "", directory ? directory : "");
     return buffer_append(text, embedded.data, embedded.size);
 }
 
-static bool load_examples(const char *directory, const char *file, few_shot_list_t *list, error_info_t *error) {
+static bool load_examples(const char *directory, const char *file, few_shot_list_t *list,
+                          error_info_t *error) {
     buffer_t text = BUFFER_EMPTY, label = BUFFER_EMPTY;
     bool done = read_source(directory, file, FEW_SHOT_MAX_FILE, &text, &label, error) &&
                 few_shot_parse(buffer_text(&text), text.length, buffer_text(&label), list, error);
@@ -130,11 +155,12 @@ static bool load_examples(const char *directory, const char *file, few_shot_list
     return done;
 }
 
-/* --- a template -------------------------------------------------------------------------------- */
+/* --- a template ------------------------------------------------------------------------------- */
 
 static void take_texts(const config_t *config, template_t *template) {
     for (int i = 0; i < TEMPLATE_TEXT_COUNT; i++) {
-        const char *text = has_key(template->layout, text_keys[i]) ? config_string(config, text_keys[i]) : "";
+        const char *text =
+            has_key(template->layout, text_keys[i]) ? config_string(config, text_keys[i]) : "";
         if (!text && i == TEMPLATE_LAST_NEURON_HEADER)
             text = config_string(config, text_keys[TEMPLATE_NEURON_HEADER]);
         if (!text && i == TEMPLATE_LAST_NEURON_SUFFIX)
@@ -144,35 +170,40 @@ static void take_texts(const config_t *config, template_t *template) {
 }
 
 /* A simulator that is not told the explanation would be paid for nothing. */
-static bool check_explanation(const config_t *config, const template_t *template, template_text_t text,
-                              error_info_t *error) {
-    if (!(IN_SIMULATE & LAYOUT_BIT(template->layout)) || strstr(template->texts[text], "{explanation}"))
+static bool check_explanation(const config_t *config, const template_t *template,
+                              template_text_t text, error_info_t *error) {
+    if (!(IN_SIMULATE & LAYOUT_BIT(template->layout)) ||
+        strstr(template->texts[text], "{explanation}"))
         return true;
-    return config_refuse(config, text_keys[text], error, "needs {explanation} where the explanation goes");
+    return config_refuse(config, text_keys[text], error,
+                         "needs {explanation} where the explanation goes");
 }
 
-static bool fill_template(const config_t *config, const char *directory, template_t *template, error_info_t *error) {
+static bool fill_template(const config_t *config, const char *directory, template_t *template,
+                          error_info_t *error) {
     take_texts(config, template);
     if (has_key(template->layout, "repeat_nonzero") && config_boolean(config, "repeat_nonzero"))
         template->repeat_below = config_number(config, "repeat_below");
-    template->few_shot_threshold =
-        has_key(template->layout, "few_shot_threshold") ? config_number(config, "few_shot_threshold") : 0;
+    template->few_shot_threshold = has_key(template->layout, "few_shot_threshold")
+                                       ? config_number(config, "few_shot_threshold")
+                                       : 0;
     if (!check_explanation(config, template, TEMPLATE_NEURON_HEADER, error) ||
         !check_explanation(config, template, TEMPLATE_LAST_NEURON_HEADER, error))
         return false;
     const char *file = config_string(config, "few_shot");
     if (strchr(file, '/') || file[0] == '.')
-        return config_refuse(config, "few_shot", error, "names a file of the same directory; give no path");
+        return config_refuse(config, "few_shot", error,
+                             "names a file of the same directory; give no path");
     return file[0] == '\0' || load_examples(directory, file, &template->examples, error);
 }
 
-template_t *template_parse(const char *directory, const char *name, const char *file, const char *text, size_t length,
-                           error_info_t *error) {
+template_t *template_parse(const char *directory, const char *name, const char *file,
+                           const char *text, size_t length, error_info_t *error) {
     int layout = find_layout(name);
     if (layout < 0) {
         error_set(error, ERROR_USAGE,
-                  "no prompt is called %s; there are original, summary, highlight, highlight_summary, avhs, "
-                  "simulate_echo and simulate_repeat",
+                  "no prompt is called %s; there are original, summary, highlight, "
+                  "highlight_summary, avhs, simulate_echo and simulate_repeat",
                   name);
         return NULL;
     }
@@ -194,7 +225,8 @@ template_t *template_parse(const char *directory, const char *name, const char *
 
 template_t *template_load(const char *directory, const char *name, error_info_t *error) {
     if (directory && access(directory, R_OK | X_OK) != 0) {
-        error_set(error, ERROR_CONFIG, "the directory of prompts %s cannot be read: %s", directory, strerror(errno));
+        error_set(error, ERROR_CONFIG, "the directory of prompts %s cannot be read: %s", directory,
+                  strerror(errno));
         return NULL;
     }
     if (find_layout(name) < 0)
@@ -203,7 +235,8 @@ template_t *template_load(const char *directory, const char *name, error_info_t 
     buffer_append_format(&file, "%s.toml", name);
     template_t *template = NULL;
     if (read_source(directory, buffer_text(&file), TEMPLATE_MAX_FILE, &text, &label, error))
-        template = template_parse(directory, name, buffer_text(&label), buffer_text(&text), text.length, error);
+        template = template_parse(directory, name, buffer_text(&label), buffer_text(&text),
+                                  text.length, error);
     buffer_free(&file);
     buffer_free(&text);
     buffer_free(&label);

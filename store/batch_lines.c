@@ -17,7 +17,8 @@ bool batch_line_decode(const void *bytes, size_t size, batch_row_t *row) {
     else
         row->response = (uint64_t)pack_read_integer(reader);
     row->done = row->done || row->response > 0;
-    good = good && (version == BATCH_LINE_FIRST || version == BATCH_LINE_VERSION) && row->response <= INT64_MAX;
+    good = good && (version == BATCH_LINE_FIRST || version == BATCH_LINE_VERSION) &&
+           row->response <= INT64_MAX;
     row->raw = pack_read_hash(reader);
     row->settings = pack_read_hash(reader);
     row->identity = pack_read_hash(reader);
@@ -33,7 +34,8 @@ static void put_key(uint8_t key[BATCH_LINE_KEY_SIZE], uint32_t run, uint64_t lin
     key_put_u64(key_put_u32(key, run), line);
 }
 
-bool batch_line_put(store_txn_t *txn, uint32_t run, uint64_t line, const batch_row_t *row, error_info_t *error) {
+bool batch_line_put(store_txn_t *txn, uint32_t run, uint64_t line, const batch_row_t *row,
+                    error_info_t *error) {
     uint8_t key[BATCH_LINE_KEY_SIZE];
     put_key(key, run, line);
     buffer_t value = BUFFER_EMPTY;
@@ -55,5 +57,6 @@ bool batch_line_get(store_txn_t *txn, uint32_t run, uint64_t line, batch_row_t *
     uint8_t key[BATCH_LINE_KEY_SIZE];
     put_key(key, run, line);
     store_bytes_t value;
-    return store_get(txn, TABLE_BATCH_LINES, key, sizeof key, &value) && batch_line_decode(value.data, value.size, row);
+    return store_get(txn, TABLE_BATCH_LINES, key, sizeof key, &value) &&
+           batch_line_decode(value.data, value.size, row);
 }

@@ -79,7 +79,8 @@ static env_row_t *insert(env_overlay_t *overlay, env_row_t **links[LEVELS], stor
     return row;
 }
 
-void env_overlay_put(env_overlay_t *overlay, store_table_t table, store_bytes_t key, store_bytes_t value, bool below) {
+void env_overlay_put(env_overlay_t *overlay, store_table_t table, store_bytes_t key,
+                     store_bytes_t value, bool below) {
     list_t *list = &overlay->lists[table];
     env_row_t **links[LEVELS];
     last_before(list, key, links);
@@ -99,7 +100,8 @@ const env_row_t *env_overlay_find(env_overlay_t *overlay, store_table_t table, s
     return at(links, key);
 }
 
-const env_row_t *env_overlay_seek(env_overlay_t *overlay, store_table_t table, store_bytes_t key, bool backward) {
+const env_row_t *env_overlay_seek(env_overlay_t *overlay, store_table_t table, store_bytes_t key,
+                                  bool backward) {
     list_t *list = &overlay->lists[table];
     env_row_t **links[LEVELS];
     if (!key.data && !backward)
@@ -108,7 +110,8 @@ const env_row_t *env_overlay_seek(env_overlay_t *overlay, store_table_t table, s
     return row ? row : backward ? before : *links[0];
 }
 
-const env_row_t *env_overlay_next(env_overlay_t *overlay, store_table_t table, const env_row_t *row, bool backward) {
+const env_row_t *env_overlay_next(env_overlay_t *overlay, store_table_t table, const env_row_t *row,
+                                  bool backward) {
     env_row_t **links[LEVELS];
     return backward ? last_before(&overlay->lists[table], row->key, links) : row->next[0];
 }

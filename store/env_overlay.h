@@ -22,14 +22,17 @@ void env_overlay_free(env_overlay_t *overlay);
 
 /* Copies both. `value.data` NULL: deletes the key. `below`: whether the table below has it. As all
  * of these in O(log rows). */
-void env_overlay_put(env_overlay_t *overlay, store_table_t table, store_bytes_t key, store_bytes_t value, bool below);
+void env_overlay_put(env_overlay_t *overlay, store_table_t table, store_bytes_t key,
+                     store_bytes_t value, bool below);
 /* NULL: nothing is said of this key. */
 const env_row_t *env_overlay_find(env_overlay_t *overlay, store_table_t table, store_bytes_t key);
 /* The first row whose key is >= `key` (backward: the last that is <= `key`), NULL: none.
  * `key.data` NULL: the first row of all (the last). Deleted ones are among them. */
-const env_row_t *env_overlay_seek(env_overlay_t *overlay, store_table_t table, store_bytes_t key, bool backward);
+const env_row_t *env_overlay_seek(env_overlay_t *overlay, store_table_t table, store_bytes_t key,
+                                  bool backward);
 /* The row behind `row` (backward: the one before it); NULL: none. */
-const env_row_t *env_overlay_next(env_overlay_t *overlay, store_table_t table, const env_row_t *row, bool backward);
+const env_row_t *env_overlay_next(env_overlay_t *overlay, store_table_t table, const env_row_t *row,
+                                  bool backward);
 /* How many rows the table has more than the one below; negative: fewer. */
 int64_t env_overlay_more(const env_overlay_t *overlay, store_table_t table);
 

@@ -1,4 +1,5 @@
-/* env_tenants.c - modules that keep something in memory beside their tables are told what becomes of the store. */
+/* env_tenants.c - modules that keep something in memory beside their tables are told what
+ * becomes of the store. */
 #include <assert.h>
 
 #include "store/env_private.h"
@@ -17,7 +18,8 @@ void env_tenants_forget(store_t *store) {
 bool env_tenants_before_commit(store_txn_t *txn, error_info_t *error) {
     const store_t *store = txn->store;
     for (size_t i = 0; i < store->tenant_count; i++)
-        if (store->tenants[i]->before_commit && !store->tenants[i]->before_commit(txn, store->kept[i], error))
+        if (store->tenants[i]->before_commit &&
+            !store->tenants[i]->before_commit(txn, store->kept[i], error))
             return false;
     return true;
 }

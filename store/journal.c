@@ -18,16 +18,18 @@ enum {
     FORGET_BATCH = 4096,
 };
 
-/* --- values ---------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 /* Version, state and stage, with which a job's value begins. */
 static bool read_head(pack_reader_t *reader, job_entry_t *entry) {
-    bool good = pack_read_array(reader) == JOB_ITEMS && pack_read_integer(reader) == JOB_VALUE_VERSION;
+    bool good =
+        pack_read_array(reader) == JOB_ITEMS && pack_read_integer(reader) == JOB_VALUE_VERSION;
     int64_t state = pack_read_integer(reader);
     int64_t stage = pack_read_integer(reader);
-    good = good && !pack_reader_failed(reader) && state > JOB_ABSENT && state <= JOB_FAILED_TERMINAL && stage >= 0 &&
-           stage < JOB_STAGES;
-    *entry = good ? (job_entry_t){.state = (job_state_t)state, .stage = (job_stage_t)stage} : (job_entry_t){0};
+    good = good && !pack_reader_failed(reader) && state > JOB_ABSENT &&
+           state <= JOB_FAILED_TERMINAL && stage >= 0 && stage < JOB_STAGES;
+    *entry = good ? (job_entry_t){.state = (job_state_t)state, .stage = (job_stage_t)stage}
+                  : (job_entry_t){0};
     return good;
 }
 
@@ -35,18 +37,17 @@ bool journal_job_decode(const void *bytes, size_t size, job_entry_t *entry) {
     pack_reader_t *reader = pack_reader_open(bytes, size);
     bool good = read_head(reader, entry);
     entry->result = pack_read_binary(reader, &entry->result_size);
-    good = pack_reader_close(reader) && good && (entry->state == JOB_DONE || entry->result_size == 0);
-    if (!good) {
+    good =
+        pack_reader_close(reader) && good && (entry->state == JOB_DONE || entry->result_size == 0);
+    if (!good)
         *entry = (job_entry_t){0};
-    }
     return good;
 }
 
-static bool put_job(store_txn_t *txn, hash_t job, job_state_t state, job_stage_t stage, const void *result, size_t size,
-                    error_info_t *error) {
-    if (stage >= JOB_STAGES) {
+static bool put_job(store_txn_t *txn, hash_t job, job_state_t state, job_stage_t stage,
+                    const void *result, size_t size, error_info_t *error) {
+    if (stage >= JOB_STAGES)
         return error_set(error, ERROR_BUG, "journal: %d is no stage", (int)stage);
-    }
     buffer_t value = BUFFER_EMPTY;
     pack_array(&value, JOB_ITEMS);
     pack_integer(&value, JOB_VALUE_VERSION);
@@ -75,7 +76,8 @@ static void failure_encode(const job_failure_t *failure, buffer_t *out) {
 bool journal_failure_decode(const void *bytes, size_t size, uint32_t run, job_failure_t *failure) {
     *failure = (job_failure_t){.run = run};
     pack_reader_t *reader = pack_reader_open(bytes, size);
-    bool good = pack_read_array(reader) == FAILURE_ITEMS && pack_read_integer(reader) == FAILURE_VALUE_VERSION;
+    bool good = pack_read_array(reader) == FAILURE_ITEMS &&
+                pack_read_integer(reader) == FAILURE_VALUE_VERSION;
     int64_t stage = pack_read_integer(reader);
     failure->terminal = pack_read_boolean(reader);
     failure->verdict = pack_read_text(reader);
@@ -85,7 +87,8 @@ bool journal_failure_decode(const void *bytes, size_t size, uint32_t run, job_fa
     failure->label = pack_read_text(reader);
     failure->utc = pack_read_integer(reader);
     failure->tries = pack_read_integer(reader);
-    good = pack_reader_close(reader) && good && stage >= 0 && stage < JOB_STAGES && status >= 0 && status <= INT32_MAX;
+    good = pack_reader_close(reader) && good && stage >= 0 && stage < JOB_STAGES && status >= 0 &&
+           status <= INT32_MAX;
     if (!good) {
         job_failure_clear(failure);
         return false;
@@ -107,15 +110,15 @@ static void failure_key(uint8_t key[FAILURE_KEY_SIZE], uint32_t run, hash_t job)
     memcpy(key_put_u32(key, run), job.bytes, HASH_SIZE);
 }
 
-/* --- jobs ------------------------------------------------------------------------------------------------ */
+/* --- jobs ------------------------------------------------------------------------------------- */
 
-/* A damaged entry counts as absent: the job is done again from what is stored, at no cost. fsck names it. */
+/* A damaged entry counts as absent: the job is done again from what is stored, at no
+ * cost. fsck names it. */
 job_entry_t journal_get(store_txn_t *txn, hash_t job) {
     job_entry_t entry = {0};
     store_bytes_t value;
-    if (store_get(txn, TABLE_JOBS, job.bytes, HASH_SIZE, &value)) {
+    if (store_get(txn, TABLE_JOBS, job.bytes, HASH_SIZE, &value))
         journal_job_decode(value.data, value.size, &entry);
-    }
     return entry;
 }
 
@@ -130,21 +133,21 @@ job_state_t journal_state(store_txn_t *txn, hash_t job) {
     return entry.state;
 }
 
-bool journal_put_done(store_txn_t *txn, uint32_t run, hash_t job, job_stage_t stage, const void *result, size_t size,
-                      error_info_t *error) {
+bool journal_put_done(store_txn_t *txn, uint32_t run, hash_t job, job_stage_t stage,
+                      const void *result, size_t size, error_info_t *error) {
     uint8_t key[FAILURE_KEY_SIZE];
     failure_key(key, run, job);
     return put_job(txn, job, JOB_DONE, stage, result, size, error) &&
            store_delete(txn, TABLE_FAILURES, key, sizeof key, error);
 }
 
-bool journal_put_failed(store_txn_t *txn, hash_t job, const job_failure_t *failure, error_info_t *error) {
+bool journal_put_failed(store_txn_t *txn, hash_t job, const job_failure_t *failure,
+                        error_info_t *error) {
     job_state_t state = failure->terminal ? JOB_FAILED_TERMINAL : JOB_FAILED_RETRYABLE;
     uint8_t key[FAILURE_KEY_SIZE];
     failure_key(key, failure->run, job);
-    if (!put_job(txn, job, state, failure->stage, "", 0, error)) {
+    if (!put_job(txn, job, state, failure->stage, "", 0, error))
         return false;
-    }
     buffer_t value = BUFFER_EMPTY;
     failure_encode(failure, &value);
     bool good = store_put(txn, TABLE_FAILURES, key, sizeof key, value.data, value.length, error);
@@ -152,7 +155,7 @@ bool journal_put_failed(store_txn_t *txn, hash_t job, const job_failure_t *failu
     return good;
 }
 
-/* --- failures -------------------------------------------------------------------------------------------- */
+/* --- failures --------------------------------------------------------------------------------- */
 
 static hash_t key_job(store_bytes_t key) {
     hash_t job;
@@ -172,9 +175,10 @@ bool journal_forget_failure(store_txn_t *txn, uint32_t run, hash_t job, error_in
            store_delete(txn, TABLE_FAILURES, key, sizeof key, error);
 }
 
-/* Up to FORGET_BATCH jobs of the run from `first` on that are to be forgotten; what is walked is not changed meanwhile.
- * *first becomes the last one seen; *more: the run has further failures. */
-static size_t collect(store_txn_t *txn, uint32_t run, bool terminal_too, hash_t *first, bool *more, hash_t *jobs) {
+/* Up to FORGET_BATCH jobs of the run from `first` on that are to be forgotten; what is walked is
+ * not changed meanwhile. *first becomes the last one seen; *more: the run has further failures. */
+static size_t collect(store_txn_t *txn, uint32_t run, bool terminal_too, hash_t *first, bool *more,
+                      hash_t *jobs) {
     uint8_t from[FAILURE_KEY_SIZE];
     failure_key(from, run, *first);
     store_walk_t walk = {.from = from, .from_size = sizeof from, .prefix_size = 4};
@@ -188,19 +192,18 @@ static size_t collect(store_txn_t *txn, uint32_t run, bool terminal_too, hash_t 
             break;
         }
         if (walk.key.size != FAILURE_KEY_SIZE ||
-            !journal_failure_decode(walk.value.data, walk.value.size, run, &failure)) {
+            !journal_failure_decode(walk.value.data, walk.value.size, run, &failure))
             continue; /* fsck names it */
-        }
         *first = key_job(walk.key);
-        if (terminal_too || !failure.terminal) {
+        if (terminal_too || !failure.terminal)
             jobs[count++] = *first;
-        }
         job_failure_clear(&failure);
     }
     return count;
 }
 
-bool journal_forget_failures(store_txn_t *txn, uint32_t run, bool terminal_too, uint64_t *count, error_info_t *error) {
+bool journal_forget_failures(store_txn_t *txn, uint32_t run, bool terminal_too, uint64_t *count,
+                             error_info_t *error) {
     hash_t *jobs = MEMORY_NEW_ARRAY(FORGET_BATCH, hash_t);
     hash_t first = {{0}};
     bool good = true, more = true;
@@ -216,16 +219,16 @@ bool journal_forget_failures(store_txn_t *txn, uint32_t run, bool terminal_too, 
     return good;
 }
 
-void journal_failures(store_txn_t *txn, uint32_t run, journal_failure_visit_t *visit, void *context) {
+void journal_failures(store_txn_t *txn, uint32_t run, journal_failure_visit_t *visit,
+                      void *context) {
     uint8_t from[4];
     key_put_u32(from, run);
     store_walk_t walk = {.from = from, .from_size = sizeof from, .prefix_size = sizeof from};
     while (store_walk_next(txn, TABLE_FAILURES, &walk)) {
         job_failure_t failure;
         if (walk.key.size != FAILURE_KEY_SIZE ||
-            !journal_failure_decode(walk.value.data, walk.value.size, run, &failure)) {
+            !journal_failure_decode(walk.value.data, walk.value.size, run, &failure))
             continue;
-        }
         bool go_on = visit(context, key_job(walk.key), &failure);
         job_failure_clear(&failure);
         if (!go_on) {

@@ -1,6 +1,7 @@
 /* key.h - integers in keys and in plain values: big-endian, so that byte order is number order.
  *
- * Signed integers have their sign bit turned over, for the same reason. All inline: a few byte moves each.
+ * Signed integers have their sign bit turned over, for the same reason. All inline: a
+ * few byte moves each.
  */
 #ifndef GLIA_STORE_KEY_H
 #define GLIA_STORE_KEY_H
@@ -12,9 +13,8 @@ enum { KEY_MAXIMUM = 511 }; /* LMDB's; a key has at least one byte */
 
 /* Each writes its bytes at `out` and returns the byte after them. */
 static inline uint8_t *key_put_u32(uint8_t *out, uint32_t value) {
-    for (int shift = 24; shift >= 0; shift -= 8) {
+    for (int shift = 24; shift >= 0; shift -= 8)
         *out++ = (uint8_t)(value >> shift & 0xFF);
-    }
     return out;
 }
 

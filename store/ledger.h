@@ -7,8 +7,9 @@
  *        '-----outcome unknown, crash-------> DOUBT     charged at worst case
  *     DOUBT ---ledger release---------------> RELEASED  cost = 0, with a reason
  *
- * Every step is one entry in LEDGER, and changes the one row of BALANCES of (run, UTC day of the reservation, stage,
- * model). fsck recomputes each balance from the attempts and from the entries; the three agree at every commit.
+ * Every step is one entry in LEDGER, and changes the one row of BALANCES of (run, UTC day of the
+ * reservation, stage, model). fsck recomputes each balance from the attempts and from the entries;
+ * the three agree at every commit.
  */
 #ifndef GLIA_STORE_LEDGER_H
 #define GLIA_STORE_LEDGER_H
@@ -19,7 +20,13 @@
 #include "store/env.h"
 #include "store/journal.h"
 
-typedef enum { ATTEMPT_RESERVED, ATTEMPT_SETTLED, ATTEMPT_VOID, ATTEMPT_DOUBT, ATTEMPT_RELEASED } attempt_state_t;
+typedef enum {
+    ATTEMPT_RESERVED,
+    ATTEMPT_SETTLED,
+    ATTEMPT_VOID,
+    ATTEMPT_DOUBT,
+    ATTEMPT_RELEASED
+} attempt_state_t;
 const char *attempt_state_name(attempt_state_t state);
 
 enum { LEDGER_MODEL_SIZE = 128, LEDGER_CODE_SIZE = 64, LEDGER_MESSAGE_SIZE = 384 };
@@ -54,7 +61,13 @@ typedef struct {
     bool over_bound;   /* usage was above what was set aside */
 } attempt_t;
 
-typedef enum { LEDGER_RESERVE, LEDGER_SETTLE, LEDGER_VOID, LEDGER_DOUBT, LEDGER_RELEASE } ledger_kind_t;
+typedef enum {
+    LEDGER_RESERVE,
+    LEDGER_SETTLE,
+    LEDGER_VOID,
+    LEDGER_DOUBT,
+    LEDGER_RELEASE
+} ledger_kind_t;
 
 typedef struct {
     ledger_kind_t kind;
@@ -71,26 +84,31 @@ typedef struct {
     int64_t prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens; /* of the answers */
 } balance_t;
 
-/* Assigns attempt->number, clears the end's members, writes attempt, OPEN, entry, balance. state must be RESERVED. */
+/* Assigns attempt->number, clears the end's members, writes attempt, OPEN, entry, balance. state
+ * must be RESERVED. */
 bool ledger_reserve(store_txn_t *txn, attempt_t *attempt, error_info_t *error);
-/* Ends an attempt: `end` is the attempt as reserved with the end's members set and state SETTLED, VOID or DOUBT. An
- * attempt that is not open, or another one than was reserved under this number, is a BUG error. What an endpoint claims
- * is never refused, since with it would go the response: a cost over the worst case sets over_bound, tokens are brought
- * within 0..10^12. The cost of a DOUBT is set to the worst case, that of a VOID to 0. */
+/* Ends an attempt: `end` is the attempt as reserved with the end's members set and state SETTLED,
+ * VOID or DOUBT. An attempt that is not open, or another one than was reserved under this number,
+ * is a BUG error. What an endpoint claims is never refused, since with it would go the response: a
+ * cost over the worst case sets over_bound, tokens are brought within 0..10^12. The cost of a DOUBT
+ * is set to the worst case, that of a VOID to 0. */
 bool ledger_end(store_txn_t *txn, const attempt_t *end, error_info_t *error);
-/* At start of a writer: every open attempt of any run becomes a DOUBT with verdict "crash". *count and *amount: how
- * many, and their worst cases. */
-bool ledger_recover(store_txn_t *txn, int64_t utc, uint64_t *count, money_t *amount, error_info_t *error);
-/* Releases one doubt (number) or all of a run (number 0; run 0: of every run). Counts what was released. A number
- * that is no doubt is a USAGE error. */
-bool ledger_release(store_txn_t *txn, uint64_t number, uint32_t run, int64_t utc, const char *reason, uint64_t *count,
-                    money_t *amount, error_info_t *error);
+/* At start of a writer: every open attempt of any run becomes a DOUBT with verdict "crash". *count
+ * and *amount: how many, and their worst cases. */
+bool ledger_recover(store_txn_t *txn, int64_t utc, uint64_t *count, money_t *amount,
+                    error_info_t *error);
+/* Releases one doubt (number) or all of a run (number 0; run 0: of every run). Counts what was
+ * released. A number that is no doubt is a USAGE error. */
+bool ledger_release(store_txn_t *txn, uint64_t number, uint32_t run, int64_t utc,
+                    const char *reason, uint64_t *count, money_t *amount, error_info_t *error);
 
 bool ledger_attempt_get(store_txn_t *txn, uint64_t number, attempt_t *attempt);
-/* Walks attempts with reserved_utc >= since, newest first; return false to stop. Attempt numbers are in order of
- * reservation; the walk stops at the first that is older than `since` minus one hour (clocks step). */
+/* Walks attempts with reserved_utc >= since, newest first; return false to stop. Attempt numbers
+ * are in order of reservation; the walk stops at the first that is older than `since` minus one
+ * hour (clocks step). */
 typedef bool ledger_attempt_visit_t(void *context, const attempt_t *attempt);
-void ledger_attempts_since(store_txn_t *txn, int64_t since, ledger_attempt_visit_t *visit, void *context);
+void ledger_attempts_since(store_txn_t *txn, int64_t since, ledger_attempt_visit_t *visit,
+                           void *context);
 /* Walks OPEN or DOUBTS in order of number. */
 void ledger_open_attempts(store_txn_t *txn, ledger_attempt_visit_t *visit, void *context);
 void ledger_doubts(store_txn_t *txn, ledger_attempt_visit_t *visit, void *context);
@@ -100,13 +118,13 @@ typedef bool ledger_entry_visit_t(void *context, uint64_t number, const ledger_e
 void ledger_entries(store_txn_t *txn, ledger_entry_visit_t *visit, void *context);
 
 /* Balance rows; run 0: of every run. */
-typedef bool ledger_balance_visit_t(void *context, uint32_t run, int32_t day, job_stage_t stage, const char *model,
-                                    const balance_t *balance);
+typedef bool ledger_balance_visit_t(void *context, uint32_t run, int32_t day, job_stage_t stage,
+                                    const char *model, const balance_t *balance);
 void ledger_balances(store_txn_t *txn, uint32_t run, ledger_balance_visit_t *visit, void *context);
 void balance_add(balance_t *sum, const balance_t *part);
 
-/* Checks every ledger equation (first comment of ledger.c) and that numbers are without gaps; appends one line a
- * problem to `problems`, returns their number. */
+/* Checks every ledger equation (first comment of ledger.c) and that numbers are without gaps;
+ * appends one line a problem to `problems`, returns their number. */
 uint64_t ledger_check(store_txn_t *txn, buffer_t *problems);
 
 #endif

@@ -1,7 +1,7 @@
 /* ledger_check.c - the ledger's equations, computed anew from attempts and from entries.
  *
- * Memory: 9 bytes an attempt and one row for each row of BALANCES. Sums are checked for overflow here, since the
- * values may be anything; money.h would abort. */
+ * Memory: 9 bytes an attempt and one row for each row of BALANCES. Sums are checked for overflow
+ * here, since the values may be anything; money.h would abort. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,15 @@
 #include "store/ledger_private.h"
 #include "store/problems.h"
 
-enum { PHASE_NONE, PHASE_RESERVED, PHASE_SETTLED, PHASE_VOID, PHASE_DOUBT, PHASE_RELEASED, PHASE_ILLEGAL };
+enum {
+    PHASE_NONE,
+    PHASE_RESERVED,
+    PHASE_SETTLED,
+    PHASE_VOID,
+    PHASE_DOUBT,
+    PHASE_RELEASED,
+    PHASE_ILLEGAL
+};
 
 /* One row of BALANCES as it should be. */
 typedef struct {
@@ -34,7 +42,7 @@ typedef struct {
     size_t row_count, row_room;
 } check_t;
 
-/* --- sums ------------------------------------------------------------------------------------------------ */
+/* --- sums ------------------------------------------------------------------------------------- */
 
 static bool sum(int64_t *total, int64_t part) {
     return !__builtin_add_overflow(*total, part, total);
@@ -57,24 +65,23 @@ static int compare_keys(const void *a, size_t a_size, const void *b, size_t b_si
     return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
 }
 
-/* The row of that key, made if `create`; NULL if there is none. Valid until the next one is made. */
+/* The row of that key, made if `create`; NULL if there is none. Valid until the
+ * next one is made. */
 static row_t *row_of(check_t *check, const void *key, size_t key_size, bool create) {
     size_t low = 0, high = check->row_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare_keys(check->rows[middle].key, check->rows[middle].key_size, key, key_size);
-        if (order == 0) {
+        int order =
+            compare_keys(check->rows[middle].key, check->rows[middle].key_size, key, key_size);
+        if (order == 0)
             return &check->rows[middle];
-        }
-        if (order < 0) {
+        if (order < 0)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
-    if (!create) {
+    if (!create)
         return NULL;
-    }
     if (check->row_count == check->row_room) {
         check->row_room = check->row_room == 0 ? 64 : 2 * check->row_room;
         check->rows = memory_resize(check->rows, check->row_room, sizeof *check->rows);
@@ -89,11 +96,12 @@ static row_t *row_of(check_t *check, const void *key, size_t key_size, bool crea
 
 static row_t *row_of_attempt(check_t *check, const attempt_t *attempt) {
     uint8_t key[BALANCE_KEY_SIZE];
-    size_t size = ledger_balance_key(key, attempt->run, attempt->day, attempt->stage, attempt->model);
+    size_t size =
+        ledger_balance_key(key, attempt->run, attempt->day, attempt->stage, attempt->model);
     return row_of(check, key, size, true);
 }
 
-/* --- attempts -------------------------------------------------------------------------------------------- */
+/* --- attempts --------------------------------------------------------------------------------- */
 
 static bool has_number(store_txn_t *txn, store_table_t table, uint64_t number) {
     uint8_t key[8];
@@ -102,7 +110,8 @@ static bool has_number(store_txn_t *txn, store_table_t table, uint64_t number) {
     return store_get(txn, table, key, sizeof key, &value);
 }
 
-/* False: none of that number, or one that cannot be read (which is reported where attempts are walked). */
+/* False: none of that number, or one that cannot be read (which is reported where
+ * attempts are walked). */
 static bool get_attempt(check_t *check, uint64_t number, attempt_t *attempt) {
     uint8_t key[8];
     key_put_u64(key, number);
@@ -113,7 +122,8 @@ static bool get_attempt(check_t *check, uint64_t number, attempt_t *attempt) {
 
 static bool cost_is_right(const attempt_t *attempt) {
     switch (attempt->state) {
-    case ATTEMPT_SETTLED: return attempt->cost.pico <= attempt->worst_case.pico || attempt->over_bound;
+    case ATTEMPT_SETTLED:
+        return attempt->cost.pico <= attempt->worst_case.pico || attempt->over_bound;
     case ATTEMPT_DOUBT: return attempt->cost.pico == attempt->worst_case.pico;
     default: return attempt->cost.pico == 0;
     }
@@ -121,27 +131,27 @@ static bool cost_is_right(const attempt_t *attempt) {
 
 static void check_attempt(check_t *check, const attempt_t *attempt) {
     uint64_t number = attempt->number;
-    if (!cost_is_right(attempt)) {
+    if (!cost_is_right(attempt))
         problems_add(&check->problems,
-                     "attempt %" PRIu64 " (%s): cost of %" PRId64 " pico does not fit a worst case of %" PRId64, number,
-                     attempt_state_name(attempt->state), attempt->cost.pico, attempt->worst_case.pico);
-    }
-    if (attempt->state == ATTEMPT_RESERVED && attempt->response != 0) {
-        problems_add(&check->problems, "attempt %" PRIu64 " is open but has response %" PRIu64, number,
-                     attempt->response);
-    }
-    if (has_number(check->txn, TABLE_OPEN, number) != (attempt->state == ATTEMPT_RESERVED)) {
+                     "attempt %" PRIu64 " (%s): cost of %" PRId64
+                     " pico does not fit a worst case of %" PRId64,
+                     number, attempt_state_name(attempt->state), attempt->cost.pico,
+                     attempt->worst_case.pico);
+    if (attempt->state == ATTEMPT_RESERVED && attempt->response != 0)
+        problems_add(&check->problems, "attempt %" PRIu64 " is open but has response %" PRIu64,
+                     number, attempt->response);
+    if (has_number(check->txn, TABLE_OPEN, number) != (attempt->state == ATTEMPT_RESERVED))
         problems_add(&check->problems, "attempt %" PRIu64 " is %s but %s in `open`", number,
-                     attempt_state_name(attempt->state), attempt->state == ATTEMPT_RESERVED ? "not" : "is");
-    }
-    if (has_number(check->txn, TABLE_DOUBTS, number) != (attempt->state == ATTEMPT_DOUBT)) {
+                     attempt_state_name(attempt->state),
+                     attempt->state == ATTEMPT_RESERVED ? "not" : "is");
+    if (has_number(check->txn, TABLE_DOUBTS, number) != (attempt->state == ATTEMPT_DOUBT))
         problems_add(&check->problems, "attempt %" PRIu64 " is %s but %s in `doubts`", number,
-                     attempt_state_name(attempt->state), attempt->state == ATTEMPT_DOUBT ? "not" : "is");
-    }
+                     attempt_state_name(attempt->state),
+                     attempt->state == ATTEMPT_DOUBT ? "not" : "is");
     balance_t part = ledger_contribution(attempt);
-    if (!sum_balance(&row_of_attempt(check, attempt)->attempts, &part)) {
-        problems_add(&check->problems, "attempt %" PRIu64 ": the sum of its balance overflows", number);
-    }
+    if (!sum_balance(&row_of_attempt(check, attempt)->attempts, &part))
+        problems_add(&check->problems, "attempt %" PRIu64 ": the sum of its balance overflows",
+                     number);
 }
 
 static void check_attempts(check_t *check) {
@@ -152,23 +162,23 @@ static void check_attempts(check_t *check) {
     store_walk_t walk = {0};
     while (store_walk_next(check->txn, TABLE_ATTEMPTS, &walk)) {
         if (walk.key.size != 8) {
-            problems_add(&check->problems, "table `attempts`: a key of %zu bytes is no number", walk.key.size);
+            problems_add(&check->problems, "table `attempts`: a key of %zu bytes is no number",
+                         walk.key.size);
             continue;
         }
         uint64_t number = key_get_u64(walk.key.data);
-        if (number != expected) {
-            problems_add(&check->problems, "attempt %" PRIu64 " follows %" PRIu64 ": some are missing", number,
+        if (number != expected)
+            problems_add(&check->problems,
+                         "attempt %" PRIu64 " follows %" PRIu64 ": some are missing", number,
                          expected - 1);
-        }
         expected = number + 1;
         attempt_t attempt;
         if (!ledger_attempt_decode(walk.value.data, walk.value.size, number, &attempt)) {
             problems_add(&check->problems, "attempt %" PRIu64 " cannot be read", number);
             continue;
         }
-        if (check->count < room) {
+        if (check->count < room)
             check->numbers[check->count++] = number;
-        }
         check_attempt(check, &attempt);
     }
 }
@@ -178,16 +188,15 @@ static void check_list(check_t *check, store_table_t table, const char *name) {
     store_walk_t walk = {0};
     while (store_walk_next(check->txn, table, &walk)) {
         attempt_t attempt;
-        if (walk.key.size != 8 || walk.value.size != 0) {
+        if (walk.key.size != 8 || walk.value.size != 0)
             problems_add(&check->problems, "table `%s`: a row that is no attempt's number", name);
-        } else if (!get_attempt(check, key_get_u64(walk.key.data), &attempt)) {
+        else if (!get_attempt(check, key_get_u64(walk.key.data), &attempt))
             problems_add(&check->problems, "table `%s`: attempt %" PRIu64 " is not there", name,
                          key_get_u64(walk.key.data));
-        }
     }
 }
 
-/* --- entries --------------------------------------------------------------------------------------------- */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 static int next_phase(int phase, ledger_kind_t kind) {
     switch (kind) {
@@ -215,11 +224,10 @@ static uint8_t *phase_of(check_t *check, uint64_t number) {
     size_t low = 0, high = check->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (check->numbers[middle] < number) {
+        if (check->numbers[middle] < number)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
     return low < check->count && check->numbers[low] == number ? &check->phases[low] : NULL;
 }
@@ -250,25 +258,26 @@ static balance_t entry_effect(const ledger_entry_t *entry, const attempt_t *atte
 static void check_entry(check_t *check, uint64_t number, const ledger_entry_t *entry) {
     attempt_t attempt;
     uint8_t *phase = phase_of(check, entry->attempt);
-    if (phase == NULL || !get_attempt(check, entry->attempt, &attempt)) {
-        problems_add(&check->problems, "entry %" PRIu64 ": attempt %" PRIu64 " is not there", number, entry->attempt);
+    if (!phase || !get_attempt(check, entry->attempt, &attempt)) {
+        problems_add(&check->problems, "entry %" PRIu64 ": attempt %" PRIu64 " is not there",
+                     number, entry->attempt);
         return;
     }
     int next = next_phase(*phase, entry->kind);
-    if (next == PHASE_ILLEGAL && *phase != PHASE_ILLEGAL) {
-        problems_add(&check->problems, "entry %" PRIu64 " is no step that attempt %" PRIu64 " could take", number,
+    if (next == PHASE_ILLEGAL && *phase != PHASE_ILLEGAL)
+        problems_add(&check->problems,
+                     "entry %" PRIu64 " is no step that attempt %" PRIu64 " could take", number,
                      entry->attempt);
-    }
     *phase = (uint8_t)next;
     int64_t expected = entry->kind == LEDGER_SETTLE ? attempt.cost.pico : attempt.worst_case.pico;
-    if (entry->amount.pico != expected) {
-        problems_add(&check->problems, "entry %" PRIu64 ": %" PRId64 " pico, but attempt %" PRIu64 " says %" PRId64,
+    if (entry->amount.pico != expected)
+        problems_add(&check->problems,
+                     "entry %" PRIu64 ": %" PRId64 " pico, but attempt %" PRIu64 " says %" PRId64,
                      number, entry->amount.pico, entry->attempt, expected);
-    }
     balance_t part = entry_effect(entry, &attempt);
-    if (!sum_balance(&row_of_attempt(check, &attempt)->entries, &part)) {
-        problems_add(&check->problems, "entry %" PRIu64 ": the sum of its balance overflows", number);
-    }
+    if (!sum_balance(&row_of_attempt(check, &attempt)->entries, &part))
+        problems_add(&check->problems, "entry %" PRIu64 ": the sum of its balance overflows",
+                     number);
 }
 
 static void check_entries(check_t *check) {
@@ -276,14 +285,15 @@ static void check_entries(check_t *check) {
     store_walk_t walk = {0};
     while (store_walk_next(check->txn, TABLE_LEDGER, &walk)) {
         if (walk.key.size != 8) {
-            problems_add(&check->problems, "table `ledger`: a key of %zu bytes is no number", walk.key.size);
+            problems_add(&check->problems, "table `ledger`: a key of %zu bytes is no number",
+                         walk.key.size);
             continue;
         }
         uint64_t number = key_get_u64(walk.key.data);
-        if (number != expected) {
-            problems_add(&check->problems, "entry %" PRIu64 " follows %" PRIu64 ": some are missing", number,
+        if (number != expected)
+            problems_add(&check->problems,
+                         "entry %" PRIu64 " follows %" PRIu64 ": some are missing", number,
                          expected - 1);
-        }
         expected = number + 1;
         ledger_entry_t entry;
         if (!ledger_entry_decode(walk.value.data, walk.value.size, &entry)) {
@@ -296,14 +306,14 @@ static void check_entries(check_t *check) {
     for (size_t i = 0; i < check->count; i++) {
         attempt_t attempt;
         if (get_attempt(check, check->numbers[i], &attempt) && check->phases[i] != PHASE_ILLEGAL &&
-            check->phases[i] != phase_of_state(attempt.state)) {
-            problems_add(&check->problems, "attempt %" PRIu64 " is %s, but its entries say otherwise", attempt.number,
+            check->phases[i] != phase_of_state(attempt.state))
+            problems_add(&check->problems,
+                         "attempt %" PRIu64 " is %s, but its entries say otherwise", attempt.number,
                          attempt_state_name(attempt.state));
-        }
     }
 }
 
-/* --- balances -------------------------------------------------------------------------------------------- */
+/* --- balances --------------------------------------------------------------------------------- */
 
 static bool same_money(const balance_t *a, const balance_t *b) {
     return a->settled.pico == b->settled.pico && a->doubts.pico == b->doubts.pico &&
@@ -311,8 +321,9 @@ static bool same_money(const balance_t *a, const balance_t *b) {
 }
 
 static bool same_counts(const balance_t *a, const balance_t *b) {
-    return a->answers == b->answers && a->prompt_tokens == b->prompt_tokens && a->cached_tokens == b->cached_tokens &&
-           a->completion_tokens == b->completion_tokens && a->reasoning_tokens == b->reasoning_tokens;
+    return a->answers == b->answers && a->prompt_tokens == b->prompt_tokens &&
+           a->cached_tokens == b->cached_tokens && a->completion_tokens == b->completion_tokens &&
+           a->reasoning_tokens == b->reasoning_tokens;
 }
 
 static void describe(const row_t *row, char *out, size_t room) {
@@ -321,27 +332,27 @@ static void describe(const row_t *row, char *out, size_t room) {
     job_stage_t stage = 0;
     char model[LEDGER_MODEL_SIZE] = "", when[16];
     ledger_balance_key_decode(row->key, row->key_size, &run, &day, &stage, model);
-    snprintf(out, room, "balance of run %" PRIu32 ", %s, stage %d, %s", run, text_format_day(day, when), stage, model);
+    snprintf(out, room, "balance of run %" PRIu32 ", %s, stage %d, %s", run,
+             text_format_day(day, when), stage, model);
 }
 
 static void check_row(check_t *check, row_t *row, const balance_t *balance) {
     char name[LEDGER_MODEL_SIZE + 96];
     describe(row, name, sizeof name);
     row->found = true;
-    if (!same_money(balance, &row->attempts) || !same_counts(balance, &row->attempts)) {
+    if (!same_money(balance, &row->attempts) || !same_counts(balance, &row->attempts))
         problems_add(&check->problems,
-                     "%s: settled %" PRId64 ", doubts %" PRId64 ", reserved %" PRId64 " pico, %" PRId64
-                     " attempts; its attempts sum to %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64
-                     " (or answers or tokens differ)",
-                     name, balance->settled.pico, balance->doubts.pico, balance->reserved.pico, balance->attempts,
-                     row->attempts.settled.pico, row->attempts.doubts.pico, row->attempts.reserved.pico,
-                     row->attempts.attempts);
-    }
-    if (!same_money(balance, &row->entries)) {
-        problems_add(&check->problems,
-                     "%s: its entries sum to settled %" PRId64 ", doubts %" PRId64 ", reserved %" PRId64, name,
-                     row->entries.settled.pico, row->entries.doubts.pico, row->entries.reserved.pico);
-    }
+                     "%s: settled %" PRId64 ", doubts %" PRId64 ", reserved %" PRId64
+                     " pico, %" PRId64 " attempts; its attempts sum to %" PRId64 ", %" PRId64
+                     ", %" PRId64 ", %" PRId64 " (or answers or tokens differ)",
+                     name, balance->settled.pico, balance->doubts.pico, balance->reserved.pico,
+                     balance->attempts, row->attempts.settled.pico, row->attempts.doubts.pico,
+                     row->attempts.reserved.pico, row->attempts.attempts);
+    if (!same_money(balance, &row->entries))
+        problems_add(
+            &check->problems,
+            "%s: its entries sum to settled %" PRId64 ", doubts %" PRId64 ", reserved %" PRId64,
+            name, row->entries.settled.pico, row->entries.doubts.pico, row->entries.reserved.pico);
 }
 
 static void check_balances(check_t *check) {
@@ -358,20 +369,19 @@ static void check_balances(check_t *check) {
             continue;
         }
         row_t *row = row_of(check, walk.key.data, walk.key.size, false);
-        if (row == NULL) {
-            problems_add(&check->problems, "balance of run %" PRIu32 ", stage %d, %s: no attempt has it", run, stage,
+        if (!row)
+            problems_add(&check->problems,
+                         "balance of run %" PRIu32 ", stage %d, %s: no attempt has it", run, stage,
                          model);
-        } else {
+        else
             check_row(check, row, &balance);
-        }
     }
-    for (size_t i = 0; i < check->row_count; i++) {
+    for (size_t i = 0; i < check->row_count; i++)
         if (!check->rows[i].found) {
             char name[LEDGER_MODEL_SIZE + 96];
             describe(&check->rows[i], name, sizeof name);
             problems_add(&check->problems, "%s is missing", name);
         }
-    }
 }
 
 uint64_t ledger_check(store_txn_t *txn, buffer_t *problems) {

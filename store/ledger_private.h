@@ -1,4 +1,5 @@
-/* ledger_private.h - what ledger*.c share: the values of ATTEMPTS, LEDGER and BALANCES; see values.h. */
+/* ledger_private.h - what ledger*.c share: the values of ATTEMPTS, LEDGER and
+ * BALANCES; see values.h. */
 #ifndef GLIA_STORE_LEDGER_PRIVATE_H
 #define GLIA_STORE_LEDGER_PRIVATE_H
 
@@ -17,10 +18,10 @@ bool ledger_entry_decode(const void *bytes, size_t size, ledger_entry_t *entry);
 void ledger_balance_encode(const balance_t *balance, buffer_t *out);
 bool ledger_balance_decode(const void *bytes, size_t size, balance_t *balance);
 /* Returns the size of the key. */
-size_t ledger_balance_key(uint8_t key[BALANCE_KEY_SIZE], uint32_t run, int32_t day, job_stage_t stage,
-                          const char *model);
-bool ledger_balance_key_decode(const void *key, size_t size, uint32_t *run, int32_t *day, job_stage_t *stage,
-                               char model[LEDGER_MODEL_SIZE]);
+size_t ledger_balance_key(uint8_t key[BALANCE_KEY_SIZE], uint32_t run, int32_t day,
+                          job_stage_t stage, const char *model);
+bool ledger_balance_key_decode(const void *key, size_t size, uint32_t *run, int32_t *day,
+                               job_stage_t *stage, char model[LEDGER_MODEL_SIZE]);
 
 /* What an attempt in its present state adds to the balance of its row. */
 balance_t ledger_contribution(const attempt_t *attempt);

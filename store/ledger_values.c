@@ -1,4 +1,5 @@
-/* ledger_values.c - attempts, entries and balances as stored values; keys of balances; sums of balances. */
+/* ledger_values.c - attempts, entries and balances as stored values; keys of balances;
+ * sums of balances. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ const char *attempt_state_name(attempt_state_t state) {
     return "?";
 }
 
-/* --- attempts -------------------------------------------------------------------------------------------- */
+/* --- attempts --------------------------------------------------------------------------------- */
 
 static void pack_chars(buffer_t *out, const char *text, size_t room) {
     pack_string(out, text, strnlen(text, room - 1));
@@ -71,9 +72,8 @@ void ledger_attempt_encode(const attempt_t *attempt, buffer_t *out) {
 static bool read_chars(pack_reader_t *reader, char *text, size_t room) {
     size_t length;
     const char *bytes = pack_read_string(reader, &length);
-    if (length >= room) {
+    if (length >= room)
         return false;
-    }
     memcpy(text, bytes, length);
     text[length] = '\0';
     return true;
@@ -88,7 +88,8 @@ static int64_t read_within(pack_reader_t *reader, int64_t low, int64_t high, boo
 
 static bool read_reservation(pack_reader_t *reader, attempt_t *attempt) {
     bool good = true;
-    attempt->state = (attempt_state_t)read_within(reader, ATTEMPT_RESERVED, ATTEMPT_RELEASED, &good);
+    attempt->state =
+        (attempt_state_t)read_within(reader, ATTEMPT_RESERVED, ATTEMPT_RELEASED, &good);
     attempt->run = (uint32_t)read_within(reader, 0, UINT32_MAX, &good);
     attempt->stage = (job_stage_t)read_within(reader, 0, JOB_STAGES - 1, &good);
     attempt->day = (int32_t)read_within(reader, INT32_MIN, INT32_MAX, &good);
@@ -128,8 +129,8 @@ bool ledger_attempt_decode(const void *bytes, size_t size, uint64_t number, atte
     pack_reader_t *reader = pack_reader_open(bytes, size);
     size_t items = pack_read_array(reader);
     bool first = pack_read_integer(reader) == ATTEMPT_VALUE_FIRST, good = true;
-    good = items == (first ? ATTEMPT_ITEMS_FIRST : ATTEMPT_ITEMS) && read_reservation(reader, attempt) &&
-           read_end(reader, attempt);
+    good = items == (first ? ATTEMPT_ITEMS_FIRST : ATTEMPT_ITEMS) &&
+           read_reservation(reader, attempt) && read_end(reader, attempt);
     if (!first) {
         attempt->era = (uint32_t)read_within(reader, 0, UINT32_MAX, &good);
         attempt->reserved_now = pack_read_integer(reader);
@@ -137,7 +138,7 @@ bool ledger_attempt_decode(const void *bytes, size_t size, uint64_t number, atte
     return pack_reader_close(reader) && good;
 }
 
-/* --- entries --------------------------------------------------------------------------------------------- */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 void ledger_entry_encode(const ledger_entry_t *entry, buffer_t *out) {
     pack_array(out, ENTRY_ITEMS);
@@ -152,7 +153,8 @@ void ledger_entry_encode(const ledger_entry_t *entry, buffer_t *out) {
 bool ledger_entry_decode(const void *bytes, size_t size, ledger_entry_t *entry) {
     bool good = true;
     pack_reader_t *reader = pack_reader_open(bytes, size);
-    bool known = pack_read_array(reader) == ENTRY_ITEMS && pack_read_integer(reader) == ENTRY_VALUE_VERSION;
+    bool known =
+        pack_read_array(reader) == ENTRY_ITEMS && pack_read_integer(reader) == ENTRY_VALUE_VERSION;
     entry->kind = (ledger_kind_t)read_within(reader, LEDGER_RESERVE, LEDGER_RELEASE, &good);
     entry->attempt = (uint64_t)read_within(reader, 1, INT64_MAX, &good);
     entry->amount.pico = read_within(reader, 0, INT64_MAX, &good);
@@ -166,7 +168,7 @@ bool ledger_entry_decode(const void *bytes, size_t size, ledger_entry_t *entry) 
     return true;
 }
 
-/* --- balances -------------------------------------------------------------------------------------------- */
+/* --- balances --------------------------------------------------------------------------------- */
 
 void ledger_balance_encode(const balance_t *balance, buffer_t *out) {
     pack_array(out, BALANCE_ITEMS);
@@ -186,7 +188,8 @@ bool ledger_balance_decode(const void *bytes, size_t size, balance_t *balance) {
     bool good = true;
     *balance = (balance_t){0};
     pack_reader_t *reader = pack_reader_open(bytes, size);
-    bool known = pack_read_array(reader) == BALANCE_ITEMS && pack_read_integer(reader) == BALANCE_VALUE_VERSION;
+    bool known = pack_read_array(reader) == BALANCE_ITEMS &&
+                 pack_read_integer(reader) == BALANCE_VALUE_VERSION;
     balance->settled.pico = read_within(reader, 0, INT64_MAX, &good);
     balance->doubts.pico = read_within(reader, 0, INT64_MAX, &good);
     balance->reserved.pico = read_within(reader, 0, INT64_MAX, &good);
@@ -211,8 +214,8 @@ void balance_add(balance_t *sum, const balance_t *part) {
     sum->reasoning_tokens += part->reasoning_tokens;
 }
 
-size_t ledger_balance_key(uint8_t key[BALANCE_KEY_SIZE], uint32_t run, int32_t day, job_stage_t stage,
-                          const char *model) {
+size_t ledger_balance_key(uint8_t key[BALANCE_KEY_SIZE], uint32_t run, int32_t day,
+                          job_stage_t stage, const char *model) {
     uint8_t *end = key_put_i32(key_put_u32(key, run), day);
     *end++ = (uint8_t)stage;
     size_t length = strnlen(model, LEDGER_MODEL_SIZE - 1);
@@ -220,11 +223,10 @@ size_t ledger_balance_key(uint8_t key[BALANCE_KEY_SIZE], uint32_t run, int32_t d
     return BALANCE_KEY_FIXED + length;
 }
 
-bool ledger_balance_key_decode(const void *key, size_t size, uint32_t *run, int32_t *day, job_stage_t *stage,
-                               char model[LEDGER_MODEL_SIZE]) {
-    if (size < BALANCE_KEY_FIXED || size >= BALANCE_KEY_SIZE) {
+bool ledger_balance_key_decode(const void *key, size_t size, uint32_t *run, int32_t *day,
+                               job_stage_t *stage, char model[LEDGER_MODEL_SIZE]) {
+    if (size < BALANCE_KEY_FIXED || size >= BALANCE_KEY_SIZE)
         return false;
-    }
     const uint8_t *bytes = key;
     *run = key_get_u32(bytes);
     *day = key_get_i32(bytes + 4);

@@ -10,9 +10,8 @@
 enum { LINE_SIZE = 1024 };
 
 void problems_add(problems_t *problems, const char *format, ...) {
-    if (problems->count++ >= PROBLEMS_WRITTEN) {
+    if (problems->count++ >= PROBLEMS_WRITTEN)
         return;
-    }
     char line[LINE_SIZE];
     va_list arguments;
     va_start(arguments, format);

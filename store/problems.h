@@ -14,6 +14,7 @@ typedef struct {
 } problems_t;
 
 /* Counts one more; the line gets its newline here. */
-void problems_add(problems_t *problems, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void problems_add(problems_t *problems, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

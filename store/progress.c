@@ -40,7 +40,8 @@ static bool decode(const void *bytes, size_t size, bool limited, progress_record
     bool good = pack_read_integer(reader) == VERSION;
     progress->utc = pack_read_integer(reader);
     int64_t stages = pack_read_integer(reader);
-    good = good && stages >= 0 && stages <= PROGRESS_MAX_STAGES && items == FIXED_ITEMS + (size_t)stages;
+    good = good && stages >= 0 && stages <= PROGRESS_MAX_STAGES &&
+           items == FIXED_ITEMS + (size_t)stages;
     progress->stage_count = good ? (size_t)stages : 0;
     good = good && read_stages(reader, progress);
     progress->requests_per_second = pack_read_number(reader);
@@ -65,10 +66,11 @@ bool progress_decode(const void *bytes, size_t size, progress_record_t *progress
     return decode(bytes, size, true, progress) || decode(bytes, size, false, progress);
 }
 
-void progress_add_stage(progress_record_t *progress, const char *name, int64_t done, int64_t total, int64_t failed) {
+void progress_add_stage(progress_record_t *progress, const char *name, int64_t done, int64_t total,
+                        int64_t failed) {
     if (progress->stage_count < PROGRESS_MAX_STAGES)
-        progress->stages[progress->stage_count++] =
-            (struct progress_stage){.name = memory_copy_string(name), .done = done, .total = total, .failed = failed};
+        progress->stages[progress->stage_count++] = (struct progress_stage){
+            .name = memory_copy_string(name), .done = done, .total = total, .failed = failed};
 }
 
 void progress_encode(const progress_record_t *progress, buffer_t *out) {
@@ -141,7 +143,8 @@ static bool is_holder(const char *holder, const run_info_t *run) {
     return is;
 }
 
-const char *progress_state_name(const char *directory, const run_info_t *run, char holder[PROGRESS_HOLDER_SIZE]) {
+const char *progress_state_name(const char *directory, const run_info_t *run,
+                                char holder[PROGRESS_HOLDER_SIZE]) {
     if (!progress_writer_lives(directory, holder) || !is_holder(holder, run))
         holder[0] = '\0';
     return run->state == RUN_RUNNING && !*holder ? "crashed" : run_state_name(run->state);

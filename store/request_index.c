@@ -1,7 +1,7 @@
 /* request_index.c - the table REQUESTS and the newest responses in memory.
  *
- * The memory holds, of each slice, the responses above its `base`: those of committed transactions only, since the
- * numbers of others are given again. */
+ * The memory holds, of each slice, the responses above its `base`: those of committed transactions
+ * only, since the numbers of others are given again. */
 #include "store/request_index.h"
 
 #include <stdlib.h>
@@ -35,7 +35,7 @@ typedef struct {
     uint64_t first; /* that the write transaction added, 0: none; of its thread alone */
 } request_index_t;
 
-/* --- which slice, up to where ------------------------------------------------------------------------------ */
+/* --- which slice, up to where ----------------------------------------------------------------- */
 
 static size_t slice_of(hash_t request) {
     return request.bytes[0] * (size_t)REQUEST_SLICES >> 8; /* neighbours in the table */
@@ -48,17 +48,19 @@ static size_t slice_at(uint64_t number) {
 
 uint64_t request_index_bound(hash_t request, uint64_t last) {
     uint64_t steps = last / REQUEST_STEP;
-    uint64_t since = (steps - slice_of(request)) % REQUEST_SLICES; /* a power of two: wrapping around does not matter */
+    /* a power of two: wrapping around does not matter */
+    uint64_t since = (steps - slice_of(request)) % REQUEST_SLICES;
     return since > steps ? 0 : (steps - since) * REQUEST_STEP;
 }
 
-/* --- responses in their order ------------------------------------------------------------------------------- */
+/* --- responses in their order ----------------------------------------------------------------- */
 
 /* Returns false to stop. */
 typedef bool visit_t(void *context, hash_t request, uint64_t number);
 
 /* Those numbered above `after`, up to `upto`. */
-static void walk_responses(store_txn_t *txn, uint64_t after, uint64_t upto, visit_t *visit, void *context) {
+static void walk_responses(store_txn_t *txn, uint64_t after, uint64_t upto, visit_t *visit,
+                           void *context) {
     uint8_t from[8];
     key_put_u64(from, after + 1);
     store_walk_t walk = {.from = from, .from_size = sizeof from};
@@ -73,7 +75,7 @@ static void walk_responses(store_txn_t *txn, uint64_t after, uint64_t upto, visi
     store_walk_end(&walk);
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static void *index_create(void) {
     request_index_t *index = MEMORY_NEW(request_index_t);
@@ -108,8 +110,10 @@ static void index_free(void *kept) {
     free(index);
 }
 
-const env_tenant_t request_index_tenant = {
-    .create = index_create, .forget = index_forget, .before_commit = index_before_commit, .free = index_free};
+const env_tenant_t request_index_tenant = {.create = index_create,
+                                           .forget = index_forget,
+                                           .before_commit = index_before_commit,
+                                           .free = index_free};
 
 static void list_add(list_t *list, hash_t request, uint64_t number) {
     if (list->count == list->room) {
@@ -158,7 +162,8 @@ static uint64_t first_added(const request_index_t *index, const store_txn_t *txn
     return txn->writes ? index->first : 0;
 }
 
-/* Adds what is committed and not yet there; returns the last response that is committed in the eyes of `txn`. */
+/* Adds what is committed and not yet there; returns the last response that is committed in
+ * the eyes of `txn`. */
 static uint64_t catch_up(request_index_t *index, store_txn_t *txn) {
     uint64_t first = first_added(index, txn);
     uint64_t last = first ? first - 1 : store_last_number(txn, TABLE_RESPONSES);
@@ -173,7 +178,7 @@ static uint64_t catch_up(request_index_t *index, store_txn_t *txn) {
     return last;
 }
 
-/* --- looking up --------------------------------------------------------------------------------------------------- */
+/* --- looking up ------------------------------------------------------------------------------- */
 
 typedef struct {
     hash_t request;
@@ -217,7 +222,7 @@ uint64_t request_index_find(store_txn_t *txn, hash_t request) {
     return number;
 }
 
-/* --- putting a slice ---------------------------------------------------------------------------------------------- */
+/* --- putting a slice -------------------------------------------------------------------------- */
 
 typedef struct {
     size_t slice;
@@ -248,7 +253,8 @@ static bool put_rows(store_txn_t *txn, const list_t *rows, error_info_t *error) 
         uint8_t value[8];
         key_put_u64(value, entry->number);
         good = store_get(txn, TABLE_REQUESTS, entry->request.bytes, HASH_SIZE, &old) ||
-               store_put(txn, TABLE_REQUESTS, entry->request.bytes, HASH_SIZE, value, sizeof value, error);
+               store_put(txn, TABLE_REQUESTS, entry->request.bytes, HASH_SIZE, value, sizeof value,
+                         error);
     }
     return good;
 }

@@ -9,15 +9,18 @@ enum { RESPONSE_VALUE_VERSION = 1, RESPONSE_ITEMS = 7 };
 bool response_decode(const void *bytes, size_t size, response_record_t *record) {
     *record = (response_record_t){0};
     pack_reader_t *reader = pack_reader_open(bytes, size);
-    bool good = pack_read_array(reader) == RESPONSE_ITEMS && pack_read_integer(reader) == RESPONSE_VALUE_VERSION;
+    bool good = pack_read_array(reader) == RESPONSE_ITEMS &&
+                pack_read_integer(reader) == RESPONSE_VALUE_VERSION;
     record->request = pack_read_hash(reader);
     int64_t attempt = pack_read_integer(reader);
     int64_t body_size = pack_read_integer(reader);
     int64_t dictionary = pack_read_integer(reader);
     record->trimmed = pack_read_boolean(reader);
     record->frame = pack_read_binary(reader, &record->frame_size);
-    good = pack_reader_close(reader) && good && attempt >= 0 && body_size >= 0 && body_size <= RESPONSE_BODY_MAXIMUM &&
-           (dictionary == FRAME_PLAIN || dictionary == FRAME_RESPONSES) && record->trimmed == (record->frame_size == 0);
+    good = pack_reader_close(reader) && good && attempt >= 0 && body_size >= 0 &&
+           body_size <= RESPONSE_BODY_MAXIMUM &&
+           (dictionary == FRAME_PLAIN || dictionary == FRAME_RESPONSES) &&
+           record->trimmed == (record->frame_size == 0);
     record->attempt = (uint64_t)attempt;
     record->body_size = (size_t)body_size;
     record->dictionary = dictionary == FRAME_RESPONSES ? FRAME_RESPONSES : FRAME_PLAIN;
@@ -38,14 +41,14 @@ void response_encode(const response_record_t *record, buffer_t *out) {
 bool response_unpack(const response_record_t *record, buffer_t *body) {
     size_t before = body->length;
     return !record->trimmed &&
-           frame_unpack(record->frame, record->frame_size, record->dictionary, record->body_size, body) &&
+           frame_unpack(record->frame, record->frame_size, record->dictionary, record->body_size,
+                        body) &&
            body->length - before == record->body_size;
 }
 
 bool embed_link_decode(const void *bytes, size_t size, uint64_t *response, uint32_t *index) {
-    if (size != EMBED_LINK_SIZE) {
+    if (size != EMBED_LINK_SIZE)
         return false;
-    }
     *response = key_get_u64(bytes);
     *index = key_get_u32((const uint8_t *)bytes + 8);
     return *response != 0;

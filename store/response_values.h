@@ -1,5 +1,5 @@
-/* response_values.h - the forms of the values of RESPONSES and EMBED_LINKS, under responses.c and request_index.c. For
- * the decoders see also values.h.
+/* response_values.h - the forms of the values of RESPONSES and EMBED_LINKS, under responses.c and
+ * request_index.c. For the decoders see also values.h.
  */
 #ifndef GLIA_STORE_RESPONSE_VALUES_H
 #define GLIA_STORE_RESPONSE_VALUES_H

@@ -30,7 +30,7 @@ const char *run_state_name(run_state_t state) {
     return "?";
 }
 
-/* --- values ---------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static void run_encode(const run_info_t *run, buffer_t *out) {
     pack_array(out, RUN_ITEMS);
@@ -71,7 +71,7 @@ static bool read_sets(pack_reader_t *reader, run_info_t *run) {
         run->sets[i].name = pack_read_text(reader);
         run->sets[i].content = pack_read_hash(reader);
         int64_t count = pack_read_integer(reader);
-        good = good && run->sets[i].name != NULL && count >= 0 && count <= UINT32_MAX;
+        good = good && run->sets[i].name && count >= 0 && count <= UINT32_MAX;
         run->sets[i].count = (uint32_t)count;
     }
     return good;
@@ -86,7 +86,7 @@ static bool read_templates(pack_reader_t *reader, run_info_t *run) {
         run->templates[i].name = pack_read_text(reader);
         run->templates[i].hash = pack_read_hash(reader);
         run->templates[i].identity = pack_read_hash(reader);
-        good = good && run->templates[i].name != NULL;
+        good = good && run->templates[i].name;
     }
     return good;
 }
@@ -94,7 +94,8 @@ static bool read_templates(pack_reader_t *reader, run_info_t *run) {
 bool runs_decode(const void *bytes, size_t size, uint32_t number, run_info_t *run) {
     *run = (run_info_t){.number = number};
     pack_reader_t *reader = pack_reader_open(bytes, size);
-    bool good = pack_read_array(reader) == RUN_ITEMS && pack_read_integer(reader) == RUN_VALUE_VERSION;
+    bool good =
+        pack_read_array(reader) == RUN_ITEMS && pack_read_integer(reader) == RUN_VALUE_VERSION;
     run->name = pack_read_text(reader);
     int64_t state = pack_read_integer(reader);
     run->state_note = pack_read_text(reader);
@@ -106,8 +107,8 @@ bool runs_decode(const void *bytes, size_t size, uint32_t number, run_info_t *ru
     run->busy = pack_read_integer(reader);
     int64_t starts = pack_read_integer(reader);
     int64_t lag = pack_read_integer(reader);
-    good = good && state >= RUN_NEW && state <= RUN_INTERRUPTED && starts >= 0 && starts <= UINT32_MAX && lag >= 0 &&
-           run->name != NULL;
+    good = good && state >= RUN_NEW && state <= RUN_INTERRUPTED && starts >= 0 &&
+           starts <= UINT32_MAX && lag >= 0 && run->name;
     good = good && read_sets(reader, run) && read_templates(reader, run);
     if (!pack_reader_close(reader) || !good) {
         run_info_clear(run);
@@ -120,12 +121,10 @@ bool runs_decode(const void *bytes, size_t size, uint32_t number, run_info_t *ru
 }
 
 void run_info_clear(run_info_t *run) {
-    for (size_t i = 0; run->sets != NULL && i < run->set_count; i++) {
+    for (size_t i = 0; run->sets && i < run->set_count; i++)
         free(run->sets[i].name);
-    }
-    for (size_t i = 0; run->templates != NULL && i < run->template_count; i++) {
+    for (size_t i = 0; run->templates && i < run->template_count; i++)
         free(run->templates[i].name);
-    }
     free(run->name);
     free(run->state_note);
     free(run->program);
@@ -134,31 +133,27 @@ void run_info_clear(run_info_t *run) {
     *run = (run_info_t){0};
 }
 
-/* --- runs ------------------------------------------------------------------------------------------------ */
+/* --- runs ------------------------------------------------------------------------------------- */
 
 bool runs_get(store_txn_t *txn, uint32_t number, run_info_t *run) {
     uint8_t key[4];
     key_put_u32(key, number);
     store_bytes_t value;
     *run = (run_info_t){0};
-    if (!store_get(txn, TABLE_RUNS, key, sizeof key, &value)) {
+    if (!store_get(txn, TABLE_RUNS, key, sizeof key, &value))
         return false;
-    }
-    if (!runs_decode(value.data, value.size, number, run)) {
+    if (!runs_decode(value.data, value.size, number, run))
         store_damaged(txn, TABLE_RUNS, "a run that cannot be read");
-    }
     return true;
 }
 
 /* 0: no run of that name. */
 static uint32_t number_of(store_txn_t *txn, const char *name) {
     store_bytes_t value;
-    if (!store_get(txn, TABLE_RUN_NAMES, name, strlen(name), &value)) {
+    if (!store_get(txn, TABLE_RUN_NAMES, name, strlen(name), &value))
         return 0;
-    }
-    if (value.size != 4 || key_get_u32(value.data) == 0) {
+    if (value.size != 4 || key_get_u32(value.data) == 0)
         store_damaged(txn, TABLE_RUN_NAMES, "a value that is no run's number");
-    }
     return key_get_u32(value.data);
 }
 
@@ -169,15 +164,14 @@ typedef struct {
 
 static bool visit_latest(void *context, const run_info_t *run) {
     latest_t *latest = context;
-    if (latest->number == 0 || run->started_utc >= latest->started) {
+    if (latest->number == 0 || run->started_utc >= latest->started)
         *latest = (latest_t){.number = run->number, .started = run->started_utc};
-    }
     return true;
 }
 
 bool runs_find(store_txn_t *txn, const char *name, run_info_t *run) {
     uint32_t number;
-    if (name != NULL) {
+    if (name) {
         number = number_of(txn, name);
     } else {
         latest_t latest = {0};
@@ -190,43 +184,39 @@ bool runs_find(store_txn_t *txn, const char *name, run_info_t *run) {
 
 static uint32_t last_run(store_txn_t *txn) {
     store_walk_t walk = {.backward = true};
-    if (!store_walk_next(txn, TABLE_RUNS, &walk)) {
+    if (!store_walk_next(txn, TABLE_RUNS, &walk))
         return 0;
-    }
-    if (walk.key.size != 4) {
+    if (walk.key.size != 4)
         store_damaged(txn, TABLE_RUNS, "a key that is no number");
-    }
     uint32_t number = key_get_u32(walk.key.data);
     store_walk_end(&walk);
     return number;
 }
 
-/* Of a run that is there: its old name goes if it has another now. A number that is not there yet can be the one that
- * was assigned when this transaction was tried before. */
+/* Of a run that is there: its old name goes if it has another now. A number that is not there yet
+ * can be the one that was assigned when this transaction was tried before. */
 static bool drop_old_name(store_txn_t *txn, const run_info_t *run, error_info_t *error) {
     run_info_t old;
-    if (!runs_get(txn, run->number, &old)) {
-        return run->number == last_run(txn) + 1 || error_set(error, ERROR_BUG, "there is no run %" PRIu32, run->number);
-    }
-    bool good =
-        strcmp(old.name, run->name) == 0 || store_delete(txn, TABLE_RUN_NAMES, old.name, strlen(old.name), error);
+    if (!runs_get(txn, run->number, &old))
+        return run->number == last_run(txn) + 1 ||
+               error_set(error, ERROR_BUG, "there is no run %" PRIu32, run->number);
+    bool good = strcmp(old.name, run->name) == 0 ||
+                store_delete(txn, TABLE_RUN_NAMES, old.name, strlen(old.name), error);
     run_info_clear(&old);
     return good;
 }
 
 bool runs_put(store_txn_t *txn, run_info_t *run, error_info_t *error) {
-    size_t length = run->name == NULL ? 0 : strlen(run->name);
-    if (length == 0 || length > KEY_MAXIMUM) {
+    size_t length = !run->name ? 0 : strlen(run->name);
+    if (length == 0 || length > KEY_MAXIMUM)
         return error_set(error, ERROR_CONFIG, "run \"%.40s\": a name has 1 to %d bytes",
-                         run->name == NULL ? "" : run->name, KEY_MAXIMUM);
-    }
+                         !run->name ? "" : run->name, KEY_MAXIMUM);
     uint32_t holder = number_of(txn, run->name);
-    if (holder != 0 && holder != run->number) {
-        return error_set(error, ERROR_CONFIG, "there is a run \"%s\" already; choose another name", run->name);
-    }
-    if (run->number != 0 && !drop_old_name(txn, run, error)) {
+    if (holder != 0 && holder != run->number)
+        return error_set(error, ERROR_CONFIG, "there is a run \"%s\" already; choose another name",
+                         run->name);
+    if (run->number != 0 && !drop_old_name(txn, run, error))
         return false;
-    }
     uint32_t number = run->number != 0 ? run->number : last_run(txn) + 1;
     uint8_t key[4];
     key_put_u32(key, number);
@@ -235,9 +225,8 @@ bool runs_put(store_txn_t *txn, run_info_t *run, error_info_t *error) {
     bool good = store_put(txn, TABLE_RUNS, key, sizeof key, value.data, value.length, error) &&
                 store_put(txn, TABLE_RUN_NAMES, run->name, length, key, sizeof key, error);
     buffer_free(&value);
-    if (good) {
+    if (good)
         run->number = number;
-    }
     return good;
 }
 
@@ -245,9 +234,9 @@ void runs_all(store_txn_t *txn, runs_visit_t *visit, void *context) {
     store_walk_t walk = {0};
     while (store_walk_next(txn, TABLE_RUNS, &walk)) {
         run_info_t run = {0};
-        if (walk.key.size != 4 || !runs_decode(walk.value.data, walk.value.size, key_get_u32(walk.key.data), &run)) {
+        if (walk.key.size != 4 ||
+            !runs_decode(walk.value.data, walk.value.size, key_get_u32(walk.key.data), &run))
             store_damaged(txn, TABLE_RUNS, "a run that cannot be read");
-        }
         bool go_on = visit(context, &run);
         run_info_clear(&run);
         if (!go_on) {
@@ -257,20 +246,20 @@ void runs_all(store_txn_t *txn, runs_visit_t *visit, void *context) {
     }
 }
 
-/* --- blobs ----------------------------------------------------------------------------------------------- */
+/* --- blobs ------------------------------------------------------------------------------------ */
 
 bool blob_put(store_txn_t *txn, const void *bytes, size_t size, hash_t *hash, error_info_t *error) {
     store_bytes_t old;
-    if (size > BLOB_MAXIMUM) {
-        return error_set(error, ERROR_CONFIG, "a text of %zu bytes is too long to keep with a run", size);
-    }
+    if (size > BLOB_MAXIMUM)
+        return error_set(error, ERROR_CONFIG, "a text of %zu bytes is too long to keep with a run",
+                         size);
     *hash = hash_bytes(bytes, size);
-    if (store_get(txn, TABLE_BLOBS, hash->bytes, HASH_SIZE, &old)) {
+    if (store_get(txn, TABLE_BLOBS, hash->bytes, HASH_SIZE, &old))
         return true;
-    }
     buffer_t frame = BUFFER_EMPTY;
     frame_pack(bytes, size, FRAME_PLAIN, &frame);
-    bool good = store_put(txn, TABLE_BLOBS, hash->bytes, HASH_SIZE, frame.data, frame.length, error);
+    bool good =
+        store_put(txn, TABLE_BLOBS, hash->bytes, HASH_SIZE, frame.data, frame.length, error);
     buffer_free(&frame);
     return good;
 }
@@ -279,9 +268,10 @@ bool blob_get(store_txn_t *txn, hash_t hash, buffer_t *out, error_info_t *error)
     char text[HASH_TEXT_SIZE];
     hash_to_text(hash, text);
     store_bytes_t value;
-    if (!store_get(txn, TABLE_BLOBS, hash.bytes, HASH_SIZE, &value)) {
-        return error_set(error, ERROR_FATAL, "store %s has no text %s", txn->store->directory, text);
-    }
+    if (!store_get(txn, TABLE_BLOBS, hash.bytes, HASH_SIZE, &value))
+        return error_set(error, ERROR_FATAL, "store %s has no text %s", txn->store->directory,
+                         text);
     return frame_unpack(value.data, value.size, FRAME_PLAIN, BLOB_MAXIMUM, out) ||
-           error_set(error, ERROR_FATAL, "store %s: text %s is damaged; see `glia fsck`", txn->store->directory, text);
+           error_set(error, ERROR_FATAL, "store %s: text %s is damaged; see `glia fsck`",
+                     txn->store->directory, text);
 }

@@ -1,4 +1,5 @@
-/* runs.h - runs: a name, a snapshot of the config, templates and program version, and how it stands. */
+/* runs.h - runs: a name, a snapshot of the config, templates and program version,
+ * and how it stands. */
 #ifndef GLIA_STORE_RUNS_H
 #define GLIA_STORE_RUNS_H
 
@@ -37,9 +38,9 @@ typedef struct {
 /* Finds by name, or (name NULL) the one started last. Owned: run_info_clear. */
 bool runs_find(store_txn_t *txn, const char *name, run_info_t *run);
 bool runs_get(store_txn_t *txn, uint32_t number, run_info_t *run);
-/* number 0: a new run (assigns it); else replaces, under a new name too. The number that would be next is taken for a
- * new run as well, so that a transaction that is applied again finds what it assigned. Errors (CONFIG): the name is
- * another run's, or not of 1 to 511 bytes. */
+/* number 0: a new run (assigns it); else replaces, under a new name too. The number that would be
+ * next is taken for a new run as well, so that a transaction that is applied again finds what it
+ * assigned. Errors (CONFIG): the name is another run's, or not of 1 to 511 bytes. */
 bool runs_put(store_txn_t *txn, run_info_t *run, error_info_t *error);
 typedef bool runs_visit_t(void *context, const run_info_t *run);
 void runs_all(store_txn_t *txn, runs_visit_t *visit, void *context);

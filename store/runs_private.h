@@ -5,6 +5,7 @@
 #include "store/runs.h"
 
 enum { BLOB_MAXIMUM = 1 << 28 };
-bool runs_decode(const void *bytes, size_t size, uint32_t number, run_info_t *run); /* owned: run_info_clear */
+/* owned: run_info_clear */
+bool runs_decode(const void *bytes, size_t size, uint32_t number, run_info_t *run);
 
 #endif

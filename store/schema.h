@@ -1,14 +1,15 @@
-/* schema.h - every table of the store, its key layout and what it holds. Bump SCHEMA_VERSION with any change and add a
- * migration.
+/* schema.h - every table of the store, its key layout and what it holds. Bump SCHEMA_VERSION with
+ * any change and add a migration.
  *
- * Integers in keys are big-endian (key.h; signed ones with the sign bit turned over), so that byte order is number
- * order. Values are msgpack arrays whose first element is the version of that value, unless said otherwise: u32 and u64
- * are plain integers as in keys. Numbers (of runs, responses, attempts, entries) are one more than the last key:
- * nothing that has one is ever deleted, so that a crash can neither lose nor repeat one. Tables marked (hot) are
- * written for every attempt and have sequential keys; lookups by hash go through small tables beside them.
+ * Integers in keys are big-endian (key.h; signed ones with the sign bit turned over), so that byte
+ * order is number order. Values are msgpack arrays whose first element is the version of that
+ * value, unless said otherwise: u32 and u64 are plain integers as in keys. Numbers (of runs,
+ * responses, attempts, entries) are one more than the last key: nothing that has one is ever
+ * deleted, so that a crash can neither lose nor repeat one. Tables marked (hot) are written for
+ * every attempt and have sequential keys; lookups by hash go through small tables beside them.
  *
- * Versions: 2 added BATCH_LINES; 3 added EXCERPTS, RECORDINGS and PIECES, and neuron records that share excerpts; 4
- * adds rows to REQUESTS by slices (request_index.h).
+ * Versions: 2 added BATCH_LINES; 3 added EXCERPTS, RECORDINGS and PIECES, and neuron records that
+ * share excerpts; 4 adds rows to REQUESTS by slices (request_index.h).
  */
 #ifndef GLIA_STORE_SCHEMA_H
 #define GLIA_STORE_SCHEMA_H
@@ -43,29 +44,29 @@ enum { SCHEMA_VERSION = 4 };
  *   recordings   recording                         recordings.h: recording_t
  *   pieces       recording, u32 piece, u8 slot     raw bytes; hash in recording_t
  */
-#define STORE_TABLE_MAP(ROW)                                                                                           \
-    ROW(META, "meta")                                                                                                  \
-    ROW(RUNS, "runs")                                                                                                  \
-    ROW(RUN_NAMES, "run_names")                                                                                        \
-    ROW(BLOBS, "blobs")                                                                                                \
-    ROW(SET_NAMES, "set_names")                                                                                        \
-    ROW(SETS, "sets")                                                                                                  \
-    ROW(NEURONS, "neurons")                                                                                            \
-    ROW(BASELINES, "baselines")                                                                                        \
-    ROW(JOBS, "jobs")                                                                                                  \
-    ROW(FAILURES, "failures")                                                                                          \
-    ROW(REQUESTS, "requests")                                                                                          \
-    ROW(RESPONSES, "responses")                                                                                        \
-    ROW(EMBED_LINKS, "embed_links")                                                                                    \
-    ROW(EMBEDDINGS, "embeddings")                                                                                      \
-    ROW(ATTEMPTS, "attempts")                                                                                          \
-    ROW(OPEN, "open")                                                                                                  \
-    ROW(DOUBTS, "doubts")                                                                                              \
-    ROW(LEDGER, "ledger")                                                                                              \
-    ROW(BALANCES, "balances")                                                                                          \
-    ROW(BATCH_LINES, "batch_lines")                                                                                    \
-    ROW(EXCERPTS, "excerpts")                                                                                          \
-    ROW(RECORDINGS, "recordings")                                                                                      \
+#define STORE_TABLE_MAP(ROW)        \
+    ROW(META, "meta")               \
+    ROW(RUNS, "runs")               \
+    ROW(RUN_NAMES, "run_names")     \
+    ROW(BLOBS, "blobs")             \
+    ROW(SET_NAMES, "set_names")     \
+    ROW(SETS, "sets")               \
+    ROW(NEURONS, "neurons")         \
+    ROW(BASELINES, "baselines")     \
+    ROW(JOBS, "jobs")               \
+    ROW(FAILURES, "failures")       \
+    ROW(REQUESTS, "requests")       \
+    ROW(RESPONSES, "responses")     \
+    ROW(EMBED_LINKS, "embed_links") \
+    ROW(EMBEDDINGS, "embeddings")   \
+    ROW(ATTEMPTS, "attempts")       \
+    ROW(OPEN, "open")               \
+    ROW(DOUBTS, "doubts")           \
+    ROW(LEDGER, "ledger")           \
+    ROW(BALANCES, "balances")       \
+    ROW(BATCH_LINES, "batch_lines") \
+    ROW(EXCERPTS, "excerpts")       \
+    ROW(RECORDINGS, "recordings")   \
     ROW(PIECES, "pieces")
 
 typedef enum {

@@ -1,9 +1,9 @@
-/* values.h - the decoders of all stored values: for fsck, for the fuzzer and for tests. A module's own are in its
- * private header, which is what its files include.
+/* values.h - the decoders of all stored values: for fsck, for the fuzzer and for tests. A module's
+ * own are in its private header, which is what its files include.
  *
- * Each takes the bytes of a value and returns whether they are one that this program writes; nothing there trusts a
- * byte, and what is borrowed points into the value. After false, what was filled in is not to be used, and nothing is
- * to be freed.
+ * Each takes the bytes of a value and returns whether they are one that this program writes;
+ * nothing there trusts a byte, and what is borrowed points into the value. After false, what was
+ * filled in is not to be used, and nothing is to be freed.
  */
 #ifndef GLIA_STORE_VALUES_H
 #define GLIA_STORE_VALUES_H

@@ -62,7 +62,8 @@ run_item() {
     system/*)
         tries=1 # pytest itself runs what fails once more: conftest.py
         seconds=$FILE_SECONDS
-        command=(/usr/bin/python3 -m pytest -q -p no:cacheprovider --tb=short --basetemp="$place" "$item")
+        command=(/usr/bin/python3 -m pytest -q -p no:cacheprovider --tb=short
+            --basetemp="$place" "$item")
         ;;
     esac
     exec 9>"$said/speaking"

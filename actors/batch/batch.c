@@ -45,7 +45,7 @@ struct batch {
     buffer_t body, text; /* of the line that is written, to be used again */
 };
 
-/* --- writing --------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* All lines before this one are final. */
 static uint64_t final_until(const batch_t *batch) {
@@ -58,7 +58,8 @@ static uint64_t final_until(const batch_t *batch) {
 
 static void keep_answer(batch_t *batch, batch_line_t *line) {
     kept_answer_t *answer = &batch->answers[line->index % KEPT];
-    if (line->answer.length == 0 || answer->body.length > 0 || batch->answers_bytes + line->answer.length > BYTES_KEPT)
+    if (line->answer.length == 0 || answer->body.length > 0 ||
+        batch->answers_bytes + line->answer.length > BYTES_KEPT)
         return;
     *answer = (kept_answer_t){line->index, line->answer};
     line->answer = BUFFER_EMPTY;
@@ -77,15 +78,18 @@ static bool take_answer(batch_t *batch, uint64_t line) {
     return true;
 }
 
-static bool compose_answer(batch_t *batch, store_txn_t *txn, uint64_t line, const batch_row_t *row) {
+static bool compose_answer(batch_t *batch, store_txn_t *txn, uint64_t line,
+                           const batch_row_t *row) {
     buffer_clear(&batch->body);
-    if (!row->response || (!take_answer(batch, line) && !response_get(txn, row->response, &batch->body, NULL, NULL)))
+    if (!row->response ||
+        (!take_answer(batch, line) && !response_get(txn, row->response, &batch->body, NULL, NULL)))
         return false;
     batch_write_answer(row, STATUS_OK, buffer_text(&batch->body), batch->body.length, &batch->text);
     return true;
 }
 
-static bool find_failure(const batch_t *batch, store_txn_t *txn, const batch_row_t *row, job_failure_t *failure) {
+static bool find_failure(const batch_t *batch, store_txn_t *txn, const batch_row_t *row,
+                         job_failure_t *failure) {
     if (!journal_failure_get(txn, batch->run, batch_job_id(row->identity, row->sample), failure))
         return false;
     if (failure->terminal)
@@ -133,7 +137,7 @@ static bool write_results(batch_t *batch, store_txn_t *txn, error_info_t *error)
     return true;
 }
 
-/* --- reading --------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static bool is_blank(const line_t *line) {
     for (size_t i = 0; i < line->length; i++)
@@ -173,16 +177,16 @@ static void take_up(batch_t *batch, batch_line_t *line, job_t ***tail) {
 }
 
 static bool refuse_results(const batch_t *batch, uint64_t number, error_info_t *error) {
-    return error_set(
-        error, ERROR_CONFIG,
-        "%s: line %llu of %s is not the one that was answered there; name another --out, or remove %s (what "
-        "the store has is not bought again)",
-        batch->out_path, (unsigned long long)number, batch->in_path, batch->out_path);
+    return error_set(error, ERROR_CONFIG,
+                     "%s: line %llu of %s is not the one that was answered there; name another "
+                     "--out, or remove %s (what the store has is not bought again)",
+                     batch->out_path, (unsigned long long)number, batch->in_path, batch->out_path);
 }
 
-/* A line of the file: passed over if it is final, else a job. False: the results file answers another line. */
-static bool look_at_line(batch_t *batch, store_txn_t *txn, const line_t *text, job_t ***tail, size_t *found,
-                         error_info_t *error) {
+/* A line of the file: passed over if it is final, else a job. False: the results file
+ * answers another line. */
+static bool look_at_line(batch_t *batch, store_txn_t *txn, const line_t *text, job_t ***tail,
+                         size_t *found, error_info_t *error) {
     uint64_t index = batch->next;
     hash_t raw = batch_line_raw(text->text, text->length, text->size);
     batch_row_t row;
@@ -218,27 +222,31 @@ static bool look_at_line(batch_t *batch, store_txn_t *txn, const line_t *text, j
 static bool read_end(batch_t *batch, error_info_t *error) {
     batch->at_end = true;
     return batch->next >= batch->kept ||
-           error_set(error, ERROR_CONFIG, "%s has %llu lines, but %s has only %llu requests; name another --out",
-                     batch->out_path, (unsigned long long)batch->kept, batch->in_path, (unsigned long long)batch->next);
+           error_set(error, ERROR_CONFIG,
+                     "%s has %llu lines, but %s has only %llu requests; name another --out",
+                     batch->out_path, (unsigned long long)batch->kept, batch->in_path,
+                     (unsigned long long)batch->next);
 }
 
 static bool is_full(const batch_t *batch) {
-    return batch->under_way_bytes >= BYTES_UNDER_WAY || batch->under_way_count >= (size_t)batch->settings->window;
+    return batch->under_way_bytes >= BYTES_UNDER_WAY ||
+           batch->under_way_count >= (size_t)batch->settings->window;
 }
 
 /* Nothing was answered, and much refused. */
 static bool is_hopeless(const batch_t *batch, error_info_t *error) {
-    if (batch->done > 0 || batch->refusals < REFUSALS_MOST || (batch->at_end && batch->under_way_count == 0))
+    if (batch->done > 0 || batch->refusals < REFUSALS_MOST ||
+        (batch->at_end && batch->under_way_count == 0))
         return false;
-    error_set(
-        error, ERROR_CONFIG,
-        "%llu requests were refused and none was answered, the last one with: %s. Mend what is wrong and run again "
-        "with --retry-failed",
-        (unsigned long long)batch->refusals, batch->refusal);
+    error_set(error, ERROR_CONFIG,
+              "%llu requests were refused and none was answered, the last one with: %s. Mend what "
+              "is wrong and run again with --retry-failed",
+              (unsigned long long)batch->refusals, batch->refusal);
     return true;
 }
 
-static bool step(void *state, store_txn_t *txn, size_t most, bool idle, job_t **jobs, error_info_t *error) {
+static bool step(void *state, store_txn_t *txn, size_t most, bool idle, job_t **jobs,
+                 error_info_t *error) {
     (void)idle;
     batch_t *batch = state;
     while (*jobs)
@@ -246,7 +254,8 @@ static bool step(void *state, store_txn_t *txn, size_t most, bool idle, job_t **
     if (is_hopeless(batch, error) || !write_results(batch, txn, error))
         return false;
     size_t found = 0;
-    for (size_t looked = 0; looked < LINES_A_STEP && found < most && !batch->at_end && !is_full(batch); looked++) {
+    for (size_t looked = 0;
+         looked < LINES_A_STEP && found < most && !batch->at_end && !is_full(batch); looked++) {
         line_t line;
         switch (line_reader_next(batch->in, &line, error)) {
         case LINE_ERROR: return false;
@@ -263,7 +272,7 @@ static bool step(void *state, store_txn_t *txn, size_t most, bool idle, job_t **
     return true;
 }
 
-/* --- the rest of the source -------------------------------------------------------------------------------- */
+/* --- the rest of the source ------------------------------------------------------------------- */
 
 static void job_ended(void *state, const job_t *job) {
     batch_t *batch = state;
@@ -277,10 +286,11 @@ static void job_ended(void *state, const job_t *job) {
         }
     if (job->outcome == OUTCOME_FAILED && job->trouble.terminal && job->trouble.status > 0) {
         batch->refusals++;
-        snprintf(batch->refusal, sizeof batch->refusal, "%d %.60s %.400s", job->trouble.status, job->trouble.code,
-                 job->trouble.message);
+        snprintf(batch->refusal, sizeof batch->refusal, "%d %.60s %.400s", job->trouble.status,
+                 job->trouble.code, job->trouble.message);
     }
-    bool is_final = job->outcome == OUTCOME_DONE || (job->outcome == OUTCOME_FAILED && job->trouble.terminal);
+    bool is_final =
+        job->outcome == OUTCOME_DONE || (job->outcome == OUTCOME_FAILED && job->trouble.terminal);
     batch->done += job->outcome == OUTCOME_DONE;
     batch->failed += job->outcome == OUTCOME_FAILED;
     if (!is_final && line->index < batch->stuck)
@@ -365,7 +375,8 @@ batch_t *batch_create(const batch_options_t *options, error_info_t *error) {
     batch->under_way = MEMORY_NEW_ARRAY((size_t)options->settings->window, uint64_t);
     batch->answers = MEMORY_NEW_ARRAY(KEPT, kept_answer_t);
     batch->in = line_reader_open(options->in, BATCH_LINE_MAXIMUM, error);
-    batch->out = batch->in ? line_adder_open(options->out, BATCH_OUTPUT_START, &batch->kept, error) : NULL;
+    batch->out =
+        batch->in ? line_adder_open(options->out, BATCH_OUTPUT_START, &batch->kept, error) : NULL;
     bool good = batch->out && (!options->anew || line_adder_empty(batch->out, error));
     if (options->anew)
         batch->kept = 0;

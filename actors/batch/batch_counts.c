@@ -24,8 +24,11 @@ struct batch_counts {
 static void table_make(table_t *table, const char *directory, size_t slots, bool valued) {
     scratch_t memory = scratch_new(directory, (valued ? 2 : 1) * slots * sizeof(uint64_t));
     uint64_t *keys = memory.bytes;
-    *table = (table_t){
-        .directory = directory, .slots = slots, .memory = memory, .keys = keys, .values = valued ? keys + slots : NULL};
+    *table = (table_t){.directory = directory,
+                       .slots = slots,
+                       .memory = memory,
+                       .keys = keys,
+                       .values = valued ? keys + slots : NULL};
 }
 
 static size_t find(const table_t *table, uint64_t key) {

@@ -1,5 +1,5 @@
-/* batch_counts.h - how often each identity was met: a set of 64-bit keys, and counts for those that repeat. Some 11
- * bytes an identity, in files of `directory` (scratch.h). */
+/* batch_counts.h - how often each identity was met: a set of 64-bit keys, and counts for those that
+ * repeat. Some 11 bytes an identity, in files of `directory` (scratch.h). */
 #ifndef GLIA_ACTORS_BATCH_BATCH_COUNTS_H
 #define GLIA_ACTORS_BATCH_BATCH_COUNTS_H
 

@@ -39,7 +39,8 @@ attempt_desk_t *attempt_desk_create(const attempt_options_t *options) {
         const endpoint_settings_t *endpoint = &settings->endpoints[e];
         address_t *address = &desk->addresses[e];
         for (int kind = 0; kind < KINDS; kind++)
-            address->urls[kind] = memory_format("%s%s", endpoint->base_url, llm_request_path((llm_kind_t)kind));
+            address->urls[kind] =
+                memory_format("%s%s", endpoint->base_url, llm_request_path((llm_kind_t)kind));
         if (endpoint->key)
             address->authorization = memory_format("Authorization: Bearer %s", endpoint->key);
     }

@@ -18,9 +18,10 @@
 #include "core/runtime/executor.h"
 
 enum {
-    ATTEMPT_OVER = 1,  /* the exchange is over */
-    ATTEMPT_READ = 2,  /* the ticket's outcome is filled in, but for `packed` */
-    ATTEMPT_WHOLE = 4, /* an answer is packed. The ticket is the callee's again; else it is borrowed */
+    ATTEMPT_OVER = 1, /* the exchange is over */
+    ATTEMPT_READ = 2, /* the ticket's outcome is filled in, but for `packed` */
+    /* an answer is packed. The ticket is the callee's again; else it is borrowed */
+    ATTEMPT_WHOLE = 4,
 };
 typedef void attempt_news_t(void *context, ticket_t *ticket, unsigned news);
 

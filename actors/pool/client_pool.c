@@ -103,7 +103,8 @@ static void tell_ended(client_pool_t *pool, ticket_t *ticket) {
 
 /* --- from a grant to the request's sending --- */
 
-static void ask_for_reservation(client_pool_t *pool, ticket_t *ticket, size_t endpoint, int64_t now) {
+static void ask_for_reservation(client_pool_t *pool, ticket_t *ticket, size_t endpoint,
+                                int64_t now) {
     int64_t charge = charge_at(pool, ticket, endpoint);
     ticket->endpoint = endpoint;
     ticket->grant = endpoint_grant(pool->endpoints[endpoint], ticket->request.model, charge, now);
@@ -114,7 +115,8 @@ static void ask_for_reservation(client_pool_t *pool, ticket_t *ticket, size_t en
 
 /* The grant is void, and so is what was reserved. */
 static void lapse(client_pool_t *pool, ticket_t *ticket) {
-    ticket->outcome = (attempt_outcome_t){.verdict = RETRY_CANCELLED, .never_sent = true, .retry_after = -1};
+    ticket->outcome =
+        (attempt_outcome_t){.verdict = RETRY_CANCELLED, .never_sent = true, .retry_after = -1};
     endpoint_give_back(pool->endpoints[ticket->endpoint], &ticket->grant);
     tell_ended(pool, ticket);
 }
@@ -158,7 +160,8 @@ static int64_t start_ready(client_pool_t *pool, size_t e, int64_t now) {
 static bool may_take(const client_pool_t *pool, size_t endpoint, const ticket_t *ticket) {
     if (ticket->pinned != ANY_ENDPOINT && (size_t)ticket->pinned != endpoint)
         return false;
-    return endpoint_fits(pool->endpoints[endpoint], ticket->request.model, charge_at(pool, ticket, endpoint));
+    return endpoint_fits(pool->endpoints[endpoint], ticket->request.model,
+                         charge_at(pool, ticket, endpoint));
 }
 
 /* No endpoint could ever take it. */
@@ -172,7 +175,8 @@ static bool never_fits(const client_pool_t *pool, const ticket_t *ticket) {
 
 /* The first endpoint at which the ticket may start now, else SIZE_MAX and in *when the earliest
  * known time; *shut: all that may take it are shut. */
-static size_t choose_endpoint(client_pool_t *pool, const ticket_t *ticket, int64_t now, int64_t *when, bool *shut) {
+static size_t choose_endpoint(client_pool_t *pool, const ticket_t *ticket, int64_t now,
+                              int64_t *when, bool *shut) {
     const model_settings_t *model = model_of(pool, ticket);
     *when = INT64_MAX;
     *shut = true;
@@ -180,7 +184,8 @@ static size_t choose_endpoint(client_pool_t *pool, const ticket_t *ticket, int64
         size_t e = model->endpoints[i];
         if (!may_take(pool, e, ticket))
             continue;
-        int64_t at = endpoint_ready_at(pool->endpoints[e], ticket->request.model, charge_at(pool, ticket, e), now);
+        int64_t at = endpoint_ready_at(pool->endpoints[e], ticket->request.model,
+                                       charge_at(pool, ticket, e), now);
         if (at <= now)
             return e;
         *when = at < *when ? at : *when;
@@ -218,7 +223,8 @@ static int64_t pump_queue(client_pool_t *pool, ticket_queue_t *queue, int64_t no
 /* --- stalls --- */
 
 /* Why a waiting ticket cannot start without outside help; false: it can, some time. */
-static bool ticket_is_stuck(const client_pool_t *pool, const ticket_t *ticket, int64_t now, stall_t *stall) {
+static bool ticket_is_stuck(const client_pool_t *pool, const ticket_t *ticket, int64_t now,
+                            stall_t *stall) {
     const settings_t *settings = pool->options.settings;
     const model_settings_t *model = model_of(pool, ticket);
     if (ticket->refusal.until == INT64_MAX) {
@@ -288,7 +294,8 @@ static void pump(client_pool_t *pool) {
         if ((at = start_ready(pool, e, now)) < earliest)
             earliest = at;
     for (size_t n = 0; n < settings->model_count; n++)
-        if ((at = pump_queue(pool, &pool->queues[(pool->first_queue + n) % settings->model_count], now)) < earliest)
+        if ((at = pump_queue(pool, &pool->queues[(pool->first_queue + n) % settings->model_count],
+                             now)) < earliest)
             earliest = at;
     pool->first_queue = (pool->first_queue + 1) % settings->model_count;
     /* An outage that has lasted too long may be a standstill. */
@@ -317,13 +324,14 @@ static bool is_over_bound(client_pool_t *pool, ticket_t *ticket) {
     retry_detail_t *detail = &ticket->outcome.detail;
     if (ticket->outcome.verdict != RETRY_ANSWER || !usage->present)
         return false;
-    if (usage->prompt_tokens <= request->input_bound && usage->completion_tokens <= request->output_maximum)
+    if (usage->prompt_tokens <= request->input_bound &&
+        usage->completion_tokens <= request->output_maximum)
         return false;
     snprintf(detail->message, sizeof detail->message,
              "reported %lld prompt and %lld completion tokens, more than the %lld and %lld that "
              "were set aside",
-             (long long)usage->prompt_tokens, (long long)usage->completion_tokens, (long long)request->input_bound,
-             (long long)request->output_maximum);
+             (long long)usage->prompt_tokens, (long long)usage->completion_tokens,
+             (long long)request->input_bound, (long long)request->output_maximum);
     log_line(pool->options.log, LOG_ERROR, "%s %s; it is not asked again in this run",
              pool->options.settings->endpoints[ticket->endpoint].name, detail->message);
     return true;
@@ -373,7 +381,8 @@ static void give_up(client_pool_t *pool, ticket_t *ticket, bool terminal) {
 
 static void try_again(client_pool_t *pool, ticket_t *ticket) {
     const attempt_outcome_t *outcome = &ticket->outcome;
-    bool outage = ticket->grant.probing || endpoint_state(pool->endpoints[ticket->endpoint]) != BREAKER_CLOSED;
+    bool outage = ticket->grant.probing ||
+                  endpoint_state(pool->endpoints[ticket->endpoint]) != BREAKER_CLOSED;
     if (outcome->verdict == RETRY_CANCELLED) { /* it lapsed, and goes back to where it was */
         enqueue(pool, ticket);
         return;
@@ -398,9 +407,10 @@ static void on_ticket(client_pool_t *pool, ticket_t *ticket) {
     if (pool->stopping) {
         hand_back(pool, ticket);
     } else if (never_fits(pool, ticket)) {
-        job_fail(ticket->job, true, "bound",
-                 "one request is charged %lld tokens, more than tpm of every endpoint of %s; raise tpm",
-                 (long long)ticket->request.charge_estimate, model_of(pool, ticket)->name);
+        job_fail(
+            ticket->job, true, "bound",
+            "one request is charged %lld tokens, more than tpm of every endpoint of %s; raise tpm",
+            (long long)ticket->request.charge_estimate, model_of(pool, ticket)->name);
         tell_owner(pool, ticket, MSG_RETURNED);
     } else {
         enqueue(pool, ticket);
@@ -447,7 +457,8 @@ static void on_stop(client_pool_t *pool) {
     for (size_t m = 0; m < pool->options.settings->model_count; m++)
         while (pool->queues[m].first)
             hand_back(pool, queue_unlink(&pool->queues[m], NULL));
-    clock_timer_start(actor_clock(pool->self), pool->drain_timer, pool_now(pool) + pool->options.settings->drain);
+    clock_timer_start(actor_clock(pool->self), pool->drain_timer,
+                      pool_now(pool) + pool->options.settings->drain);
 }
 
 /* The wait for attempts in flight is over: their outcome is unknown, and is recorded as doubt. */
@@ -472,8 +483,9 @@ static void on_ask(client_pool_t *pool, actor_t *reporter) {
         facts->in_flight += endpoint_in_flight(endpoint);
         breaker_state_t state = endpoint_state(endpoint);
         if (state != BREAKER_CLOSED)
-            snprintf(facts->trouble, sizeof facts->trouble, "%s is %s: %.150s", settings->endpoints[e].name,
-                     breaker_state_name(state), endpoint_trouble(endpoint));
+            snprintf(facts->trouble, sizeof facts->trouble, "%s is %s: %.150s",
+                     settings->endpoints[e].name, breaker_state_name(state),
+                     endpoint_trouble(endpoint));
     }
     if (!actor_send(reporter, pool->self, MSG_FACTS, 0, facts, free))
         free(facts);
@@ -507,13 +519,15 @@ static const char *queues_broken(const client_pool_t *pool) {
     for (size_t m = 0; m < settings->model_count && !broken; m++) {
         broken = queue_broken(&pool->queues[m], TICKET_WAITING);
         queued += pool->queues[m].count;
-        for (const ticket_t *ticket = pool->queues[m].first; ticket && !broken; ticket = ticket->next)
+        for (const ticket_t *ticket = pool->queues[m].first; ticket && !broken;
+             ticket = ticket->next)
             broken = ticket->request.model == m ? NULL : "a ticket waits in another model's queue";
     }
     for (size_t e = 0; e < settings->endpoint_count && !broken; e++) {
         broken = queue_broken(&pool->ready[e], TICKET_READY);
         ready += pool->ready[e].count;
-        for (const ticket_t *ticket = pool->ready[e].first; ticket && !broken; ticket = ticket->next)
+        for (const ticket_t *ticket = pool->ready[e].first; ticket && !broken;
+             ticket = ticket->next)
             broken = ticket->endpoint == e ? NULL : "a ticket is ready at another endpoint";
     }
     if (!broken && queued != pool->held[TICKET_WAITING])
@@ -588,16 +602,17 @@ static void pool_free(void *state) {
 
 static const actor_definition_t pool_definition = {
     .name = "client_pool",
-    .kinds = ACTOR_KIND(MSG_TICKET) | ACTOR_KIND(MSG_RESERVED) | ACTOR_KIND(MSG_REFUSED) | ACTOR_KIND(MSG_SETTLED) |
-             ACTOR_KIND(MSG_FREED) | ACTOR_KIND(MSG_STOP) | ACTOR_KIND(MSG_TICK) | ACTOR_KIND(MSG_ASK),
+    .kinds = ACTOR_KIND(MSG_TICKET) | ACTOR_KIND(MSG_RESERVED) | ACTOR_KIND(MSG_REFUSED) |
+             ACTOR_KIND(MSG_SETTLED) | ACTOR_KIND(MSG_FREED) | ACTOR_KIND(MSG_STOP) |
+             ACTOR_KIND(MSG_TICK) | ACTOR_KIND(MSG_ASK),
     .mailbox = 1024,
     .receive = pool_receive,
     .free = pool_free,
     .broken = client_pool_broken,
 };
 
-actor_t *client_pool_create(scheduler_t *scheduler, const client_pool_options_t *options, size_t mailbox,
-                            error_info_t *error) {
+actor_t *client_pool_create(scheduler_t *scheduler, const client_pool_options_t *options,
+                            size_t mailbox, error_info_t *error) {
     const settings_t *settings = options->settings;
     client_pool_t *pool = MEMORY_NEW(client_pool_t);
     pool->options = *options;
@@ -621,7 +636,8 @@ actor_t *client_pool_create(scheduler_t *scheduler, const client_pool_options_t 
     };
     pool->desk = attempt_desk_create(&attempts);
     for (size_t e = 0; e < settings->endpoint_count; e++)
-        pool->endpoints[e] = endpoint_create(&settings->endpoints[e], settings->models, settings->model_count);
+        pool->endpoints[e] =
+            endpoint_create(&settings->endpoints[e], settings->models, settings->model_count);
     bool good = restore_windows(pool->endpoints, settings, options->store, clock, error);
     return good ? pool->self : NULL; /* the scheduler owns the actor */
 }

@@ -43,8 +43,8 @@ typedef struct {
 
 /* Reads the last minute's attempts (before the loop runs: it may block). NULL with *error set on
  * failure. */
-actor_t *client_pool_create(scheduler_t *scheduler, const client_pool_options_t *options, size_t mailbox,
-                            error_info_t *error);
+actor_t *client_pool_create(scheduler_t *scheduler, const client_pool_options_t *options,
+                            size_t mailbox, error_info_t *error);
 void client_pool_set_director(actor_t *pool_actor, actor_t *director);
 
 #endif

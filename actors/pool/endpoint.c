@@ -35,7 +35,8 @@ struct endpoint {
     route_t *routes; /* [route_count], by model */
 };
 
-endpoint_t *endpoint_create(const endpoint_settings_t *settings, const model_settings_t *models, size_t model_count) {
+endpoint_t *endpoint_create(const endpoint_settings_t *settings, const model_settings_t *models,
+                            size_t model_count) {
     endpoint_t *endpoint = MEMORY_NEW(endpoint_t);
     endpoint->settings = settings;
     endpoint->limiter = limiter_create(settings->rpm, settings->tpm, WINDOW_MARGIN);
@@ -74,7 +75,8 @@ static bool is_within(int64_t charge, int64_t tpm) {
 }
 
 bool endpoint_fits(const endpoint_t *endpoint, size_t model, int64_t charge) {
-    return is_within(charge, endpoint->settings->tpm) && is_within(charge, endpoint->routes[model].tpm);
+    return is_within(charge, endpoint->settings->tpm) &&
+           is_within(charge, endpoint->routes[model].tpm);
 }
 
 static int64_t windows_at(const endpoint_t *endpoint, size_t model, int64_t charge, int64_t now) {
@@ -151,7 +153,8 @@ static bool is_late(const grant_t *grant, int64_t now) {
 
 int64_t endpoint_start_at(endpoint_t *endpoint, const grant_t *grant, int64_t now) {
     const route_t *route = &endpoint->routes[grant->model];
-    if (endpoint_is_full(endpoint) || (route->concurrency > 0 && route->in_flight >= route->concurrency))
+    if (endpoint_is_full(endpoint) ||
+        (route->concurrency > 0 && route->in_flight >= route->concurrency))
         return INT64_MAX;
     return is_late(grant, now) ? windows_at(endpoint, grant->model, grant->charge, now) : now;
 }
@@ -192,7 +195,8 @@ bool endpoint_heeds(retry_verdict_t verdict, int64_t retry_after) {
     return retry_after >= 0 && (verdict == RETRY_RATE_LIMIT || verdict == RETRY_SERVER);
 }
 
-static void teach_breaker(endpoint_t *endpoint, const grant_t *grant, const lesson_t *lesson, int64_t now) {
+static void teach_breaker(endpoint_t *endpoint, const grant_t *grant, const lesson_t *lesson,
+                          int64_t now) {
     breaker_t *breaker = &endpoint->breaker;
     if (lesson->verdict == RETRY_CANCELLED)
         abandon(endpoint, grant);
@@ -200,7 +204,8 @@ static void teach_breaker(endpoint_t *endpoint, const grant_t *grant, const less
         breaker_failed(breaker, now);
     else
         breaker_succeeded(breaker, lesson->sent_at);
-    if (lesson->verdict == RETRY_QUOTA || lesson->verdict == RETRY_CREDENTIALS || lesson->over_bound)
+    if (lesson->verdict == RETRY_QUOTA || lesson->verdict == RETRY_CREDENTIALS ||
+        lesson->over_bound)
         breaker_shut(breaker, now);
 }
 
@@ -213,16 +218,19 @@ static void block(endpoint_t *endpoint, const lesson_t *lesson, int64_t now) {
              (long long)(lesson->retry_after / CLOCK_SECOND), retry_verdict_name(lesson->verdict));
 }
 
-void endpoint_learn(endpoint_t *endpoint, const grant_t *grant, const lesson_t *lesson, int64_t now) {
+void endpoint_learn(endpoint_t *endpoint, const grant_t *grant, const lesson_t *lesson,
+                    int64_t now) {
     teach_breaker(endpoint, grant, lesson, now);
     if (endpoint_heeds(lesson->verdict, lesson->retry_after))
         block(endpoint, lesson, now);
     /* Answers that were under way when it was shut say nothing of why. */
-    bool failed = lesson->over_bound || (lesson->verdict != RETRY_ANSWER && lesson->verdict != RETRY_CANCELLED);
+    bool failed = lesson->over_bound ||
+                  (lesson->verdict != RETRY_ANSWER && lesson->verdict != RETRY_CANCELLED);
     const retry_detail_t *detail = lesson->detail;
     if (endpoint->breaker.state != BREAKER_CLOSED && failed)
-        snprintf(endpoint->trouble, sizeof endpoint->trouble, "%s%s%s: %.180s", retry_verdict_name(lesson->verdict),
-                 detail->code[0] ? " " : "", detail->code, detail->message);
+        snprintf(endpoint->trouble, sizeof endpoint->trouble, "%s%s%s: %.180s",
+                 retry_verdict_name(lesson->verdict), detail->code[0] ? " " : "", detail->code,
+                 detail->message);
 }
 
 /* --- how it stands --- */
@@ -232,7 +240,8 @@ breaker_state_t endpoint_state(const endpoint_t *endpoint) {
 }
 
 bool endpoint_is_out(const endpoint_t *endpoint, int64_t now, int64_t outage_wait) {
-    return endpoint_outage_end(endpoint, outage_wait) <= now || endpoint->blocked_until - now > outage_wait;
+    return endpoint_outage_end(endpoint, outage_wait) <= now ||
+           endpoint->blocked_until - now > outage_wait;
 }
 
 int64_t endpoint_outage_end(const endpoint_t *endpoint, int64_t outage_wait) {

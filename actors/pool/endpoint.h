@@ -44,7 +44,8 @@ typedef struct {
 
 /* Settings are borrowed; models [model_count], of which those that are never asked here cost
  * nothing. */
-endpoint_t *endpoint_create(const endpoint_settings_t *settings, const model_settings_t *models, size_t model_count);
+endpoint_t *endpoint_create(const endpoint_settings_t *settings, const model_settings_t *models,
+                            size_t model_count);
 void endpoint_free(endpoint_t *endpoint); /* NULL is fine */
 /* An attempt from before this start, which counts in the windows at time `at`. `model` SIZE_MAX: of
  * a model that is no longer known. The newest first is fastest. */
@@ -72,7 +73,8 @@ void endpoint_give_back(endpoint_t *endpoint, const grant_t *grant);
 /* The exchange is over: its slot is free. */
 void endpoint_over(endpoint_t *endpoint, const grant_t *grant, int64_t sent_at, int64_t now);
 /* Then, as soon as it was read: breaker and windows learn what it was. */
-void endpoint_learn(endpoint_t *endpoint, const grant_t *grant, const lesson_t *lesson, int64_t now);
+void endpoint_learn(endpoint_t *endpoint, const grant_t *grant, const lesson_t *lesson,
+                    int64_t now);
 /* A Retry-After under this verdict is meant for whoever asks at the endpoint, not for the one
  * request alone. */
 bool endpoint_heeds(retry_verdict_t verdict, int64_t retry_after);

@@ -20,13 +20,15 @@ typedef struct {
  * stepped. */
 static int64_t begun_ago(const restoring_t *restoring, const attempt_t *attempt) {
     bool same_clock = attempt->era && attempt->era == restoring->era;
-    return same_clock ? restoring->now - attempt->reserved_now : restoring->utc - attempt->reserved_utc;
+    return same_clock ? restoring->now - attempt->reserved_now
+                      : restoring->utc - attempt->reserved_utc;
 }
 
 /* How long ago it was over, which is the least that it can be since it was sent; just now, if UTC
  * stepped meanwhile. */
 static int64_t ended_ago(const restoring_t *restoring, const attempt_t *attempt) {
-    int64_t begun = begun_ago(restoring, attempt), took = attempt->finished_utc - attempt->reserved_utc;
+    int64_t begun = begun_ago(restoring, attempt),
+            took = attempt->finished_utc - attempt->reserved_utc;
     return took >= 0 && took < begun ? begun - took : 0;
 }
 
@@ -44,7 +46,8 @@ static bool restore_attempt(void *context, const attempt_t *attempt) {
     int64_t age = ended_ago(restoring, attempt), at = restoring->now - age;
     for (size_t e = 0; age < 2 * CLOCK_MINUTE && e < settings->endpoint_count; e++)
         if (strcmp(settings->endpoints[e].name, attempt->endpoint) == 0)
-            endpoint_restore(restoring->endpoints[e], model_named(settings, attempt->model), at, attempt->rate_charge);
+            endpoint_restore(restoring->endpoints[e], model_named(settings, attempt->model), at,
+                             attempt->rate_charge);
     return begun_ago(restoring, attempt) < HOUR;
 }
 
@@ -57,8 +60,8 @@ static bool is_paced(const settings_t *settings) {
     return paced;
 }
 
-bool restore_windows(endpoint_t *const *endpoints, const settings_t *settings, store_t *store, clock_port_t *clock,
-                     error_info_t *error) {
+bool restore_windows(endpoint_t *const *endpoints, const settings_t *settings, store_t *store,
+                     clock_port_t *clock, error_info_t *error) {
     if (!is_paced(settings))
         return true;
     store_txn_t *txn = store_read_begin(store, error);

@@ -10,7 +10,7 @@
 /* Puts the store's attempts of the last minute into the windows of endpoints [endpoint_count of the
  * settings]; of any run, since limits do not know runs. Reads the store, if there is any limit.
  * False with *error set: it cannot be read. */
-bool restore_windows(endpoint_t *const *endpoints, const settings_t *settings, store_t *store, clock_port_t *clock,
-                     error_info_t *error);
+bool restore_windows(endpoint_t *const *endpoints, const settings_t *settings, store_t *store,
+                     clock_port_t *clock, error_info_t *error);
 
 #endif

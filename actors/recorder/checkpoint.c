@@ -27,14 +27,16 @@ void checkpoint_copy_recording(recording_t *to, const recording_t *from) {
 
 /* --- going on -------------------------------------------------------------------------------- */
 
-static bool load_pieces(store_txn_t *txn, hash_t id, const recording_t *recording, neuron_stats_t *stats) {
+static bool load_pieces(store_txn_t *txn, hash_t id, const recording_t *recording,
+                        neuron_stats_t *stats) {
     size_t count;
     neuron_stats_piece_t *pieces = neuron_stats_pieces(stats, &count);
     bool good = count == recording->piece_count;
     for (size_t i = 0; good && i < count; i++) {
         const recording_piece_t *kept = &recording->pieces[i];
         store_bytes_t bytes;
-        good = kept->id == pieces[i].id && recording_piece_get(txn, id, kept, &bytes) && bytes.size == pieces[i].size &&
+        good = kept->id == pieces[i].id && recording_piece_get(txn, id, kept, &bytes) &&
+               bytes.size == pieces[i].size &&
                hash_equal(hash_bytes(bytes.data, bytes.size), kept->hash);
         if (good)
             memcpy(pieces[i].bytes, bytes.data, bytes.size);
@@ -54,7 +56,8 @@ bool checkpoint_load(store_t *store, hash_t id, const recording_t *recording, ne
                 load_pieces(txn, id, recording, stats);
     store_read_end(txn);
     return good ||
-           error_set(error, ERROR_FATAL, "store %s: the checkpoint of the recording is damaged; see `glia fsck`",
+           error_set(error, ERROR_FATAL,
+                     "store %s: the checkpoint of the recording is damaged; see `glia fsck`",
                      store_directory(store));
 }
 
@@ -130,8 +133,8 @@ bool checkpoint_put_group(store_txn_t *txn, void *context, error_info_t *error) 
     const checkpoint_t *checkpoint = context;
     for (size_t i = 0; i < checkpoint->group_count; i++) {
         size_t at = checkpoint->group[i];
-        if (!recording_piece_put(txn, checkpoint->id, &checkpoint->next.pieces[at], checkpoint->pieces[at].bytes,
-                                 checkpoint->pieces[at].size, error))
+        if (!recording_piece_put(txn, checkpoint->id, &checkpoint->next.pieces[at],
+                                 checkpoint->pieces[at].bytes, checkpoint->pieces[at].size, error))
             return false;
     }
     return true;

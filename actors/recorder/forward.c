@@ -16,8 +16,8 @@ struct forward {
     neuron_stats_batch_t *sums;
 };
 
-forward_t *forward_create(const gpt2_t *model, const excerpts_t *excerpts, neuron_stats_t *stats, size_t batch,
-                          error_info_t *error) {
+forward_t *forward_create(const gpt2_t *model, const excerpts_t *excerpts, neuron_stats_t *stats,
+                          size_t batch, error_info_t *error) {
     gpt2_batch_t *work = gpt2_batch_create(model, batch, excerpts->length, error);
     if (!work)
         return NULL;
@@ -50,7 +50,8 @@ bool forward_run(forward_t *forward, const uint32_t *numbers, size_t count, erro
         memcpy(forward->tokens + i * length, forward->excerpts->tokens + numbers[i] * length,
                length * sizeof *forward->tokens);
     neuron_stats_batch_start(forward->sums, numbers, count);
-    return gpt2_forward(forward->model, forward->work, forward->tokens, neuron_stats_visit, forward->sums, error);
+    return gpt2_forward(forward->model, forward->work, forward->tokens, neuron_stats_visit,
+                        forward->sums, error);
 }
 
 void forward_merge(forward_t *forward) {

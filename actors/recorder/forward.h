@@ -12,8 +12,8 @@ typedef struct forward forward_t;
 
 /* For batches of `batch` excerpts. All that is named outlives it. NULL: CONFIG, the batch does not
  * fit the model. */
-forward_t *forward_create(const gpt2_t *model, const excerpts_t *excerpts, neuron_stats_t *stats, size_t batch,
-                          error_info_t *error);
+forward_t *forward_create(const gpt2_t *model, const excerpts_t *excerpts, neuron_stats_t *stats,
+                          size_t batch, error_info_t *error);
 void forward_free(forward_t *forward); /* NULL is fine */
 
 /* Of the excerpts with these numbers [count <= batch]; borrowed until the merge. Computes: for a

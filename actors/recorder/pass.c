@@ -8,7 +8,8 @@
 
 void pass_create(pass_t *pass, size_t slot_count, size_t batch) {
     assert(slot_count > 0 && batch > 0);
-    *pass = (pass_t){.batch = batch, .slot_count = slot_count, .slots = MEMORY_NEW_ARRAY(slot_count, slot_t)};
+    *pass = (pass_t){
+        .batch = batch, .slot_count = slot_count, .slots = MEMORY_NEW_ARRAY(slot_count, slot_t)};
 }
 
 void pass_clear(pass_t *pass) {

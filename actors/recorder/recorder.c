@@ -142,7 +142,8 @@ static recording_progress_t how_it_stands(const recorder_t *recorder) {
         standing.done = storing_neurons_stored(recorder->storing);
         standing.total = neuron_stats_count(o->stats);
     } else {
-        recorder_progress_rate(&recorder->progress, now_of(recorder), o->excerpts->length, &standing);
+        recorder_progress_rate(&recorder->progress, now_of(recorder), o->excerpts->length,
+                               &standing);
     }
     return standing;
 }
@@ -161,7 +162,8 @@ static void tell(recorder_t *recorder) {
     write_t *write = write_create(WRITE_META, recorder->self, NULL, NULL);
     write->key = memory_copy_string(RECORDING_PROGRESS_KEY);
     recording_progress_encode(&now, &write->result);
-    recorder->telling = actor_send(recorder->options.archivist, recorder->self, MSG_WRITE, 0, write, write_free);
+    recorder->telling =
+        actor_send(recorder->options.archivist, recorder->self, MSG_WRITE, 0, write, write_free);
     if (!recorder->telling)
         write_free(write);
 }
@@ -178,7 +180,8 @@ static void work_done(void *context) {
     actor_tell(recorder->self, recorder->self, MSG_WORKED, 0, NULL, NULL);
 }
 
-static void submit(recorder_t *recorder, executor_work_t *work, executor_done_t *done, void *context) {
+static void submit(recorder_t *recorder, executor_work_t *work, executor_done_t *done,
+                   void *context) {
     recorder->works++;
     executor_submit(recorder->options.workers, work, done, context);
 }
@@ -277,7 +280,8 @@ static void look(recorder_t *recorder) {
 }
 
 static void save(recorder_t *recorder) {
-    recorder->checkpoint = checkpoint_create(recorder->options.id, &recorder->recording, recorder->options.stats);
+    recorder->checkpoint =
+        checkpoint_create(recorder->options.id, &recorder->recording, recorder->options.stats);
     look(recorder);
 }
 
@@ -333,7 +337,8 @@ static void start_pass(recorder_t *recorder) {
     size_t count = recorder->options.excerpts->count;
     if (neuron_stats_sampling(stats))
         neuron_stats_sample(stats, &list, &count);
-    pass_start(&recorder->pass, neuron_stats_sampling(stats), list, count, neuron_stats_merged(stats));
+    pass_start(&recorder->pass, neuron_stats_sampling(stats), list, count,
+               neuron_stats_merged(stats));
     recorder_progress_count(&recorder->progress, now_of(recorder), recorder->pass.merged);
 }
 
@@ -401,7 +406,8 @@ static void take_back(recorder_t *recorder, const slot_work_t *work) {
 
 static const row_t rows[STATES] = {
     [CREATED] = {"created", NOTHING, NULL, BIT(PASSING)},
-    [PASSING] = {"passing", BATCHES, go_on, BIT(RESTING) | BIT(FAILING) | BIT(SAMPLING) | BIT(STORING_EXCERPTS)},
+    [PASSING] = {"passing", BATCHES, go_on,
+                 BIT(RESTING) | BIT(FAILING) | BIT(SAMPLING) | BIT(STORING_EXCERPTS)},
     [RESTING] = {"resting", BATCHES, go_on, BIT(FAILING) | BIT(LOOKING)},
     [FAILING] = {"failing", BATCHES, go_on, BIT(FINISHED)},
     [SAMPLING] = {"sampling", WORK, sampled, BIT(PASSING)},
@@ -411,7 +417,8 @@ static const row_t rows[STATES] = {
     [STORING_EXCERPTS] = {"storing excerpts", WRITE, excerpts_stored,
                           BIT(STORING_EXCERPTS) | BIT(PACKING) | BIT(FINISHED)},
     [PACKING] = {"packing", WORK, packed, BIT(STORING_RECORDS)},
-    [STORING_RECORDS] = {"storing records", WRITE, records_stored, BIT(PACKING) | BIT(NAMING_SET) | BIT(FINISHED)},
+    [STORING_RECORDS] = {"storing records", WRITE, records_stored,
+                         BIT(PACKING) | BIT(NAMING_SET) | BIT(FINISHED)},
     [NAMING_SET] = {"naming the set", WRITE, drop_further, BIT(DROPPING)},
     [DROPPING] = {"dropping", WRITE, drop_further, BIT(DROPPING) | BIT(FINISHED)},
     [FINISHED] = {"finished", NOTHING, NULL, 0},
@@ -423,12 +430,15 @@ static const char *pass_and_stats_broken(const recorder_t *recorder) {
     const pass_t *pass = &recorder->pass;
     const neuron_stats_t *stats = recorder->options.stats;
     if (recorder->state == SAMPLING)
-        return pass->second || pass->merged < pass->count ? "the second pass is drawn before the first is done" : NULL;
+        return pass->second || pass->merged < pass->count
+                   ? "the second pass is drawn before the first is done"
+                   : NULL;
     if (pass_merging(pass) > 0)
         return NULL;
     if (pass->second != neuron_stats_sampling(stats))
         return "the pass is not the one that the statistics are in";
-    return pass->merged == neuron_stats_merged(stats) ? NULL : "the statistics have merged other excerpts";
+    return pass->merged == neuron_stats_merged(stats) ? NULL
+                                                      : "the statistics have merged other excerpts";
 }
 
 static const char *storing_broken(const recorder_t *recorder) {
@@ -550,7 +560,8 @@ static void recorder_free(void *state) {
 
 static const actor_definition_t recorder_definition = {
     .name = "recorder",
-    .kinds = ACTOR_KIND(MSG_WORKED) | ACTOR_KIND(MSG_WRITTEN) | ACTOR_KIND(MSG_INTERRUPT) | ACTOR_KIND(MSG_TICK),
+    .kinds = ACTOR_KIND(MSG_WORKED) | ACTOR_KIND(MSG_WRITTEN) | ACTOR_KIND(MSG_INTERRUPT) |
+             ACTOR_KIND(MSG_TICK),
     .mailbox = 256,
     .start = recorder_start,
     .receive = recorder_receive,
@@ -573,14 +584,15 @@ static bool make_slots(recorder_t *recorder, error_info_t *error) {
     bool good = true;
     for (size_t i = 0; good && i < o->worker_count + 1; i++) {
         forward_t *forward = forward_create(o->model, o->excerpts, o->stats, batch, error);
-        recorder->slot_works[i] =
-            (slot_work_t){.recorder = recorder, .slot = &recorder->pass.slots[i], .forward = forward};
+        recorder->slot_works[i] = (slot_work_t){
+            .recorder = recorder, .slot = &recorder->pass.slots[i], .forward = forward};
         good = forward != NULL;
     }
     return good;
 }
 
-actor_t *recorder_create(scheduler_t *scheduler, const recorder_options_t *options, error_info_t *error) {
+actor_t *recorder_create(scheduler_t *scheduler, const recorder_options_t *options,
+                         error_info_t *error) {
     recorder_t *recorder = MEMORY_NEW(recorder_t);
     recorder->options = *options;
     recorder->progress = (recorder_progress_t){
@@ -593,7 +605,8 @@ actor_t *recorder_create(scheduler_t *scheduler, const recorder_options_t *optio
     for (size_t i = 0; i < options->excerpts->count; i++)
         recorder->all[i] = (uint32_t)i;
     checkpoint_copy_recording(&recorder->recording, options->recording);
-    if (!checkpoint_load(options->store, options->id, &recorder->recording, options->stats, error) ||
+    if (!checkpoint_load(options->store, options->id, &recorder->recording, options->stats,
+                         error) ||
         !make_slots(recorder, error)) {
         recorder_free(recorder);
         return NULL;

@@ -32,9 +32,11 @@ size_t recorder_batch_excerpts(size_t length);
 
 /* How long this process was at what. */
 typedef struct {
-    int64_t passing[2];                     /* microseconds of the first and second pass, without checkpoints */
-    uint64_t excerpts[2];                   /* that went through the model meanwhile */
-    int64_t saving, storing;                /* microseconds: of checkpoints; of excerpts and records */
+    /* microseconds of the first and second pass, without checkpoints */
+    int64_t passing[2];
+    uint64_t excerpts[2]; /* that went through the model meanwhile */
+    /* microseconds: of checkpoints; of excerpts and records */
+    int64_t saving, storing;
     uint64_t checkpoints, checkpoint_bytes; /* how many; what all of them wrote */
 } recorder_times_t;
 
@@ -49,22 +51,26 @@ typedef struct {
     const gpt2_t *model;
     const tokenizer_t *tokenizer;
     const excerpts_t *excerpts;
-    neuron_stats_t *stats;         /* fresh; the recorder's for as long as it lives, freed by the caller */
-    hash_t id;                     /* of the recording */
-    const recording_t *recording;  /* as it is in the store, or a fresh one; borrowed during create */
-    const char *set_name, *origin; /* what the set of records is called */
-    int64_t checkpoint;            /* microseconds between two */
-    bool terminal;                 /* progress is one line that is written over */
-    int64_t quiet;                 /* else: microseconds between two lines */
+    /* fresh; the recorder's for as long as it lives, freed by the caller */
+    neuron_stats_t *stats;
+    hash_t id; /* of the recording */
+    /* as it is in the store, or a fresh one; borrowed during create */
+    const recording_t *recording;
+    const char *set_name, *origin;                  /* what the set of records is called */
+    int64_t checkpoint;                             /* microseconds between two */
+    bool terminal;                                  /* progress is one line that is written over */
+    int64_t quiet;                                  /* else: microseconds between two lines */
     void (*write)(void *context, const char *text); /* NULL: no progress */
-    recorder_times_t *times;                        /* the caller's, zeroed; complete when it finished */
-    recorder_finished_t *finished;                  /* once, on the loop thread */
+    /* the caller's, zeroed; complete when it finished */
+    recorder_times_t *times;
+    recorder_finished_t *finished; /* once, on the loop thread */
     void *context;
 } recorder_options_t;
 
 /* Reads the checkpoint. NULL: FATAL, it is damaged; CONFIG, the batch does not fit the model. All
  * that options names stays the caller's and outlives the actor. */
-actor_t *recorder_create(scheduler_t *scheduler, const recorder_options_t *options, error_info_t *error);
+actor_t *recorder_create(scheduler_t *scheduler, const recorder_options_t *options,
+                         error_info_t *error);
 /* Saves a checkpoint, then finishes; while records are stored, finishes without. */
 void recorder_interrupt(actor_t *recorder);
 

@@ -31,21 +31,24 @@ static void write_line(const recording_progress_t *standing, buffer_t *line) {
     if (standing->step == RECORDING_STORING)
         buffer_append_format(line, "recording: %s of %s neurons are stored", done, of);
     else
-        buffer_append_format(line, "recording, pass %d of 2: %s of %s excerpts  %s tokens/s  ETA %s",
+        buffer_append_format(line,
+                             "recording, pass %d of 2: %s of %s excerpts  %s tokens/s  ETA %s",
                              standing->step == RECORDING_FIRST_PASS ? 1 : 2, done, of,
                              text_format_count((uint64_t)standing->rate, tokens),
                              isnan(standing->eta) ? "?" : text_format_duration(standing->eta, eta));
 }
 
-void recorder_progress_show(recorder_progress_t *progress, int64_t now, const recording_progress_t *standing,
-                            bool last) {
-    if (!progress->write || (!last && !progress->terminal && now - progress->shown_at < progress->quiet))
+void recorder_progress_show(recorder_progress_t *progress, int64_t now,
+                            const recording_progress_t *standing, bool last) {
+    if (!progress->write ||
+        (!last && !progress->terminal && now - progress->shown_at < progress->quiet))
         return;
     progress->shown_at = now;
     buffer_t line = BUFFER_EMPTY;
     write_line(standing, &line);
-    char *text = progress->terminal ? memory_format("\r\033[K%s%s", buffer_text(&line), last ? "\n" : "")
-                                    : memory_format("glia: %s\n", buffer_text(&line));
+    char *text = progress->terminal
+                     ? memory_format("\r\033[K%s%s", buffer_text(&line), last ? "\n" : "")
+                     : memory_format("glia: %s\n", buffer_text(&line));
     if (!last || progress->line_open)
         progress->write(progress->context, text);
     progress->line_open = !last;

@@ -28,8 +28,8 @@ void recorder_progress_count(recorder_progress_t *progress, int64_t now, uint64_
 void recorder_progress_rate(const recorder_progress_t *progress, int64_t now, size_t length,
                             recording_progress_t *standing);
 /* Writes the line if it is time for one. `last`: the terminal's line gets its end. */
-void recorder_progress_show(recorder_progress_t *progress, int64_t now, const recording_progress_t *standing,
-                            bool last);
+void recorder_progress_show(recorder_progress_t *progress, int64_t now,
+                            const recording_progress_t *standing, bool last);
 /* Whether it is time to write it to the store. True: told_at is now. */
 bool recorder_progress_tells(recorder_progress_t *progress, int64_t now);
 

@@ -60,7 +60,8 @@ static token_t *borrow_tokens(const storing_t *storing, size_t excerpt) {
     const uint32_t *ids = storing->options.excerpts->tokens + excerpt * length;
     token_t *tokens = MEMORY_NEW_ARRAY(length, token_t);
     for (size_t i = 0; i < length; i++)
-        tokens[i].bytes = (char *)(uintptr_t)tokenizer_token(storing->options.tokenizer, ids[i], &tokens[i].length);
+        tokens[i].bytes = (char *)(uintptr_t)tokenizer_token(storing->options.tokenizer, ids[i],
+                                                             &tokens[i].length);
     return tokens;
 }
 
@@ -75,7 +76,8 @@ bool storing_put_excerpts(store_txn_t *txn, void *context, error_info_t *error) 
     for (size_t i = 0; good && i < at_most(storing_excerpts_left(storing), GROUP_EXCERPTS); i++) {
         size_t number = storing->excerpts_stored + i;
         token_t *tokens = borrow_tokens(storing, number);
-        good = excerpt_put(txn, o->recording->excerpts, (uint32_t)number, tokens, o->excerpts->length, error);
+        good = excerpt_put(txn, o->recording->excerpts, (uint32_t)number, tokens,
+                           o->excerpts->length, error);
         free(tokens);
     }
     return good;
@@ -95,8 +97,9 @@ size_t storing_neurons_stored(const storing_t *storing) {
     return storing->neurons_stored;
 }
 
-static void lend_tokens(const storing_t *storing, record_list_t *list, const uint32_t **numbers, bool take_back) {
-    for (size_t i = 0; i < list->count; i++) {
+static void lend_tokens(const storing_t *storing, record_list_t *list, const uint32_t **numbers,
+                        bool take_back) {
+    for (size_t i = 0; i < list->count; i++)
         if (take_back) {
             free(list->records[i].tokens);
             list->records[i].tokens = NULL;
@@ -104,10 +107,10 @@ static void lend_tokens(const storing_t *storing, record_list_t *list, const uin
         } else {
             list->records[i].tokens = borrow_tokens(storing, *(*numbers)++);
         }
-    }
 }
 
-static void lend_all(const storing_t *storing, neuron_record_t *neuron, const uint32_t *numbers, bool take_back) {
+static void lend_all(const storing_t *storing, neuron_record_t *neuron, const uint32_t *numbers,
+                     bool take_back) {
     lend_tokens(storing, &neuron->top, &numbers, take_back);
     lend_tokens(storing, &neuron->random, &numbers, take_back);
     for (size_t i = 0; i < NEURON_BANDS; i++)
@@ -121,7 +124,8 @@ void storing_pack(storing_t *storing) {
         uint32_t *excerpts;
         neuron_record_t *neuron = neuron_stats_neuron(o->stats, number, &excerpts);
         lend_all(storing, neuron, excerpts, false);
-        records_pack_shared(neuron, o->recording->excerpts, excerpts, &storing->hashes[number], &storing->values[i]);
+        records_pack_shared(neuron, o->recording->excerpts, excerpts, &storing->hashes[number],
+                            &storing->values[i]);
         storing->ids[number] = memory_copy_string(neuron->id);
         lend_all(storing, neuron, excerpts, true);
         neuron_record_free(neuron);
@@ -149,8 +153,9 @@ bool storing_put_set(store_txn_t *txn, void *context, error_info_t *error) {
     const storing_t *storing = context;
     const storing_options_t *o = &storing->options;
     record_set_t set;
-    if (!records_set_put_members(txn, o->set_name, o->origin, storing->hashes, (const char *const *)storing->ids,
-                                 storing->neuron_count, &set, error))
+    if (!records_set_put_members(txn, o->set_name, o->origin, storing->hashes,
+                                 (const char *const *)storing->ids, storing->neuron_count, &set,
+                                 error))
         return false;
     recording_t done = *o->recording;
     done.done = true;
@@ -164,7 +169,8 @@ bool storing_put_set(store_txn_t *txn, void *context, error_info_t *error) {
 
 bool storing_drop(store_txn_t *txn, void *context, error_info_t *error) {
     storing_t *storing = context;
-    return recording_pieces_drop(txn, storing->options.id, GROUP_PIECES, &storing->pieces_left, error);
+    return recording_pieces_drop(txn, storing->options.id, GROUP_PIECES, &storing->pieces_left,
+                                 error);
 }
 
 bool storing_has_dropped(const storing_t *storing) {

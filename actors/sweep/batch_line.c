@@ -1,4 +1,5 @@
-/* batch_line.c - what a line of a Batch-API file asks. (What is written about it: batch_output.c.) */
+/* batch_line.c - what a line of a Batch-API file asks. (What is written about it:
+ * batch_output.c.) */
 #include "actors/sweep/batch_line.h"
 
 #include <stdarg.h>
@@ -54,7 +55,8 @@ hash_t batch_settings_hash(const settings_t *settings) {
     return hash_builder_finish(builder);
 }
 
-static bool trouble(reading_t *reading, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool trouble(reading_t *reading, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static bool trouble(reading_t *reading, const char *format, ...) {
     char message[512];
     va_list arguments;
@@ -65,7 +67,7 @@ static bool trouble(reading_t *reading, const char *format, ...) {
     return false;
 }
 
-/* --- checks ----------------------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static bool check_url(reading_t *reading, const char *method, const char *url) {
     if (!method || strcmp(method, "POST") != 0)
@@ -73,11 +75,14 @@ static bool check_url(reading_t *reading, const char *method, const char *url) {
     if (!url)
         return trouble(reading, "url is missing; e.g. \"/v1/chat/completions\"");
     for (int kind = LLM_CHAT; kind <= LLM_EMBEDDING; kind++)
-        if (strncmp(url, "/v1", 3) == 0 && strcmp(url + 3, llm_request_path((llm_kind_t)kind)) == 0) {
+        if (strncmp(url, "/v1", 3) == 0 &&
+            strcmp(url + 3, llm_request_path((llm_kind_t)kind)) == 0) {
             reading->line->kind = (llm_kind_t)kind;
             return true;
         }
-    return trouble(reading, "url \"%.100s\" is none of /v1/chat/completions, /v1/completions, /v1/embeddings", url);
+    return trouble(
+        reading, "url \"%.100s\" is none of /v1/chat/completions, /v1/completions, /v1/embeddings",
+        url);
 }
 
 static bool check_model(reading_t *reading) {
@@ -90,14 +95,17 @@ static bool check_model(reading_t *reading) {
             reading->line->model = i;
             return true;
         }
-    return trouble(reading, "model \"%.100s\" is not known; name it with --model, or as a [models.*] of the config",
-                   name);
+    return trouble(
+        reading,
+        "model \"%.100s\" is not known; name it with --model, or as a [models.*] of the config",
+        name);
 }
 
 static bool check_one(reading_t *reading, const char *key, const char *advice) {
     const json_value_t *value = json_get(reading->body, key);
     int64_t number;
-    if (!value || json_is(value, JSON_KIND_NULL) || (json_as_integer(value, &number) && number == 1))
+    if (!value || json_is(value, JSON_KIND_NULL) ||
+        (json_as_integer(value, &number) && number == 1))
         return true;
     return trouble(reading, "body.%s has to be 1: %s", key, advice);
 }
@@ -110,7 +118,8 @@ static bool check_bounded(reading_t *reading) {
         return trouble(reading, "body.stream: a batch takes whole answers; leave it out");
     for (size_t i = 0; i < sizeof unbounded / sizeof unbounded[0]; i++)
         if (!json_is(json_get(reading->body, unbounded[i]), JSON_KIND_NULL))
-            return trouble(reading, "body.%s: its worst-case cost cannot be known beforehand; leave it out",
+            return trouble(reading,
+                           "body.%s: its worst-case cost cannot be known beforehand; leave it out",
                            unbounded[i]);
     return check_one(reading, "n", "repeat the line for more samples") &&
            check_one(reading, "best_of", "its candidates are billed and not seen");
@@ -125,8 +134,8 @@ static bool check_parts(reading_t *reading) {
             const char *type = json_as_string(json_get(json_at(content, j), "type"), NULL);
             if (!type || (strcmp(type, "text") != 0 && strcmp(type, "refusal") != 0))
                 return trouble(reading,
-                               "body.messages.%zu.content.%zu is of type \"%.60s\": only the cost of text can be known "
-                               "beforehand",
+                               "body.messages.%zu.content.%zu is of type \"%.60s\": only the cost "
+                               "of text can be known beforehand",
                                i, j, type ? type : "");
         }
     }
@@ -149,8 +158,8 @@ static bool read_maximum(reading_t *reading, const char *key) {
 /* A completion's prompt may be several: an array of texts, or of arrays of tokens. */
 static int64_t count_prompts(const reading_t *reading) {
     const json_value_t *prompt = json_get(reading->body, "prompt");
-    if (reading->line->kind != LLM_COMPLETION || !json_is(prompt, JSON_KIND_ARRAY) || json_count(prompt) == 0 ||
-        json_is(json_at(prompt, 0), JSON_KIND_NUMBER))
+    if (reading->line->kind != LLM_COMPLETION || !json_is(prompt, JSON_KIND_ARRAY) ||
+        json_count(prompt) == 0 || json_is(json_at(prompt, 0), JSON_KIND_NUMBER))
         return 1;
     return (int64_t)json_count(prompt);
 }
@@ -163,25 +172,28 @@ static bool check_maximum(reading_t *reading) {
     if (!read_maximum(reading, "max_tokens") || !read_maximum(reading, "max_completion_tokens"))
         return false;
     if (!reading->has_maximum && model->max_output_tokens == 0)
-        return trouble(reading,
-                       "no output maximum: give body.max_tokens, --max-output-tokens, or max_output_tokens of "
-                       "[models.\"%.100s\"]",
-                       model->name);
+        return trouble(
+            reading,
+            "no output maximum: give body.max_tokens, --max-output-tokens, or max_output_tokens of "
+            "[models.\"%.100s\"]",
+            model->name);
     if (!reading->has_maximum)
         reading->maximum = model->max_output_tokens;
     reading->answers = count_prompts(reading);
     if (reading->answers > OUTPUT_MOST / reading->maximum)
-        return trouble(reading, "body.prompt: %lld answers of up to %lld tokens are too many for one request",
-                       (long long)reading->answers, (long long)reading->maximum);
+        return trouble(
+            reading, "body.prompt: %lld answers of up to %lld tokens are too many for one request",
+            (long long)reading->answers, (long long)reading->maximum);
     line->output_maximum = reading->answers * reading->maximum;
     return true;
 }
 
-/* --- identity ------------------------------------------------------------------------------------------------- */
+/* --- identity --------------------------------------------------------------------------------- */
 
 /* Members whose meaning the identity has already, or that can have one value only. */
 static bool is_elsewhere(const char *key) {
-    static const char *const keys[] = {"model", "max_tokens", "max_completion_tokens", "n", "best_of", "stream"};
+    static const char *const keys[] = {"model", "max_tokens", "max_completion_tokens",
+                                       "n",     "best_of",    "stream"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (strcmp(key, keys[i]) == 0)
             return true;
@@ -237,7 +249,7 @@ hash_t batch_job_id(hash_t identity, uint64_t sample) {
     return numbered("job batch", identity, sample);
 }
 
-/* --- the body --------------------------------------------------------------------------------------------------- */
+/* --- the body --------------------------------------------------------------------------------- */
 
 /* As it stands, but for the model's name and an output maximum that it lacks. */
 static void write_body(const reading_t *reading) {
@@ -264,7 +276,7 @@ static void write_body(const reading_t *reading) {
                          (long long)reading->maximum);
 }
 
-/* --- the line ----------------------------------------------------------------------------------------------------- */
+/* --- the line --------------------------------------------------------------------------------- */
 
 static bool read_members(reading_t *reading, const json_value_t *root, json_span_t text) {
     const json_value_t *custom_id = json_get(root, "custom_id");
@@ -288,16 +300,19 @@ static bool read_members(reading_t *reading, const json_value_t *root, json_span
         return false;
     if (!json_is(reading->body, JSON_KIND_OBJECT))
         return trouble(reading, "body is missing or no object");
-    return check_model(reading) && check_bounded(reading) && check_parts(reading) && check_maximum(reading);
+    return check_model(reading) && check_bounded(reading) && check_parts(reading) &&
+           check_maximum(reading);
 }
 
-batch_line_t *batch_line_read(const settings_t *settings, const char *text, size_t length, uint64_t size, hash_t raw) {
+batch_line_t *batch_line_read(const settings_t *settings, const char *text, size_t length,
+                              uint64_t size, hash_t raw) {
     batch_line_t *line = MEMORY_NEW(batch_line_t);
     reading_t reading = {.settings = settings, .line = line};
     line->raw = raw;
     line->size = length;
     error_info_t error = {0};
-    json_value_t *root = size == length ? json_parse(text, length, "line", JSON_PLAIN, &error) : NULL;
+    json_value_t *root =
+        size == length ? json_parse(text, length, "line", JSON_PLAIN, &error) : NULL;
     if (size != length)
         trouble(&reading, "longer than %d MiB", BATCH_LINE_MAXIMUM >> 20);
     else if (!root)
@@ -312,7 +327,8 @@ batch_line_t *batch_line_read(const settings_t *settings, const char *text, size
     return line;
 }
 
-bool batch_line_record(const batch_line_t *line, store_txn_t *txn, uint32_t run, error_info_t *error) {
+bool batch_line_record(const batch_line_t *line, store_txn_t *txn, uint32_t run,
+                       error_info_t *error) {
     batch_row_t row = {
         .response = line->response,
         .raw = line->raw,

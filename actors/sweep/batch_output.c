@@ -21,21 +21,25 @@ static void write_error(const char *code, const char *message, buffer_t *out) {
     buffer_append_text(out, "}");
 }
 
-void batch_write_answer(const batch_row_t *row, int64_t status, const char *body, size_t length, buffer_t *out) {
+void batch_write_answer(const batch_row_t *row, int64_t status, const char *body, size_t length,
+                        buffer_t *out) {
     char id[HASH_TEXT_SIZE];
     write_head(row, id, out);
-    buffer_append_format(
-        out, ",\"response\":{\"status_code\":%lld,\"request_id\":\"req_%s\",\"body\":", (long long)status, id);
+    buffer_append_format(out,
+                         ",\"response\":{\"status_code\":%lld,\"request_id\":\"req_%s\",\"body\":",
+                         (long long)status, id);
     json_write_compact(out, body, length);
     buffer_append_text(out, "},\"error\":null}");
 }
 
-void batch_write_failure(const batch_row_t *row, int status, const char *code, const char *message, buffer_t *out) {
+void batch_write_failure(const batch_row_t *row, int status, const char *code, const char *message,
+                         buffer_t *out) {
     char id[HASH_TEXT_SIZE];
     write_head(row, id, out);
     buffer_append_text(out, ",\"response\":");
     if (status > 0) {
-        buffer_append_format(out, "{\"status_code\":%d,\"request_id\":\"req_%s\",\"body\":{\"error\":", status, id);
+        buffer_append_format(
+            out, "{\"status_code\":%d,\"request_id\":\"req_%s\",\"body\":{\"error\":", status, id);
         write_error(code, message, out);
         buffer_append_text(out, "}}");
     } else {

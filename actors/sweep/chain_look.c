@@ -41,7 +41,7 @@ const char *chain_state_name(chain_state_t state) {
     return "missing";
 }
 
-/* --- what the store says of one job ------------------------------------------------------------------------ */
+/* --- what the store says of one job ----------------------------------------------------------- */
 
 static bool is_whole(store_txn_t *txn, hash_t request) {
     response_info_t info;
@@ -51,7 +51,8 @@ static bool is_whole(store_txn_t *txn, hash_t request) {
 
 static chain_state_t state_of_failure(const looker_t *looker, hash_t id) {
     job_failure_t failure;
-    if (looker->options->as_of == LOOK_RETRY || !journal_failure_get(looker->txn, looker->options->run, id, &failure))
+    if (looker->options->as_of == LOOK_RETRY ||
+        !journal_failure_get(looker->txn, looker->options->run, id, &failure))
         return CHAIN_ABSENT;
     bool stays = failure.terminal || looker->options->as_of == LOOK_NOW;
     job_failure_clear(&failure);
@@ -87,7 +88,7 @@ static chain_state_t look_up(const looker_t *looker, chain_job_t *job, bool *old
     return state_of_result(looker, job, older);
 }
 
-/* --- what a chain has ------------------------------------------------------------------------------------- */
+/* --- what a chain has ------------------------------------------------------------------------- */
 
 static bool has_what_it_is_about(const looker_t *looker, const stage_t *stage) {
     return (!(stage->about & ABOUT_RECORDS) || neuron_view_scored(looker->view, looker->txn) > 0) &&
@@ -99,7 +100,8 @@ static stage_subject_t subject_of(const looker_t *looker, const stage_t *stage) 
         .chain = &looker->look->chain,
         .neuron = looker->view->hash,
         .explanation = looker->look->explanation.text,
-        .baseline = stage->about & ABOUT_BASELINE ? neuron_view_baseline(looker->view, looker->txn) : NULL,
+        .baseline =
+            stage->about & ABOUT_BASELINE ? neuron_view_baseline(looker->view, looker->txn) : NULL,
     };
 }
 
@@ -116,7 +118,7 @@ static row_look_t *row_of(looker_t *looker, const stage_t *stage) {
     return &looker->rows[stage->number];
 }
 
-/* --- the chain's own jobs ------------------------------------------------------------------------------------ */
+/* --- the chain's own jobs --------------------------------------------------------------------- */
 
 /* The stage that needs none: what it says identifies all that follows. */
 static void look_at_first(looker_t *looker, const stage_t *stage) {
@@ -127,8 +129,8 @@ static void look_at_first(looker_t *looker, const stage_t *stage) {
     job.id = stage->identify(looker->options->sweep, &subject);
     job.state = look_up(looker, &job, &older);
     job.failed_itself = job.state == CHAIN_FAILED;
-    look->explained =
-        job.state == CHAIN_DONE && explain_result_decode(job.bytes.data, job.bytes.size, &look->explanation);
+    look->explained = job.state == CHAIN_DONE &&
+                      explain_result_decode(job.bytes.data, job.bytes.size, &look->explanation);
     if (job.state == CHAIN_ABSENT && looker->foreseen) {
         look->explained = true;
         look->explanation.text = memory_copy_string(looker->foreseen);
@@ -173,7 +175,7 @@ static void settle_goal(looker_t *looker, const stage_t *stage) {
     add(looker, job);
 }
 
-/* --- what they need ---------------------------------------------------------------------------------------- */
+/* --- what they need --------------------------------------------------------------------------- */
 
 /* What the goals say that need the jobs of the stage. */
 static void ask_goals(looker_t *looker, const stage_t *stage, bool *awaited, bool *examined) {
@@ -201,7 +203,8 @@ static const chain_job_t *stand_in(looker_t *looker, const stage_t *stage) {
 }
 
 static chain_state_t state_of_unit(looker_t *looker, chain_job_t *job, bool awaited) {
-    bool older, known = job->stage->scope == SCOPE_TEXT ? job->text != NULL : looker->look->explained;
+    bool older,
+        known = job->stage->scope == SCOPE_TEXT ? job->text != NULL : looker->look->explained;
     if (known) {
         stage_subject_t subject = subject_of(looker, job->stage);
         subject.text = job->text;
@@ -241,26 +244,27 @@ static void look_at_units(looker_t *looker, const stage_t *stage) {
                              texts ? neuron_view_baseline(looker->view, looker->txn) : NULL};
     size_t count = texts ? TEXTS : neuron_view_scored(looker->view, looker->txn);
     for (size_t i = 0; i < count; i++) {
-        chain_job_t job = {.stage = stage, .jobs = 1, .record = texts ? 0 : i, .text = texts ? of[i] : NULL};
+        chain_job_t job = {
+            .stage = stage, .jobs = 1, .record = texts ? 0 : i, .text = texts ? of[i] : NULL};
         job.state = state_of_unit(looker, &job, awaited);
         add(looker, &job);
     }
     row->end = looker->look->count;
 }
 
-/* --- the look ------------------------------------------------------------------------------------------------- */
+/* --- the look --------------------------------------------------------------------------------- */
 
 static bool is_goal(const stage_t *stage) {
     return stage->scope == SCOPE_CHAIN && stage->needs != STAGE_NONE;
 }
 
-void chain_look(chain_look_t *look, const look_options_t *options, store_txn_t *txn, neuron_view_t *view,
-                const chain_t *chain) {
+void chain_look(chain_look_t *look, const look_options_t *options, store_txn_t *txn,
+                neuron_view_t *view, const chain_t *chain) {
     chain_look_foreseeing(look, options, txn, view, chain, NULL);
 }
 
-void chain_look_foreseeing(chain_look_t *look, const look_options_t *options, store_txn_t *txn, neuron_view_t *view,
-                           const chain_t *chain, const char *foreseen) {
+void chain_look_foreseeing(chain_look_t *look, const look_options_t *options, store_txn_t *txn,
+                           neuron_view_t *view, const chain_t *chain, const char *foreseen) {
     looker_t looker = {.look = look,
                        .options = options,
                        .settings = sweep_settings(options->sweep),

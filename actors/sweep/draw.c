@@ -10,7 +10,7 @@
 #include "core/base/memory.h"
 #include "core/base/rng.h"
 
-/* --- choosing ------------------------------------------------------------------------------------------ */
+/* --- choosing --------------------------------------------------------------------------------- */
 
 static int compare_places(const void *a, const void *b) {
     const drawn_t *x = a, *y = b;
@@ -33,7 +33,8 @@ static void sort(drawn_t *neurons, size_t count, int (*compare)(const void *, co
 }
 
 /* Moves `wanted` of `count` neurons (in order of place) to the front, by chance, and sorts them. */
-static size_t choose_by_chance(drawn_t *neurons, size_t count, size_t wanted, int64_t seed, int32_t layer) {
+static size_t choose_by_chance(drawn_t *neurons, size_t count, size_t wanted, int64_t seed,
+                               int32_t layer) {
     hash_builder_t *builder = hash_builder_create("draw");
     hash_builder_add_integer(builder, seed);
     hash_builder_add_integer(builder, layer);
@@ -49,8 +50,8 @@ static size_t choose_by_chance(drawn_t *neurons, size_t count, size_t wanted, in
     return wanted;
 }
 
-static size_t choose_of(const set_settings_t *set, int64_t seed, drawn_t *neurons, size_t count, size_t wanted,
-                        int32_t layer) {
+static size_t choose_of(const set_settings_t *set, int64_t seed, drawn_t *neurons, size_t count,
+                        size_t wanted, int32_t layer) {
     if (set->select == SELECT_RANDOM || set->select == SELECT_RANDOM_INTERPRETABLE)
         return choose_by_chance(neurons, count, wanted, seed, layer);
     sort(neurons, count, compare_scores);
@@ -60,7 +61,8 @@ static size_t choose_of(const set_settings_t *set, int64_t seed, drawn_t *neuron
 static bool is_candidate(const set_settings_t *set, const drawn_t *neuron) {
     if (set->select == SELECT_RANDOM)
         return true;
-    return !isnan(neuron->score) && (set->select != SELECT_RANDOM_INTERPRETABLE || neuron->score >= set->threshold);
+    return !isnan(neuron->score) &&
+           (set->select != SELECT_RANDOM_INTERPRETABLE || neuron->score >= set->threshold);
 }
 
 void draw_choose(const set_settings_t *set, int64_t seed, const draw_t *population, draw_t *drawn) {
@@ -70,7 +72,8 @@ void draw_choose(const set_settings_t *set, int64_t seed, const draw_t *populati
         if (is_candidate(set, &population->neurons[i]))
             pool[count++] = population->neurons[i];
     sort(pool, count, compare_places);
-    bool by_layer = set->select == SELECT_TOP_PER_LAYER || (set->select != SELECT_TOP && set->count == 0);
+    bool by_layer =
+        set->select == SELECT_TOP_PER_LAYER || (set->select != SELECT_TOP && set->count == 0);
     if (!by_layer)
         chosen = choose_of(set, seed, pool, count, (size_t)set->count, -1);
     for (size_t first = 0; by_layer && first < count;) {
@@ -78,7 +81,8 @@ void draw_choose(const set_settings_t *set, int64_t seed, const draw_t *populati
         int32_t layer = pool[first].layer;
         while (past < count && pool[past].layer == layer)
             past++;
-        size_t taken = choose_of(set, seed, pool + first, past - first, (size_t)set->per_layer, layer);
+        size_t taken =
+            choose_of(set, seed, pool + first, past - first, (size_t)set->per_layer, layer);
         memmove(pool + chosen, pool + first, taken * sizeof *pool);
         chosen += taken;
         first = past;
@@ -86,23 +90,26 @@ void draw_choose(const set_settings_t *set, int64_t seed, const draw_t *populati
     *drawn = (draw_t){chosen, pool};
 }
 
-/* --- populations --------------------------------------------------------------------------------------- */
+/* --- populations ------------------------------------------------------------------------------ */
 
 static void add(draw_t *list, const drawn_t *neuron) {
     if ((list->count & (list->count - 1)) == 0)
-        list->neurons = memory_resize(list->neurons, list->count ? 2 * list->count : 1, sizeof *list->neurons);
+        list->neurons =
+            memory_resize(list->neurons, list->count ? 2 * list->count : 1, sizeof *list->neurons);
     list->neurons[list->count++] = *neuron;
 }
 
-static bool take_baseline(void *context, int32_t layer, int32_t index, const char *explanation, double score) {
+static bool take_baseline(void *context, int32_t layer, int32_t index, const char *explanation,
+                          double score) {
     (void)explanation;
     add(context, &(drawn_t){.layer = layer, .index = index, .score = score});
     return true;
 }
 
-/* The neurons of a set, in order of place. `scores`: with those of the records' own baselines, which takes reading
- * them. */
-static bool members_of(store_txn_t *txn, const record_set_t *source, bool scores, draw_t *list, error_info_t *error) {
+/* The neurons of a set, in order of place. `scores`: with those of the records' own baselines,
+ * which takes reading them. */
+static bool members_of(store_txn_t *txn, const record_set_t *source, bool scores, draw_t *list,
+                       error_info_t *error) {
     bool good = true;
     for (uint32_t i = 0; good && i < source->count; i++) {
         drawn_t neuron = {.score = NAN};
@@ -133,17 +140,19 @@ static bool read_list(const char *path, draw_t *drawn, error_info_t *error) {
     neuron_name_list_t names;
     bool good = neuron_names_parse(text, &names, error);
     for (size_t i = 0; good && i < names.count; i++)
-        add(drawn, &(drawn_t){.layer = names.names[i].layer, .index = names.names[i].index, .score = NAN});
+        add(drawn,
+            &(drawn_t){.layer = names.names[i].layer, .index = names.names[i].index, .score = NAN});
     if (good)
         free(names.names);
     free(text);
     return good;
 }
 
-/* --- what is missing ----------------------------------------------------------------------------------- */
+/* --- what is missing -------------------------------------------------------------------------- */
 
 /* "1:5, 1:7, 2:0, ...": the first of those without a record, and layers that have none at all. */
-static bool refuse_missing(const set_settings_t *set, const draw_t *drawn, size_t missing, error_info_t *error) {
+static bool refuse_missing(const set_settings_t *set, const draw_t *drawn, size_t missing,
+                           error_info_t *error) {
     enum { NAMED = 5 };
     buffer_t names = BUFFER_EMPTY;
     size_t named = 0;
@@ -154,25 +163,28 @@ static bool refuse_missing(const set_settings_t *set, const draw_t *drawn, size_
     const char *more = missing > named ? ", ..." : "";
     if (set->recorded)
         error_set(error, ERROR_CONFIG,
-                  "sets.%s: %zu of %zu neurons are not among those recorded (%s%s); name them in record.neurons and, "
-                  "if it is there, sets.%s.neurons",
+                  "sets.%s: %zu of %zu neurons are not among those recorded (%s%s); name them in "
+                  "record.neurons and, if it is there, sets.%s.neurons",
                   set->name, missing, drawn->count, buffer_text(&names), more, set->name);
     else
         error_set(error, ERROR_CONFIG,
-                  "sets.%s: %zu of %zu neurons have no record in %s (%s%s); list them with `glia export set %s --draw` "
-                  "and fetch them with `glia import neurons`",
-                  set->name, missing, drawn->count, set->source, buffer_text(&names), more, set->name);
+                  "sets.%s: %zu of %zu neurons have no record in %s (%s%s); list them with `glia "
+                  "export set %s --draw` and fetch them with `glia import neurons`",
+                  set->name, missing, drawn->count, set->source, buffer_text(&names), more,
+                  set->name);
     buffer_free(&names);
     return false;
 }
 
 /* Gives each drawn neuron its record. */
-static bool find_records(const set_settings_t *set, const draw_t *members, draw_t *drawn, error_info_t *error) {
+static bool find_records(const set_settings_t *set, const draw_t *members, draw_t *drawn,
+                         error_info_t *error) {
     size_t missing = 0;
     for (size_t i = 0; i < drawn->count; i++) {
-        const drawn_t *found = members->count ? bsearch(&drawn->neurons[i], members->neurons, members->count,
-                                                        sizeof *members->neurons, compare_places)
-                                              : NULL;
+        const drawn_t *found = members->count
+                                   ? bsearch(&drawn->neurons[i], members->neurons, members->count,
+                                             sizeof *members->neurons, compare_places)
+                                   : NULL;
         if (found)
             drawn->neurons[i].record = found->record;
         else
@@ -181,28 +193,29 @@ static bool find_records(const set_settings_t *set, const draw_t *members, draw_
     return missing == 0 || refuse_missing(set, drawn, missing, error);
 }
 
-/* --- all of it ----------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
-static bool population_of(store_txn_t *txn, const set_settings_t *set, const draw_t *members, bool records,
-                          draw_t *population, error_info_t *error) {
+static bool population_of(store_txn_t *txn, const set_settings_t *set, const draw_t *members,
+                          bool records, draw_t *population, error_info_t *error) {
     bool collection = set->baseline && (set->select != SELECT_RANDOM || !records);
     if (collection) {
         baseline_all(txn, set->baseline, take_baseline, population);
-        return population->count > 0 ||
-               error_set(error, ERROR_CONFIG,
-                         "sets.%s.baseline: the store has no explanations \"%s\"; see `glia import --help`", set->name,
-                         set->baseline);
+        return population->count > 0 || error_set(error, ERROR_CONFIG,
+                                                  "sets.%s.baseline: the store has no explanations "
+                                                  "\"%s\"; see `glia import --help`",
+                                                  set->name, set->baseline);
     }
     for (size_t i = 0; i < members->count; i++)
         add(population, &members->neurons[i]);
     return members->count > 0 ||
-           error_set(error, ERROR_CONFIG, "sets.%s: there are neither records in %s nor a baseline to draw from",
+           error_set(error, ERROR_CONFIG,
+                     "sets.%s: there are neither records in %s nor a baseline to draw from",
                      set->name, set->source);
 }
 
 /* Draws, and gives each neuron its record if `find`. */
-static bool draw(store_txn_t *txn, const set_settings_t *set, int64_t seed, const record_set_t *source, bool find,
-                 draw_t *drawn, error_info_t *error) {
+static bool draw(store_txn_t *txn, const set_settings_t *set, int64_t seed,
+                 const record_set_t *source, bool find, draw_t *drawn, error_info_t *error) {
     draw_t members = {0}, population = {0};
     *drawn = (draw_t){0};
     bool scores = !set->baseline && set->select != SELECT_RANDOM && set->select != SELECT_LIST;
@@ -216,8 +229,9 @@ static bool draw(store_txn_t *txn, const set_settings_t *set, int64_t seed, cons
     }
     if (good && drawn->count == 0)
         good = error_set(error, ERROR_CONFIG, "sets.%s: no neuron is %s", set->name,
-                         set->select == SELECT_RANDOM_INTERPRETABLE ? "scored at or above the threshold"
-                                                                    : "scored; import baselines with scores");
+                         set->select == SELECT_RANDOM_INTERPRETABLE
+                             ? "scored at or above the threshold"
+                             : "scored; import baselines with scores");
     if (good && find)
         good = find_records(set, &members, drawn, error);
     free(members.neurons);
@@ -229,13 +243,13 @@ static bool draw(store_txn_t *txn, const set_settings_t *set, int64_t seed, cons
     return good;
 }
 
-bool draw_list(store_txn_t *txn, const set_settings_t *set, int64_t seed, const record_set_t *source, draw_t *drawn,
-               error_info_t *error) {
+bool draw_list(store_txn_t *txn, const set_settings_t *set, int64_t seed,
+               const record_set_t *source, draw_t *drawn, error_info_t *error) {
     return draw(txn, set, seed, source, false, drawn, error);
 }
 
-bool draw_set(store_txn_t *txn, const set_settings_t *set, int64_t seed, const record_set_t *source, draw_t *drawn,
-              error_info_t *error) {
+bool draw_set(store_txn_t *txn, const set_settings_t *set, int64_t seed, const record_set_t *source,
+              draw_t *drawn, error_info_t *error) {
     return draw(txn, set, seed, source, true, drawn, error);
 }
 
@@ -255,12 +269,15 @@ static char *of_neurons(const set_settings_t *set, char *text) {
 
 char *draw_describe(const set_settings_t *set) {
     long long count = set->count, per_layer = set->per_layer;
-    char *amount = count ? memory_format("%lld in all", count) : memory_format("%lld a layer", per_layer);
+    char *amount =
+        count ? memory_format("%lld in all", count) : memory_format("%lld a layer", per_layer);
     char *text = NULL;
     switch (set->select) {
     case SELECT_ALL: text = memory_copy_string("all"); break;
     case SELECT_RANDOM: text = memory_format("random, %s", amount); break;
-    case SELECT_RANDOM_INTERPRETABLE: text = memory_format("random of score >= %g, %s", set->threshold, amount); break;
+    case SELECT_RANDOM_INTERPRETABLE:
+        text = memory_format("random of score >= %g, %s", set->threshold, amount);
+        break;
     case SELECT_TOP: text = memory_format("top %lld", count); break;
     case SELECT_TOP_PER_LAYER: text = memory_format("top %lld a layer", per_layer); break;
     case SELECT_LIST: text = memory_copy_string("listed"); break;
@@ -269,8 +286,8 @@ char *draw_describe(const set_settings_t *set) {
     return set->neuron_count > 0 ? of_neurons(set, text) : text;
 }
 
-bool draw_name(const set_settings_t *set, const char *run, int64_t seed, hash_t recording, char **name,
-               error_info_t *error) {
+bool draw_name(const set_settings_t *set, const char *run, int64_t seed, hash_t recording,
+               char **name, error_info_t *error) {
     draw_t list = {0};
     *name = NULL;
     if (set->select == SELECT_LIST && !read_list(set->list, &list, error))

@@ -1,4 +1,5 @@
-/* job.h - one unit of work: what it is about, and what went wrong with it. Plain data, with one owner at a time. */
+/* job.h - one unit of work: what it is about, and what went wrong with it. Plain data, with one
+ * owner at a time. */
 #ifndef GLIA_ACTORS_SWEEP_JOB_H
 #define GLIA_ACTORS_SWEEP_JOB_H
 
@@ -21,13 +22,15 @@ typedef struct {
 
 typedef struct job {
     hash_t id;
-    uint64_t order; /* the how-manieth job of this start, counted by the director: who waits longer goes first */
+    /* the how-manieth job of this start, counted by the director: who waits longer goes first */
+    uint64_t order;
     job_stage_t stage;
     chain_t chain;
-    hash_t neuron;           /* record; zero where the job is about no neuron */
-    char *label;             /* for people */
-    char *explanation;       /* NULL: there is none yet */
-    char *baseline;          /* what the explanation is compared with; NULL: nothing, or not yet needed */
+    hash_t neuron;     /* record; zero where the job is about no neuron */
+    char *label;       /* for people */
+    char *explanation; /* NULL: there is none yet */
+    /* what the explanation is compared with; NULL: nothing, or not yet needed */
+    char *baseline;
     size_t record;           /* of a record: index into valid records, then calibration records */
     size_t text_count;       /* of texts */
     char **texts;            /* [text_count] */

@@ -24,7 +24,8 @@ bool neuron_name_parse(const char *text, size_t length, neuron_name_t *name) {
     if (!colon)
         return false;
     size_t before = (size_t)(colon - text);
-    return parse_index(text, before, &name->layer) && parse_index(colon + 1, length - before - 1, &name->index);
+    return parse_index(text, before, &name->layer) &&
+           parse_index(colon + 1, length - before - 1, &name->index);
 }
 
 static bool add_name(neuron_name_list_t *list, size_t *capacity, neuron_name_t name) {
@@ -52,12 +53,13 @@ static bool check_twice(const neuron_name_list_t *list, error_info_t *error) {
     bool good = true;
     for (size_t i = 1; good && i < list->count; i++)
         if (compare_names(&sorted[i - 1], &sorted[i]) == 0)
-            good = error_set(error, ERROR_USAGE, "neuron %d:%d is named twice", sorted[i].layer, sorted[i].index);
+            good = error_set(error, ERROR_USAGE, "neuron %d:%d is named twice", sorted[i].layer,
+                             sorted[i].index);
     free(sorted);
     return good;
 }
 
-/* --- from a file --------------------------------------------------------------------------------------- */
+/* --- from a file ------------------------------------------------------------------------------ */
 
 static bool find_column(const char *const *fields, size_t count, const char *name, size_t *column) {
     for (*column = 0; *column < count; ++*column)
@@ -70,17 +72,21 @@ static bool read_rows(csv_t *csv, const char *path, neuron_name_list_t *list, er
     size_t count, layer, neuron, capacity = 0;
     const char *const *fields;
     csv_result_t result = csv_next(csv, &count, &fields, error);
-    if (result == CSV_END || (result == CSV_RECORD && (!find_column(fields, count, "layer", &layer) ||
-                                                       !find_column(fields, count, "neuron", &neuron))))
-        return error_set(error, ERROR_CONFIG, "%s:1: the header must name the columns layer and neuron", path);
+    if (result == CSV_END ||
+        (result == CSV_RECORD && (!find_column(fields, count, "layer", &layer) ||
+                                  !find_column(fields, count, "neuron", &neuron))))
+        return error_set(error, ERROR_CONFIG,
+                         "%s:1: the header must name the columns layer and neuron", path);
     while (result == CSV_RECORD && (result = csv_next(csv, &count, &fields, error)) == CSV_RECORD) {
         neuron_name_t name;
-        if (count <= layer || count <= neuron || !parse_index(fields[layer], strlen(fields[layer]), &name.layer) ||
+        if (count <= layer || count <= neuron ||
+            !parse_index(fields[layer], strlen(fields[layer]), &name.layer) ||
             !parse_index(fields[neuron], strlen(fields[neuron]), &name.index))
-            return error_set(error, ERROR_CONFIG, "%s:%zu: layer and neuron must be whole numbers", path,
-                             csv_line(csv));
+            return error_set(error, ERROR_CONFIG, "%s:%zu: layer and neuron must be whole numbers",
+                             path, csv_line(csv));
         if (!add_name(list, &capacity, name))
-            return error_set(error, ERROR_CONFIG, "%s: more than %d neurons", path, NEURON_NAMES_MAX);
+            return error_set(error, ERROR_CONFIG, "%s: more than %d neurons", path,
+                             NEURON_NAMES_MAX);
     }
     if (result == CSV_END && list->count == 0)
         return error_set(error, ERROR_CONFIG, "%s: it names no neuron", path);
@@ -105,11 +111,13 @@ static bool read_line(const char *text, size_t length, neuron_name_list_t *list,
         return true;
     json_value_t *line = json_parse(text, length, "line", JSON_ALLOW_NONFINITE, error);
     neuron_name_t name;
-    bool good = line && ((read_member(line, "layer", &name.layer) && read_member(line, "neuron", &name.index)) ||
-                         error_set(error, ERROR_CONFIG, "layer and neuron must be whole numbers"));
+    bool good =
+        line &&
+        ((read_member(line, "layer", &name.layer) && read_member(line, "neuron", &name.index)) ||
+         error_set(error, ERROR_CONFIG, "layer and neuron must be whole numbers"));
     json_free(line);
-    return good &&
-           (add_name(list, capacity, name) || error_set(error, ERROR_CONFIG, "more than %d neurons", NEURON_NAMES_MAX));
+    return good && (add_name(list, capacity, name) ||
+                    error_set(error, ERROR_CONFIG, "more than %d neurons", NEURON_NAMES_MAX));
 }
 
 static bool read_lines(const char *text, size_t length, const char *path, neuron_name_list_t *list,
@@ -142,7 +150,7 @@ static bool read_file(const char *path, neuron_name_list_t *list, error_info_t *
     return good;
 }
 
-/* --- from the command line ----------------------------------------------------------------------------- */
+/* --- from the command line -------------------------------------------------------------------- */
 
 static bool read_text(const char *text, neuron_name_list_t *list, error_info_t *error) {
     size_t capacity = 0;
@@ -150,7 +158,8 @@ static bool read_text(const char *text, neuron_name_list_t *list, error_info_t *
         size_t length = strcspn(at, ",");
         neuron_name_t name;
         if (!neuron_name_parse(at, length, &name))
-            return error_set(error, ERROR_USAGE, "--neurons: \"%.*s\" is no LAYER:NEURON, as in 5:131", (int)length,
+            return error_set(error, ERROR_USAGE,
+                             "--neurons: \"%.*s\" is no LAYER:NEURON, as in 5:131", (int)length,
                              at);
         add_name(list, &capacity, name);
         if (!at[length])
@@ -175,7 +184,8 @@ static bool add_layers(layer_list_t *list, int32_t first, int32_t last, error_in
             if (list->layers[i] == layer)
                 return error_set(error, ERROR_USAGE, "--layers: layer %d is named twice", layer);
         if (list->count == NEURON_NAMES_MAX_LAYERS)
-            return error_set(error, ERROR_USAGE, "--layers: more than %d layers", NEURON_NAMES_MAX_LAYERS);
+            return error_set(error, ERROR_USAGE, "--layers: more than %d layers",
+                             NEURON_NAMES_MAX_LAYERS);
         list->layers = memory_resize(list->layers, list->count + 1, sizeof *list->layers);
         list->layers[list->count++] = layer;
     }
@@ -191,7 +201,8 @@ static bool read_layers(const char *text, layer_list_t *list, error_info_t *erro
         if (good && before < length)
             good = parse_index(at + before + 1, length - before - 1, &last) && first <= last;
         if (!good || last == INT32_MAX)
-            return error_set(error, ERROR_USAGE, "--layers: \"%.*s\" is no layer and no range of layers, as in 0-3,7",
+            return error_set(error, ERROR_USAGE,
+                             "--layers: \"%.*s\" is no layer and no range of layers, as in 0-3,7",
                              (int)length, at);
         if (!add_layers(list, first, last, error))
             return false;

@@ -24,8 +24,9 @@ typedef struct {
     int32_t *layers; /* [count], in the order given, none twice; owned */
 } layer_list_t;
 
-/* "L:N,L:N,..." or "@FILE", a CSV with columns layer and neuron or JSONL with such members. Errors: USAGE; CONFIG for
- * the file, with its line. A name given twice is an error. Released with free(list->names). */
+/* "L:N,L:N,..." or "@FILE", a CSV with columns layer and neuron or JSONL with such members. Errors:
+ * USAGE; CONFIG for the file, with its line. A name given twice is an error. Released with
+ * free(list->names). */
 bool neuron_names_parse(const char *text, neuron_name_list_t *list, error_info_t *error);
 /* "L", "L-M" and lists of them. Released with free(list->layers). */
 bool neuron_layers_parse(const char *text, layer_list_t *list, error_info_t *error);

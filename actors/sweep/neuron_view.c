@@ -5,8 +5,8 @@
 
 #include "store/records.h"
 
-bool neuron_view_open(neuron_view_t *view, const sweep_t *sweep, store_txn_t *txn, const chain_t *chain,
-                      error_info_t *error) {
+bool neuron_view_open(neuron_view_t *view, const sweep_t *sweep, store_txn_t *txn,
+                      const chain_t *chain, error_info_t *error) {
     *view = (neuron_view_t){.sweep = sweep, .set = chain->set, .index = chain->neuron};
     return sweep_neuron(sweep, txn, chain, &view->hash, &view->id) ||
            error_set(error, ERROR_FATAL, "set %s of the run has no neuron number %u; see glia fsck",
@@ -26,7 +26,8 @@ void neuron_view_clear(neuron_view_t *view) {
     *view = (neuron_view_t){0};
 }
 
-const neuron_record_t *neuron_view_record(neuron_view_t *view, store_txn_t *txn, error_info_t *error) {
+const neuron_record_t *neuron_view_record(neuron_view_t *view, store_txn_t *txn,
+                                          error_info_t *error) {
     if (!view->has_read) {
         view->has_read = true;
         view->record = records_get(txn, view->hash, &view->error);
@@ -44,7 +45,8 @@ size_t neuron_view_scored(neuron_view_t *view, store_txn_t *txn) {
 }
 
 const activation_record_t *neuron_view_scored_record(const neuron_view_t *view, size_t i) {
-    return i < view->valid.count ? view->valid.records[i] : view->calibration.records[i - view->valid.count];
+    return i < view->valid.count ? view->valid.records[i]
+                                 : view->calibration.records[i - view->valid.count];
 }
 
 const char *neuron_view_baseline(neuron_view_t *view, store_txn_t *txn) {

@@ -42,15 +42,16 @@ static void fill_in(walk_t *walk, store_txn_t *txn, outcome_t *outcome) {
     outcome->compared = state_of(look, STAGE_ADACS);
     outcome->adacs = NAN;
     outcome->score.score = (score_t){.correlation = NAN, .rsquared = NAN, .absdev = NAN};
-    const chain_job_t *score = chain_look_find(look, STAGE_SCORE), *adacs = chain_look_find(look, STAGE_ADACS);
+    const chain_job_t *score = chain_look_find(look, STAGE_SCORE),
+                      *adacs = chain_look_find(look, STAGE_ADACS);
     if (outcome->scored == CHAIN_DONE)
         score_result_decode(score->bytes.data, score->bytes.size, &outcome->score);
     if (outcome->compared == CHAIN_DONE)
         adacs_result_decode(adacs->bytes.data, adacs->bytes.size, &outcome->adacs);
 }
 
-static bool walk_some(walk_t *walk, store_txn_t *txn, uint64_t first, uint64_t end, outcome_visit_t *visit,
-                      void *context, error_info_t *error) {
+static bool walk_some(walk_t *walk, store_txn_t *txn, uint64_t first, uint64_t end,
+                      outcome_visit_t *visit, void *context, error_info_t *error) {
     bool good = true;
     for (uint64_t i = first; good && i < end; i++) {
         outcome_t outcome = {.number = i, .chain = sweep_chain(walk->options.sweep, i)};
@@ -64,10 +65,11 @@ static bool walk_some(walk_t *walk, store_txn_t *txn, uint64_t first, uint64_t e
     return good;
 }
 
-bool outcomes_walk(store_t *store, const sweep_t *sweep, const outcomes_t *which, outcome_visit_t *visit, void *context,
-                   error_info_t *error) {
+bool outcomes_walk(store_t *store, const sweep_t *sweep, const outcomes_t *which,
+                   outcome_visit_t *visit, void *context, error_info_t *error) {
     walk_t walk = {.options = {sweep, which->run, LOOK_NEXT_START, which->depth}};
-    uint64_t first = which->first, end = first == 0 && which->end == 0 ? sweep_chain_count(sweep) : which->end;
+    uint64_t first = which->first,
+             end = first == 0 && which->end == 0 ? sweep_chain_count(sweep) : which->end;
     bool good = true;
     while (good && first < end) {
         uint64_t until = end - first < CHAINS_A_TRANSACTION ? end : first + CHAINS_A_TRANSACTION;

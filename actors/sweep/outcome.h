@@ -1,5 +1,5 @@
-/* outcome.h - a walk over the chains of a run: what became of each, for those who read results (report, exports,
- * viewer).
+/* outcome.h - a walk over the chains of a run: what became of each, for those who read results
+ * (report, exports, viewer).
  *
  * States are those of chain_look.h, as the next start of the run would find them.
  */
@@ -24,9 +24,10 @@ typedef struct {
     double adacs;                        /* if compared is DONE; NaN: undefined */
 } outcome_t;
 
-/* Everything in `outcome` is borrowed and valid until the visit returns; it may read through `txn`. False with *error
- * set stops the walk. */
-typedef bool outcome_visit_t(void *context, store_txn_t *txn, const outcome_t *outcome, error_info_t *error);
+/* Everything in `outcome` is borrowed and valid until the visit returns; it may read through `txn`.
+ * False with *error set stops the walk. */
+typedef bool outcome_visit_t(void *context, store_txn_t *txn, const outcome_t *outcome,
+                             error_info_t *error);
 
 typedef struct {
     uint32_t run;        /* whose failures count */
@@ -34,13 +35,13 @@ typedef struct {
     uint64_t first, end; /* chains [first, end) alone; both 0: all */
 } outcomes_t;
 
-/* Visits chains of the sweep, in order, with a new read transaction every thousand chains. Memory does not grow with
- * the sweep. Blocks for the disk. Errors (FATAL): damage. */
-bool outcomes_walk(store_t *store, const sweep_t *sweep, const outcomes_t *which, outcome_visit_t *visit, void *context,
-                   error_info_t *error);
+/* Visits chains of the sweep, in order, with a new read transaction every thousand chains. Memory
+ * does not grow with the sweep. Blocks for the disk. Errors (FATAL): damage. */
+bool outcomes_walk(store_t *store, const sweep_t *sweep, const outcomes_t *which,
+                   outcome_visit_t *visit, void *context, error_info_t *error);
 
-/* The job of a stage with SCOPE_RECORD for record i (valid, then calibration ones); needs LOOK_EACH. NULL: there is
- * none. */
+/* The job of a stage with SCOPE_RECORD for record i (valid, then calibration ones); needs
+ * LOOK_EACH. NULL: there is none. */
 const chain_job_t *outcome_of_record(const outcome_t *outcome, job_stage_t stage, size_t i);
 
 #endif

@@ -51,7 +51,8 @@ static void size_made(request_t *request) {
     llm_request_t made = view(request);
     request->id = llm_request_identity(&made);
     request->input_bound = tokens_input_bound(&made);
-    request->output_maximum = request->kind == LLM_EMBEDDING ? 0 : request->parameters.max_output_tokens;
+    request->output_maximum =
+        request->kind == LLM_EMBEDDING ? 0 : request->parameters.max_output_tokens;
     request->charge_estimate = tokens_rate_charge(&made);
 }
 
@@ -66,8 +67,8 @@ void request_finish(request_t *request, const settings_t *settings) {
     else
         size_made(request);
     request->charge_bound = request->input_bound + request->output_maximum;
-    request->worst_case =
-        price_worst_case(&settings->models[request->model].price, request->input_bound, request->output_maximum);
+    request->worst_case = price_worst_case(&settings->models[request->model].price,
+                                           request->input_bound, request->output_maximum);
 }
 
 int64_t request_input_estimate(const request_t *request, const settings_t *settings) {

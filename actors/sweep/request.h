@@ -1,7 +1,9 @@
-/* request.h - what is asked, apart from where and when: made by a stage, sized and identified here, written as a body.
+/* request.h - what is asked, apart from where and when: made by a stage, sized and identified here,
+ * written as a body.
  *
- * A stage begins a request, fills in messages, prompt or inputs and the parameters, and the caller finishes it. From
- * then on nothing of it changes: its identity names its answer in the store, its bounds are what caps and limits count.
+ * A stage begins a request, fills in messages, prompt or inputs and the parameters, and the caller
+ * finishes it. From then on nothing of it changes: its identity names its answer in the store, its
+ * bounds are what caps and limits count.
  */
 #ifndef GLIA_ACTORS_SWEEP_REQUEST_H
 #define GLIA_ACTORS_SWEEP_REQUEST_H
@@ -22,10 +24,12 @@ typedef struct {
     char **inputs; /* EMBEDDING: [input_count] texts; owned, as is each */
     hash_t *keys;  /* EMBEDDING: [input_count] under which their vectors are kept; owned */
     llm_parameters_t parameters;
-    buffer_t written; /* the body as it stands, of somebody else's making; empty: it is made from the above */
-    int64_t sample;   /* 0, 1, ...: repeated questions are told apart by it */
-    int64_t dropped;  /* few-shot examples that were left out to fit the model's context */
-    /* Made by request_finish. With `written`, id and output_maximum are its maker's to fill in before. */
+    /* the body as it stands, of somebody else's making; empty: it is made from the above */
+    buffer_t written;
+    int64_t sample;  /* 0, 1, ...: repeated questions are told apart by it */
+    int64_t dropped; /* few-shot examples that were left out to fit the model's context */
+    /* Made by request_finish. With `written`, id and output_maximum are its maker's to
+     * fill in before. */
     hash_t id;
     int64_t input_bound, output_maximum;   /* tokens, at most */
     int64_t charge_estimate, charge_bound; /* tokens against tokens/min, see request_charge */
@@ -36,7 +40,8 @@ typedef struct {
 void request_begin(request_t *request, const settings_t *settings, llm_kind_t kind, size_t model);
 /* Adds a copy of a text to be embedded. */
 void request_add_input(request_t *request, const char *text, hash_t key);
-/* Works out identity, bounds and worst case. May be called again after a change, of the sample for example. */
+/* Works out identity, bounds and worst case. May be called again after a change, of the
+ * sample for example. */
 void request_finish(request_t *request, const settings_t *settings);
 void request_clear(request_t *request); /* zeroes it, too */
 

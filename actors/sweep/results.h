@@ -1,5 +1,6 @@
-/* results.h - the results of jobs, as the journal keeps them. Each is a pure function of stored responses and records.
- * Decoders take bytes that the store gave; members marked owned are released by the matching clear. */
+/* results.h - the results of jobs, as the journal keeps them. Each is a pure function of stored
+ * responses and records. Decoders take bytes that the store gave; members marked owned are released
+ * by the matching clear. */
 #ifndef GLIA_ACTORS_SWEEP_RESULTS_H
 #define GLIA_ACTORS_SWEEP_RESULTS_H
 
@@ -9,7 +10,12 @@
 #include "store/env.h"
 
 /* The forms that are made today. The decoders read these and every older one. */
-enum { EXPLAIN_RESULT_VERSION = 1, SIMULATE_RESULT_VERSION = 1, SCORE_RESULT_VERSION = 1, ADACS_RESULT_VERSION = 1 };
+enum {
+    EXPLAIN_RESULT_VERSION = 1,
+    SIMULATE_RESULT_VERSION = 1,
+    SCORE_RESULT_VERSION = 1,
+    ADACS_RESULT_VERSION = 1
+};
 /* The form that a result is stored in; 0: it is no result. */
 int64_t result_version(const void *bytes, size_t size);
 

@@ -44,7 +44,8 @@ static void choose_random(const selection_t *s, size_t most) {
 /* A number and nothing behind it. */
 static bool read_number(const char *text, unsigned *number) {
     char rest;
-    return *text >= '0' && *text <= '9' && strlen(text) < 10 && sscanf(text, "%u%c", number, &rest) == 1;
+    return *text >= '0' && *text <= '9' && strlen(text) < 10 &&
+           sscanf(text, "%u%c", number, &rest) == 1;
 }
 
 static bool read_pair(const char *text, unsigned *layer, unsigned *neuron) {
@@ -63,28 +64,36 @@ static bool choose(const selection_t *s, const char *text, error_info_t *error) 
             choose_layer(s, layer);
     } else if (text_starts_with(text, "layer:") && read_number(text + 6, &a)) {
         if (a >= s->layers)
-            return error_set(error, ERROR_CONFIG, "\"%s\": the layers are 0 to %zu", text, s->layers - 1);
+            return error_set(error, ERROR_CONFIG, "\"%s\": the layers are 0 to %zu", text,
+                             s->layers - 1);
         choose_layer(s, a);
     } else if (text_starts_with(text, "random:") && read_number(text + 7, &a) && a > 0) {
         choose_random(s, a);
     } else if (read_pair(text, &a, &b)) {
         if (a >= s->layers || b >= s->neurons)
-            return error_set(error, ERROR_CONFIG, "\"%s\": the layers are 0 to %zu, the neurons of each 0 to %zu", text,
+            return error_set(error, ERROR_CONFIG,
+                             "\"%s\": the layers are 0 to %zu, the neurons of each 0 to %zu", text,
                              s->layers - 1, s->neurons - 1);
         if (!is_available(s, a * s->neurons + b))
-            return error_set(error, ERROR_CONFIG, "\"%s\": that neuron is not recorded; add it to record.neurons",
-                             text);
+            return error_set(error, ERROR_CONFIG,
+                             "\"%s\": that neuron is not recorded; add it to record.neurons", text);
         s->chosen[a * s->neurons + b] = true;
     } else {
-        return error_set(error, ERROR_CONFIG,
-                         "\"%s\": neurons are \"all\", LAYER:NEURON, layer:LAYER or random:SO_MANY_PER_LAYER", text);
+        return error_set(
+            error, ERROR_CONFIG,
+            "\"%s\": neurons are \"all\", LAYER:NEURON, layer:LAYER or random:SO_MANY_PER_LAYER",
+            text);
     }
     return true;
 }
 
-bool selection_choose(const char *const *texts, size_t count, size_t layers, size_t neurons, const bool *available,
-                      uint64_t seed, bool *chosen, error_info_t *error) {
-    selection_t s = {.layers = layers, .neurons = neurons, .available = available, .seed = seed, .chosen = chosen};
+bool selection_choose(const char *const *texts, size_t count, size_t layers, size_t neurons,
+                      const bool *available, uint64_t seed, bool *chosen, error_info_t *error) {
+    selection_t s = {.layers = layers,
+                     .neurons = neurons,
+                     .available = available,
+                     .seed = seed,
+                     .chosen = chosen};
     memset(chosen, 0, layers * neurons * sizeof *chosen);
     for (size_t i = 0; i < count; i++)
         if (!choose(&s, texts[i], error))

@@ -16,7 +16,8 @@ enum { KEY_SIZE = 512 };
 static const money_t MOST_A_MILLION = {INT64_C(1000) * 1000000000000};
 
 /* The key of a named thing: "models.<name>.<member>". */
-static const char *key_of(char key[KEY_SIZE], const char *table, const char *name, const char *member) {
+static const char *key_of(char key[KEY_SIZE], const char *table, const char *name,
+                          const char *member) {
     snprintf(key, KEY_SIZE, "%s.%s%s%s", table, name, *member ? "." : "", member);
     return key;
 }
@@ -33,15 +34,17 @@ static bool fits_header(const char *key) {
     return true;
 }
 
-static bool read_endpoint(settings_t *s, endpoint_settings_t *e, const char *name, bool offline, error_info_t *error) {
+static bool read_endpoint(settings_t *s, endpoint_settings_t *e, const char *name, bool offline,
+                          error_info_t *error) {
     config_t *c = s->config;
     char key[KEY_SIZE];
     e->name = name;
     const char *url = config_string(c, key_of(key, "endpoints", name, "base_url"));
     e->standin = strcmp(url, "standin:") == 0;
     if (!e->standin && !text_starts_with(url, "http://") && !text_starts_with(url, "https://"))
-        return config_refuse(c, key, error,
-                             "\"%s\" is no URL; it must start with http:// or https://, or be \"standin:\"", url);
+        return config_refuse(
+            c, key, error,
+            "\"%s\" is no URL; it must start with http:// or https://, or be \"standin:\"", url);
     if (text_ends_with(url, "/") || strchr(url, '@'))
         return config_refuse(c, key, error, "leave out %s",
                              strchr(url, '@') ? "user and password; name a variable with key_env"
@@ -52,7 +55,8 @@ static bool read_endpoint(settings_t *s, endpoint_settings_t *e, const char *nam
         e->key_env = NULL;
     const char *value = e->key_env ? getenv(e->key_env) : NULL;
     if (e->key_env && !offline && (!value || !*value))
-        return config_refuse(c, key, error, "the environment variable %s is not set; export it or remove key_env",
+        return config_refuse(c, key, error,
+                             "the environment variable %s is not set; export it or remove key_env",
                              e->key_env);
     if (value && !fits_header(value))
         return config_refuse(c, key, error,
@@ -62,16 +66,19 @@ static bool read_endpoint(settings_t *s, endpoint_settings_t *e, const char *nam
     e->key = memory_copy_string(value);
     e->rpm = config_integer(c, key_of(key, "endpoints", name, "rpm"));
     e->tpm = config_integer(c, key_of(key, "endpoints", name, "tpm"));
-    e->charge_bound = strcmp(config_string(c, key_of(key, "endpoints", name, "tpm_charge")), "bound") == 0;
+    e->charge_bound =
+        strcmp(config_string(c, key_of(key, "endpoints", name, "tpm_charge")), "bound") == 0;
     e->concurrency = config_integer(c, key_of(key, "endpoints", name, "concurrency"));
-    e->connect_timeout = seconds(config_number(c, key_of(key, "endpoints", name, "connect_timeout_s")));
+    e->connect_timeout =
+        seconds(config_number(c, key_of(key, "endpoints", name, "connect_timeout_s")));
     e->total_timeout = seconds(config_number(c, key_of(key, "endpoints", name, "timeout_s")));
     e->idle_timeout = seconds(config_number(c, key_of(key, "endpoints", name, "idle_timeout_s")));
     e->maximum_body = config_integer(c, key_of(key, "endpoints", name, "max_response_mb")) << 20;
     e->http2 = config_boolean(c, key_of(key, "endpoints", name, "http2"));
     e->ca_file = config_string(c, key_of(key, "endpoints", name, "ca_file"));
     if (e->ca_file && !offline && access(e->ca_file, R_OK) != 0)
-        return config_refuse(c, key, error, "%s cannot be read: %s; name a PEM file", e->ca_file, strerror(errno));
+        return config_refuse(c, key, error, "%s cannot be read: %s; name a PEM file", e->ca_file,
+                             strerror(errno));
     return true;
 }
 
@@ -82,58 +89,66 @@ static bool find_name(const char *const *names, size_t count, const char *name, 
     return false;
 }
 
-static bool resolve(settings_t *s, const char *key, const char *table, const char *name, size_t *index,
-                    error_info_t *error) {
+static bool resolve(settings_t *s, const char *key, const char *table, const char *name,
+                    size_t *index, error_info_t *error) {
     const char *const *names;
     size_t count = config_names(s->config, table, &names);
     if (find_name(names, count, name, index))
         return true;
     const char *near = text_closest(name, names, count);
     return config_refuse(s->config, key, error, "there is no [%s.\"%s\"]%s%s%s", table, name,
-                         near ? "; did you mean \"" : "; add it", near ? near : "", near ? "\"?" : "");
+                         near ? "; did you mean \"" : "; add it", near ? near : "",
+                         near ? "\"?" : "");
 }
 
-static bool resolve_list(settings_t *s, const char *key, const char *table, size_t **indices, size_t *count,
-                         error_info_t *error) {
+static bool resolve_list(settings_t *s, const char *key, const char *table, size_t **indices,
+                         size_t *count, error_info_t *error) {
     const char *const *names;
     *count = config_strings(s->config, key, &names);
     *indices = MEMORY_NEW_ARRAY(*count + 1, size_t);
     if (*count == 0)
-        return config_refuse(s->config, key, error, "the list is empty; name at least one of [%s.*]", table);
+        return config_refuse(s->config, key, error,
+                             "the list is empty; name at least one of [%s.*]", table);
     for (size_t i = 0; i < *count; i++) {
         if (!resolve(s, key, table, names[i], &(*indices)[i], error))
             return false;
         for (size_t j = 0; j < i; j++)
             if ((*indices)[j] == (*indices)[i])
-                return config_refuse(s->config, key, error, "\"%s\" stands twice; leave one out", names[i]);
+                return config_refuse(s->config, key, error, "\"%s\" stands twice; leave one out",
+                                     names[i]);
     }
     return true;
 }
 
-static bool price_member(settings_t *s, const char *name, const char *member, money_t *per_token, error_info_t *error) {
+static bool price_member(settings_t *s, const char *name, const char *member, money_t *per_token,
+                         error_info_t *error) {
     char key[KEY_SIZE];
     money_t million = config_money(s->config, key_of(key, "models", name, member));
     if (money_compare(million, MOST_A_MILLION) > 0)
         return config_refuse(s->config, key, error,
                              "more than $1,000 per million tokens; prices are per million tokens");
     if (million.pico % 1000000)
-        return config_refuse(s->config, key, error, "finer than 10^-6 dollars per million tokens; round it up");
+        return config_refuse(s->config, key, error,
+                             "finer than 10^-6 dollars per million tokens; round it up");
     per_token->pico = million.pico / 1000000;
     return true;
 }
 
 /* A price of the user's own goes before the shipped one. */
-static bool read_price(settings_t *s, model_settings_t *m, const price_list_t *shipped, error_info_t *error) {
+static bool read_price(settings_t *s, model_settings_t *m, const price_list_t *shipped,
+                       error_info_t *error) {
     char in[KEY_SIZE], cached[KEY_SIZE], out[KEY_SIZE];
     config_t *c = s->config;
     bool has_in = config_has(c, key_of(in, "models", m->name, "price.input"));
     bool has_cached = config_has(c, key_of(cached, "models", m->name, "price.cached_input"));
     bool has_out = config_has(c, key_of(out, "models", m->name, "price.output"));
     if (!has_in && (has_out || has_cached))
-        return config_refuse(c, in, error, "missing, though another price of the model is given; add it");
+        return config_refuse(c, in, error,
+                             "missing, though another price of the model is given; add it");
     if (has_in && !has_out)
-        return config_refuse(c, out, error,
-                             "missing, though the input has a price; add it (0 for a model that only embeds)");
+        return config_refuse(
+            c, out, error,
+            "missing, though the input has a price; add it (0 for a model that only embeds)");
     if (!has_in) {
         const char *as_of;
         m->priced = price_list_find(shipped, m->wire_name, &m->price, &as_of);
@@ -149,13 +164,13 @@ static bool read_price(settings_t *s, model_settings_t *m, const price_list_t *s
     return true;
 }
 
-static bool read_model(settings_t *s, model_settings_t *m, const char *name, const price_list_t *shipped,
-                       error_info_t *error) {
+static bool read_model(settings_t *s, model_settings_t *m, const char *name,
+                       const price_list_t *shipped, error_info_t *error) {
     config_t *c = s->config;
     char key[KEY_SIZE];
     m->name = name;
-    if (!resolve_list(s, key_of(key, "models", name, "endpoints"), "endpoints", &m->endpoints, &m->endpoint_count,
-                      error))
+    if (!resolve_list(s, key_of(key, "models", name, "endpoints"), "endpoints", &m->endpoints,
+                      &m->endpoint_count, error))
         return false;
     bool standin = false;
     for (size_t i = 0; i < m->endpoint_count; i++)
@@ -164,18 +179,20 @@ static bool read_model(settings_t *s, model_settings_t *m, const char *name, con
     m->wire_name = wire ? wire : name;
     const char *lineage = config_string(c, key_of(key, "models", name, "lineage"));
     /* The stand-in's answers never mix with a real model's. */
-    m->lineage =
-        standin ? memory_format("standin:%s", lineage ? lineage : name) : memory_copy_string(lineage ? lineage : name);
+    m->lineage = standin ? memory_format("standin:%s", lineage ? lineage : name)
+                         : memory_copy_string(lineage ? lineage : name);
     if (!standin && text_starts_with(m->lineage, "standin:"))
-        return config_refuse(c, key, error, "lineages that start with standin: belong to the stand-in; choose another");
+        return config_refuse(
+            c, key, error,
+            "lineages that start with standin: belong to the stand-in; choose another");
     m->rpm = config_integer(c, key_of(key, "models", name, "rpm"));
     m->tpm = config_integer(c, key_of(key, "models", name, "tpm"));
     m->concurrency = config_integer(c, key_of(key, "models", name, "concurrency"));
     m->context_tokens = config_integer(c, key_of(key, "models", name, "context_tokens"));
     m->max_output_tokens = config_integer(c, key_of(key, "models", name, "max_output_tokens"));
     m->bytes_per_token = config_number(c, key_of(key, "models", name, "bytes_per_token"));
-    m->modern_maximum =
-        strcmp(config_string(c, key_of(key, "models", name, "max_tokens_key")), "max_completion_tokens") == 0;
+    m->modern_maximum = strcmp(config_string(c, key_of(key, "models", name, "max_tokens_key")),
+                               "max_completion_tokens") == 0;
     m->capped = config_has(c, key_of(key, "budget.models", name, ""));
     if (m->capped)
         m->cap = config_money(c, key);
@@ -193,7 +210,8 @@ static void read_formats(settings_t *s, const char *key, bool formats[PROMPT_FOR
 }
 
 static select_t select_from_name(const char *name) {
-    static const char *const names[] = {"all", "random", "random_interpretable", "top", "top_per_layer", "list"};
+    static const char *const names[] = {"all", "random",        "random_interpretable",
+                                        "top", "top_per_layer", "list"};
     size_t i = 0;
     while (strcmp(names[i], name) != 0)
         i++;
@@ -209,10 +227,11 @@ static bool read_selection(settings_t *s, set_settings_t *set, error_info_t *err
     set->per_layer = config_integer(c, key_of(key, "sets", set->name, "per_layer"));
     set->threshold = config_number(c, key_of(key, "sets", set->name, "threshold"));
     set->count = config_integer(c, key_of(key, "sets", set->name, "count"));
-    bool counts =
-        set->select == SELECT_TOP || set->select == SELECT_RANDOM || set->select == SELECT_RANDOM_INTERPRETABLE;
+    bool counts = set->select == SELECT_TOP || set->select == SELECT_RANDOM ||
+                  set->select == SELECT_RANDOM_INTERPRETABLE;
     if (set->count > 0 && !counts)
-        return config_refuse(c, key, error, "it goes with select = \"top\", \"random\" or \"random_interpretable\"");
+        return config_refuse(
+            c, key, error, "it goes with select = \"top\", \"random\" or \"random_interpretable\"");
     if (set->select == SELECT_TOP && set->count == 0)
         set->count = DEFAULT_TOP;
     set->list = config_string(c, key_of(key, "sets", set->name, "list"));
@@ -229,8 +248,9 @@ static bool read_set(settings_t *s, set_settings_t *set, const char *name, error
     set->recorded = strcmp(set->source, "record:") == 0;
     set->neuron_count = config_strings(c, key_of(key, "sets", name, "neurons"), &set->neurons);
     if (set->neuron_count && !set->recorded)
-        return config_refuse(c, key, error,
-                             "only a set whose source is \"record:\" chooses among neurons; leave it out");
+        return config_refuse(
+            c, key, error,
+            "only a set whose source is \"record:\" chooses among neurons; leave it out");
     if (set->recorded && !s->subject.model)
         return config_refuse(c, key_of(key, "sets", name, "source"), error,
                              "nothing is recorded, since there is no subject.model; add [subject]");
@@ -247,7 +267,8 @@ static bool read_set(settings_t *s, set_settings_t *set, const char *name, error
         return config_refuse(c, own ? key : "explain.formats", error,
                              "the list is empty; name at least one prompt format");
     own = config_has(c, key_of(key, "sets", name, "explainers"));
-    if (!resolve_list(s, own ? key : "explain.models", "models", &set->explainers, &set->explainer_count, error))
+    if (!resolve_list(s, own ? key : "explain.models", "models", &set->explainers,
+                      &set->explainer_count, error))
         return false;
     own = config_has(c, key_of(key, "sets", name, "samples"));
     set->samples = config_integer(c, own ? key : "explain.samples");
@@ -258,7 +279,8 @@ static bool read_set(settings_t *s, set_settings_t *set, const char *name, error
 static bool check_cap(settings_t *s, const char *key, error_info_t *error) {
     if (!config_has(s->config, key) || config_money(s->config, key).pico > 0)
         return true;
-    return config_refuse(s->config, key, error, "a cap of nothing lets nothing run; set the dollars that may be spent");
+    return config_refuse(s->config, key, error,
+                         "a cap of nothing lets nothing run; set the dollars that may be spent");
 }
 
 static bool read_budget(settings_t *s, error_info_t *error) {
@@ -272,14 +294,16 @@ static bool read_budget(settings_t *s, error_info_t *error) {
     s->has_cap_store = config_has(c, "budget.store_usd");
     s->cap_store = config_money(c, "budget.store_usd");
     s->has_cap_doubts = true;
-    s->cap_doubts =
-        config_has(c, "budget.doubts_usd") ? config_money(c, "budget.doubts_usd") : (money_t){s->cap_total.pico / 5};
-    s->on_daily_cap = strcmp(config_string(c, "budget.on_daily_cap"), "wait") == 0 ? DAILY_WAIT : DAILY_PAUSE;
+    s->cap_doubts = config_has(c, "budget.doubts_usd") ? config_money(c, "budget.doubts_usd")
+                                                       : (money_t){s->cap_total.pico / 5};
+    s->on_daily_cap =
+        strcmp(config_string(c, "budget.on_daily_cap"), "wait") == 0 ? DAILY_WAIT : DAILY_PAUSE;
     const char *const *names;
     size_t count = config_names(c, "budget.models", &names), index;
     for (size_t i = 0; i < count; i++) {
         char key[KEY_SIZE];
-        if (!resolve(s, key_of(key, "budget.models", names[i], ""), "models", names[i], &index, error) ||
+        if (!resolve(s, key_of(key, "budget.models", names[i], ""), "models", names[i], &index,
+                     error) ||
             !check_cap(s, key, error))
             return false;
     }
@@ -296,7 +320,8 @@ static bool read_stages(settings_t *s, error_info_t *error) {
     s->simulate = simulator && *simulator;
     if (s->simulate && !resolve(s, "simulate.model", "models", simulator, &s->simulator, error))
         return false;
-    s->mode = strcmp(config_string(c, "simulate.mode"), "echo") == 0 ? SIMULATE_ECHO : SIMULATE_REPEAT;
+    s->mode =
+        strcmp(config_string(c, "simulate.mode"), "echo") == 0 ? SIMULATE_ECHO : SIMULATE_REPEAT;
     s->simulate_temperature = config_number(c, "simulate.temperature");
     s->top_logprobs = (int)config_integer(c, "simulate.top_logprobs");
     if (s->mode == SIMULATE_ECHO && s->top_logprobs == 0)
@@ -323,14 +348,14 @@ static bool check_prices(settings_t *s, error_info_t *error) {
         if (settings_uses_model(s, i) && !s->models[i].priced)
             return config_refuse(
                 s->config, key_of(key, "models", s->models[i].name, "price.input"), error,
-                "no price is known for this model; set price.input and price.output (dollars per million tokens), "
-                "or budget.unpriced = \"allow\"");
+                "no price is known for this model; set price.input and price.output (dollars per "
+                "million tokens), or budget.unpriced = \"allow\"");
     }
     return true;
 }
 
-/* Parsing the shipped list takes as long as all the rest of a config: only where a model has no price of its own.
- * *list is NULL where none is needed. */
+/* Parsing the shipped list takes as long as all the rest of a config: only where a model has no
+ * price of its own. *list is NULL where none is needed. */
 static bool shipped_prices(const settings_t *s, price_list_t **list, error_info_t *error) {
     const char *const *names;
     char key[KEY_SIZE];
@@ -423,7 +448,8 @@ static bool check_run_name(const settings_t *s, error_info_t *error) {
            config_refuse(s->config, "run.name", error, "a name has 1 to %d bytes", KEY_SIZE - 1);
 }
 
-static settings_t *read_settings(config_t *config, const char *name, bool batch, bool offline, error_info_t *error) {
+static settings_t *read_settings(config_t *config, const char *name, bool batch, bool offline,
+                                 error_info_t *error) {
     settings_t *s = MEMORY_NEW(settings_t);
     s->config = config;
     s->batch = batch;
@@ -434,26 +460,30 @@ static settings_t *read_settings(config_t *config, const char *name, bool batch,
     s->outage_wait = seconds(60 * config_number(config, "run.outage_wait_minutes"));
     s->max_tries = config_integer(config, "run.max_tries");
     s->store_path = config_string(config, "store.path");
-    s->keep_raw = strcmp(config_string(config, "store.keep_raw"), "all") == 0 ? KEEP_ALL : KEEP_EXPLANATIONS;
+    s->keep_raw =
+        strcmp(config_string(config, "store.keep_raw"), "all") == 0 ? KEEP_ALL : KEEP_EXPLANATIONS;
     s->min_free = config_integer(config, "store.min_free_mb") * 1000000;
     read_subject(s);
-    if (check_run_name(s, error) && read_tables(s, name, offline, error) && (batch || read_stages(s, error)) &&
-        read_budget(s, error) && check_prices(s, error))
+    if (check_run_name(s, error) && read_tables(s, name, offline, error) &&
+        (batch || read_stages(s, error)) && read_budget(s, error) && check_prices(s, error))
         return s;
     settings_free(s);
     return NULL;
 }
 
-settings_t *settings_load(const char *text, size_t length, const char *name, const char *const *assignments,
-                          size_t assignment_count, bool offline, error_info_t *error) {
+settings_t *settings_load(const char *text, size_t length, const char *name,
+                          const char *const *assignments, size_t assignment_count, bool offline,
+                          error_info_t *error) {
     size_t row_count;
     const config_row_t *table = settings_rows(&row_count);
-    config_t *config = config_load(text, length, name, assignments, assignment_count, table, row_count, error);
+    config_t *config =
+        config_load(text, length, name, assignments, assignment_count, table, row_count, error);
     return config ? read_settings(config, name, false, offline, error) : NULL;
 }
 
-settings_t *settings_load_batch(const char *text, size_t length, const char *name, const char *const *assignments,
-                                size_t assignment_count, bool offline, error_info_t *error) {
+settings_t *settings_load_batch(const char *text, size_t length, const char *name,
+                                const char *const *assignments, size_t assignment_count,
+                                bool offline, error_info_t *error) {
     size_t row_count;
     const config_row_t *table = settings_rows(&row_count);
     /* The one key of a sweep that has to be there; a batch does not look at it. */
@@ -461,7 +491,8 @@ settings_t *settings_load_batch(const char *text, size_t length, const char *nam
     all[0] = "explain.models=[]";
     for (size_t i = 0; i < assignment_count; i++)
         all[i + 1] = assignments[i];
-    config_t *config = config_load(text, length, name, all, assignment_count + 1, table, row_count, error);
+    config_t *config =
+        config_load(text, length, name, all, assignment_count + 1, table, row_count, error);
     free(all);
     return config ? read_settings(config, name, true, offline, error) : NULL;
 }

@@ -31,7 +31,8 @@ typedef struct {
     char *key;            /* its value: a secret; NULL */
     int64_t rpm, tpm;     /* 0: no limit */
     int64_t concurrency;
-    bool charge_bound; /* tpm_charge = "bound": bytes + output maximum, instead of bytes/4 + output maximum */
+    /* tpm_charge = "bound": bytes + output maximum, instead of bytes/4 + output maximum */
+    bool charge_bound;
     int64_t connect_timeout, total_timeout, idle_timeout; /* microseconds */
     int64_t maximum_body;                                 /* bytes */
     bool http2;
@@ -45,8 +46,9 @@ typedef struct {
     size_t endpoint_count;
     size_t *endpoints; /* [endpoint_count] indices, in order of preference */
     bool priced;
-    price_t price;                 /* zero if not priced */
-    int64_t rpm, tpm, concurrency; /* of the model at each of its endpoints; 0: no limit of its own */
+    price_t price; /* zero if not priced */
+    /* of the model at each of its endpoints; 0: no limit of its own */
+    int64_t rpm, tpm, concurrency;
     int64_t context_tokens;
     int64_t max_output_tokens; /* 0: not given */
     double bytes_per_token;
@@ -145,14 +147,17 @@ typedef struct {
 
 const config_row_t *settings_rows(size_t *count);
 
-/* Loads and checks. Errors (CONFIG) name file, line, key and fix: unknown model or endpoint names, unset key variables,
- * unpriced models, a cap missing, zero limits. `offline` true: key variables may be unset (plan, report). The caller
- * owns: settings_free. */
-settings_t *settings_load(const char *text, size_t length, const char *name, const char *const *assignments,
-                          size_t assignment_count, bool offline, error_info_t *error);
-/* The same for a batch: [sets] and [explain] are not needed (and not used), each model has to have a price. */
-settings_t *settings_load_batch(const char *text, size_t length, const char *name, const char *const *assignments,
-                                size_t assignment_count, bool offline, error_info_t *error);
+/* Loads and checks. Errors (CONFIG) name file, line, key and fix: unknown model or endpoint names,
+ * unset key variables, unpriced models, a cap missing, zero limits. `offline` true: key variables
+ * may be unset (plan, report). The caller owns: settings_free. */
+settings_t *settings_load(const char *text, size_t length, const char *name,
+                          const char *const *assignments, size_t assignment_count, bool offline,
+                          error_info_t *error);
+/* The same for a batch: [sets] and [explain] are not needed (and not used), each model has
+ * to have a price. */
+settings_t *settings_load_batch(const char *text, size_t length, const char *name,
+                                const char *const *assignments, size_t assignment_count,
+                                bool offline, error_info_t *error);
 void settings_free(settings_t *settings);
 /* For commands that are about the subject model.
  * Error (CONFIG): there is no subject.model. */
@@ -161,7 +166,8 @@ bool settings_need_subject(const settings_t *settings, error_info_t *error);
 bool settings_records(const settings_t *settings);
 /* Registers every key with the log. */
 void settings_hide_secrets(const settings_t *settings, log_t *log);
-/* Models that the sweep, or batch, uses, as a bit for each model (roles: explainer of any set, simulator, embedder). */
+/* Models that the sweep, or batch, uses, as a bit for each model (roles: explainer of any set,
+ * simulator, embedder). */
 bool settings_uses_model(const settings_t *settings, size_t model);
 
 #endif

@@ -4,7 +4,8 @@
 bool settings_need_subject(const settings_t *settings, error_info_t *error) {
     return settings->subject.model ||
            config_refuse(settings->config, "subject.model", error,
-                         "there is no model to record; name its directory, or \"subject:\" for the shipped one");
+                         "there is no model to record; name its directory, or \"subject:\" for the "
+                         "shipped one");
 }
 
 bool settings_records(const settings_t *settings) {
@@ -23,7 +24,8 @@ void settings_hide_secrets(const settings_t *settings, log_t *log) {
 bool settings_uses_model(const settings_t *settings, size_t model) {
     if (settings->batch)
         return true;
-    if ((settings->simulate && settings->simulator == model) || (settings->adacs && settings->embedder == model))
+    if ((settings->simulate && settings->simulator == model) ||
+        (settings->adacs && settings->embedder == model))
         return true;
     for (size_t i = 0; i < settings->set_count; i++)
         for (size_t j = 0; j < settings->sets[i].explainer_count; j++)

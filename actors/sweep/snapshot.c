@@ -28,29 +28,32 @@ static bool refuse_run(store_t *store, store_txn_t *txn, const char *name, error
     if (names.count == 0)
         error_set(error, ERROR_CONFIG, "store %s has no run yet; `glia run` makes one", directory);
     else
-        error_set(error, ERROR_USAGE, "store %s has no run \"%s\"; it has: %s", directory, name ? name : "",
-                  buffer_text(&names.list));
+        error_set(error, ERROR_USAGE, "store %s has no run \"%s\"; it has: %s", directory,
+                  name ? name : "", buffer_text(&names.list));
     for (size_t i = 0; i < names.count; i++)
         free(names.names[i]);
     buffer_free(&names.list);
     return false;
 }
 
-static bool load_snapshot(store_txn_t *txn, const run_info_t *run, settings_t **settings, error_info_t *error) {
+static bool load_snapshot(store_txn_t *txn, const run_info_t *run, settings_t **settings,
+                          error_info_t *error) {
     buffer_t text = BUFFER_EMPTY;
     char *name = memory_format("config of run %s", run->name);
     *settings = NULL;
     /* A run without sets is a batch. */
     if (blob_get(txn, run->snapshot, &text, error))
-        *settings = run->set_count > 0
-                        ? settings_load(buffer_text(&text), text.length, name, NULL, 0, true, error)
-                        : settings_load_batch(buffer_text(&text), text.length, name, NULL, 0, true, error);
+        *settings =
+            run->set_count > 0
+                ? settings_load(buffer_text(&text), text.length, name, NULL, 0, true, error)
+                : settings_load_batch(buffer_text(&text), text.length, name, NULL, 0, true, error);
     free(name);
     buffer_free(&text);
     return *settings != NULL;
 }
 
-bool snapshot_find_run(store_t *store, const char *name, run_info_t *run, settings_t **settings, error_info_t *error) {
+bool snapshot_find_run(store_t *store, const char *name, run_info_t *run, settings_t **settings,
+                       error_info_t *error) {
     store_txn_t *txn = store_read_begin(store, error);
     if (!txn)
         return false;

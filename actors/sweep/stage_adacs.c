@@ -8,7 +8,8 @@
 #include "store/responses.h"
 
 /* An aligned copy; NULL: not there. */
-static float *load_embedding(const stage_context_t *context, store_txn_t *txn, const char *text, size_t *dimensions) {
+static float *load_embedding(const stage_context_t *context, store_txn_t *txn, const char *text,
+                             size_t *dimensions) {
     store_bytes_t bytes;
     if (!embedding_get(txn, sweep_embed_job(context->sweep, text), &bytes))
         return NULL;
@@ -16,8 +17,8 @@ static float *load_embedding(const stage_context_t *context, store_txn_t *txn, c
     return memory_copy(bytes.data, bytes.size);
 }
 
-static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job_t *job, request_t *request,
-                           stage_product_t *product) {
+static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job_t *job,
+                           request_t *request, stage_product_t *product) {
     (void)request;
     size_t a_count = 0, b_count = 0;
     float *a = load_embedding(context, txn, job->explanation, &a_count);
@@ -26,7 +27,8 @@ static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job
     if (!a || !b) {
         job_fail(job, false, "store", "an embedding that AdaCS needs is not in the store");
     } else if (a_count != b_count) {
-        job_fail(job, true, "parse", "the embeddings have %zu and %zu dimensions", a_count, b_count);
+        job_fail(job, true, "parse", "the embeddings have %zu and %zu dimensions", a_count,
+                 b_count);
     } else {
         adacs_result_encode(matrix_cosine(a, b, a_count), &product->result);
         built = STAGE_BUILT_RESULT;
@@ -59,8 +61,8 @@ static const stage_telling_t telling = {
               .note = "mean cosine similarity of embeddings ± standard error"},
     .truth = {.key = "puzzles",
               .title = "AdaCS to the truth of puzzles",
-              .note = "mean cosine similarity of embeddings ± standard error over puzzles and samples; SE by puzzle: "
-                      "samples of one puzzle go together"},
+              .note = "mean cosine similarity of embeddings ± standard error over puzzles and "
+                      "samples; SE by puzzle: samples of one puzzle go together"},
     .average = "AdaCS, averaged over neuron sets",
 };
 

@@ -1,10 +1,11 @@
-/* stage_batch.c - lines of a batch: the body is ready (batch_line.h), the answer is taken as it is. */
+/* stage_batch.c - lines of a batch: the body is ready (batch_line.h), the answer is
+ * taken as it is. */
 #include "actors/sweep/batch_line.h"
 #include "actors/sweep/stage.h"
 #include "store/responses.h"
 
-static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job_t *job, request_t *request,
-                           stage_product_t *product) {
+static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job_t *job,
+                           request_t *request, stage_product_t *product) {
     (void)txn;
     (void)product;
     batch_line_t *line = job->line;
@@ -21,8 +22,8 @@ static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job
 }
 
 /* Only an answer that is a whole JSON object comes here; what it says is the user's business. */
-static bool derive(const stage_context_t *context, store_txn_t *txn, job_t *job, const request_t *request,
-                   stage_answer_t *answer, stage_product_t *product) {
+static bool derive(const stage_context_t *context, store_txn_t *txn, job_t *job,
+                   const request_t *request, stage_answer_t *answer, stage_product_t *product) {
     (void)context;
     (void)product;
     batch_line_t *line = job->line;

@@ -1,12 +1,14 @@
-/* stage_explain.c - explanations: a neuron's train records become messages, an answer becomes an explanation. */
+/* stage_explain.c - explanations: a neuron's train records become messages, an answer becomes
+ * an explanation. */
 #include "actors/sweep/results.h"
 #include "actors/sweep/stage.h"
 #include "prompts/explain.h"
 #include "store/records.h"
 
-/* Renders with as few few-shot examples left out as the model's context asks for. False: too long even without any. */
-static bool render_to_fit(const settings_t *settings, const template_t *template, const split_list_t *records,
-                          double threshold, request_t *request) {
+/* Renders with as few few-shot examples left out as the model's context asks for. False: too long
+ * even without any. */
+static bool render_to_fit(const settings_t *settings, const template_t *template,
+                          const split_list_t *records, double threshold, request_t *request) {
     const model_settings_t *model = &settings->models[request->model];
     int64_t output = settings->explain_output;
     size_t examples = explain_example_count(template);
@@ -20,8 +22,8 @@ static bool render_to_fit(const settings_t *settings, const template_t *template
     return false;
 }
 
-static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job_t *job, request_t *request,
-                           stage_product_t *product) {
+static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job_t *job,
+                           request_t *request, stage_product_t *product) {
     (void)product;
     const settings_t *settings = sweep_settings(context->sweep);
     const model_settings_t *model = &settings->models[job->model];
@@ -39,24 +41,27 @@ static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job
     if (train.count == 0)
         job_fail(job, true, "records", "%s has no activation records to explain from", neuron->id);
     else if (!neuron_threshold(neuron, &threshold))
-        job_fail(job, true, "records", "%s has no quantile boundaries; give its record set a threshold", neuron->id);
-    else if (!render_to_fit(settings, sweep_explain_template(context->sweep, job->chain.format), &train, threshold,
-                            request))
-        job_fail(job, true, "context",
-                 "the prompt needs more than context_tokens = %lld of %s even without few-shot examples",
-                 (long long)model->context_tokens, model->name);
+        job_fail(job, true, "records",
+                 "%s has no quantile boundaries; give its record set a threshold", neuron->id);
+    else if (!render_to_fit(settings, sweep_explain_template(context->sweep, job->chain.format),
+                            &train, threshold, request))
+        job_fail(
+            job, true, "context",
+            "the prompt needs more than context_tokens = %lld of %s even without few-shot examples",
+            (long long)model->context_tokens, model->name);
     else
         built = STAGE_BUILT_REQUEST;
     request->sample = job->chain.sample;
-    request->parameters = (llm_parameters_t){
-        .temperature = settings->temperature, .top_p = settings->top_p, .max_output_tokens = settings->explain_output};
+    request->parameters = (llm_parameters_t){.temperature = settings->temperature,
+                                             .top_p = settings->top_p,
+                                             .max_output_tokens = settings->explain_output};
     neuron_split_free(&train);
     neuron_record_free(read);
     return built;
 }
 
-static bool derive(const stage_context_t *context, store_txn_t *txn, job_t *job, const request_t *request,
-                   stage_answer_t *given, stage_product_t *product) {
+static bool derive(const stage_context_t *context, store_txn_t *txn, job_t *job,
+                   const request_t *request, stage_answer_t *given, stage_product_t *product) {
     (void)context;
     (void)txn;
     const char *body = buffer_text(given->body);
@@ -65,7 +70,8 @@ static bool derive(const stage_context_t *context, store_txn_t *txn, job_t *job,
     llm_usage_t usage;
     error_info_t error;
     explain_result_t result = {.dropped = request->dropped, .request = request->id};
-    bool ok = llm_answer_parse(LLM_CHAT, body, length, &answer, &error) && explain_parse(&answer, &result.text, &error);
+    bool ok = llm_answer_parse(LLM_CHAT, body, length, &answer, &error) &&
+              explain_parse(&answer, &result.text, &error);
     llm_usage_read(body, length, &usage);
     result.prompt_tokens = usage.present ? usage.prompt_tokens : -1;
     result.completion_tokens = usage.present ? usage.completion_tokens : -1;

@@ -1,4 +1,5 @@
-/* stage_score.c - a neuron's score: its simulated and its real activations, over all valid records together. */
+/* stage_score.c - a neuron's score: its simulated and its real activations, over all valid
+ * records together. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -14,9 +15,11 @@ typedef struct {
 
 static bool add_record(const stage_context_t *context, store_txn_t *txn, const job_t *job,
                        const activation_record_t *record, pairs_t *pairs) {
-    job_entry_t entry = journal_get(txn, sweep_simulate_job(context->sweep, job->explanation, record));
+    job_entry_t entry =
+        journal_get(txn, sweep_simulate_job(context->sweep, job->explanation, record));
     simulate_result_t simulation;
-    if (entry.state != JOB_DONE || !simulate_result_decode(entry.result, entry.result_size, &simulation))
+    if (entry.state != JOB_DONE ||
+        !simulate_result_decode(entry.result, entry.result_size, &simulation))
         return false;
     bool ok = simulation.count == record->count;
     size_t count = pairs->count + (ok ? record->count : 0);
@@ -30,18 +33,20 @@ static bool add_record(const stage_context_t *context, store_txn_t *txn, const j
     return ok;
 }
 
-static bool collect(const stage_context_t *context, store_txn_t *txn, const job_t *job, const split_list_t *records,
-                    pairs_t *pairs) {
+static bool collect(const stage_context_t *context, store_txn_t *txn, const job_t *job,
+                    const split_list_t *records, pairs_t *pairs) {
     for (size_t i = 0; i < records->count; i++)
         if (!add_record(context, txn, job, records->records[i], pairs))
             return false;
     return true;
 }
 
-static bool score_pairs(const settings_t *settings, pairs_t *valid, const pairs_t *fit, score_t *score) {
+static bool score_pairs(const settings_t *settings, pairs_t *valid, const pairs_t *fit,
+                        score_t *score) {
     score_calibration_t calibration;
     *score = (score_t){.correlation = NAN, .rsquared = NAN, .absdev = NAN};
-    if (!score_calibration_fit(&calibration, settings->calibration, fit->simulated, fit->real, fit->count))
+    if (!score_calibration_fit(&calibration, settings->calibration, fit->simulated, fit->real,
+                               fit->count))
         return false; /* an undefined calibration makes undefined scores */
     score_calibration_apply(&calibration, valid->simulated, valid->simulated, valid->count);
     *score = score_compute(valid->simulated, valid->real, valid->count);
@@ -49,8 +54,8 @@ static bool score_pairs(const settings_t *settings, pairs_t *valid, const pairs_
     return true;
 }
 
-static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job_t *job, request_t *request,
-                           stage_product_t *product) {
+static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job_t *job,
+                           request_t *request, stage_product_t *product) {
     (void)request;
     error_info_t error;
     neuron_record_t *neuron = records_get(txn, job->neuron, &error);
@@ -61,9 +66,11 @@ static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job
     split_list_t valid, calibration;
     sweep_score_records(context->sweep, neuron, &valid, &calibration);
     pairs_t valid_pairs = {0}, fit_pairs = {0};
-    bool ok = collect(context, txn, job, &valid, &valid_pairs) && collect(context, txn, job, &calibration, &fit_pairs);
+    bool ok = collect(context, txn, job, &valid, &valid_pairs) &&
+              collect(context, txn, job, &calibration, &fit_pairs);
     if (ok) {
-        score_result_t result = {.records = (int64_t)valid.count, .tokens = (int64_t)valid_pairs.count};
+        score_result_t result = {.records = (int64_t)valid.count,
+                                 .tokens = (int64_t)valid_pairs.count};
         score_pairs(sweep_settings(context->sweep), &valid_pairs, &fit_pairs, &result.score);
         score_result_encode(&result, &product->result);
     } else {
@@ -113,11 +120,13 @@ static const stage_telling_t telling = {
     .noun = "scores",
     .table = {.key = "scores",
               .title = "Scores: simulated against real activations",
-              .note = "score: mean correlation ± standard error; undefined: all simulated or all real activations "
-                      "are the same; r-squared, abs. dev.: of values, so far below 0 where simulations of 0 to 10 "
-                      "are not calibrated to activations"},
+              .note = "score: mean correlation ± standard error; undefined: all simulated or all "
+                      "real activations are the same; r-squared, abs. dev.: of values, so far "
+                      "below 0 where simulations of 0 to 10 are not calibrated to activations"},
     .average = "Scores, averaged over neuron sets",
-    .plot = {.key = "plot_scores", .title = "Distribution of scores", .axis = "score (correlation)"},
+    .plot = {.key = "plot_scores",
+             .title = "Distribution of scores",
+             .axis = "score (correlation)"},
 };
 
 const stage_t stage_score = {

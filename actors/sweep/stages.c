@@ -4,10 +4,12 @@
 #include "actors/sweep/stage.h"
 #include "core/base/memory.h"
 
-extern const stage_t stage_probe, stage_explain, stage_simulate, stage_score, stage_embed, stage_adacs, stage_batch;
+extern const stage_t stage_probe, stage_explain, stage_simulate, stage_score, stage_embed,
+    stage_adacs, stage_batch;
 
 static const stage_t *const rows[] = {
-    &stage_probe, &stage_explain, &stage_simulate, &stage_score, &stage_embed, &stage_adacs, &stage_batch,
+    &stage_probe, &stage_explain, &stage_simulate, &stage_score,
+    &stage_embed, &stage_adacs,   &stage_batch,
 };
 const stage_table_t stages_shipped = {sizeof rows / sizeof rows[0], rows};
 
@@ -24,7 +26,8 @@ const char *stage_name(const stage_table_t *table, job_stage_t number) {
 }
 
 bool stage_is_counted(const stage_t *stage) {
-    return stage->scope == SCOPE_CHAIN || stage->scope == SCOPE_RECORD || stage->scope == SCOPE_LINE;
+    return stage->scope == SCOPE_CHAIN || stage->scope == SCOPE_RECORD ||
+           stage->scope == SCOPE_LINE;
 }
 
 stages_measured_t stages_measured(const stage_table_t *table) {
@@ -53,8 +56,10 @@ size_t stage_model(const stage_t *stage, const settings_t *settings, const chain
     return 0;
 }
 
-void stage_product_add_vector(stage_product_t *product, hash_t key, float *values, size_t dimensions) {
-    product->vectors = memory_resize(product->vectors, product->vector_count + 1, sizeof *product->vectors);
+void stage_product_add_vector(stage_product_t *product, hash_t key, float *values,
+                              size_t dimensions) {
+    product->vectors =
+        memory_resize(product->vectors, product->vector_count + 1, sizeof *product->vectors);
     product->vectors[product->vector_count++] = (struct stage_vector){key, values, dimensions};
 }
 

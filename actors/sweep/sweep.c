@@ -35,7 +35,8 @@ static bool load_templates(sweep_t *sweep, error_info_t *error) {
         for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
             if (!s->sets[i].formats[f] || sweep->explain[f])
                 continue;
-            sweep->explain[f] = template_load(s->template_directory, prompt_format_name((prompt_format_t)f), error);
+            sweep->explain[f] =
+                template_load(s->template_directory, prompt_format_name((prompt_format_t)f), error);
             if (!sweep->explain[f])
                 return false;
             sweep->explain_hash[f] = template_hash(sweep->explain[f]);
@@ -43,7 +44,8 @@ static bool load_templates(sweep_t *sweep, error_info_t *error) {
     if (!s->simulate)
         return true;
     sweep->simulate =
-        template_load(s->template_directory, s->mode == SIMULATE_ECHO ? "simulate_echo" : "simulate_repeat", error);
+        template_load(s->template_directory,
+                      s->mode == SIMULATE_ECHO ? "simulate_echo" : "simulate_repeat", error);
     if (sweep->simulate)
         sweep->simulate_hash = template_hash(sweep->simulate);
     return sweep->simulate != NULL;
@@ -64,7 +66,8 @@ static bool fix_set(sweep_t *sweep, size_t i, const run_info_t *run, error_info_
         if (set->formats[f])
             fixed->formats[fixed->format_count++] = f;
     fixed->first = sweep->chains;
-    fixed->chains = (uint64_t)fixed->neurons * set->explainer_count * fixed->format_count * (uint64_t)set->samples;
+    fixed->chains = (uint64_t)fixed->neurons * set->explainer_count * fixed->format_count *
+                    (uint64_t)set->samples;
     sweep->chains += fixed->chains;
     return true;
 }
@@ -81,8 +84,8 @@ static bool recall_templates(sweep_t *sweep, const run_info_t *run) {
     return true;
 }
 
-static sweep_t *create(const settings_t *settings, const run_info_t *run, const struct stage_table *stages,
-                       bool rendering, error_info_t *error) {
+static sweep_t *create(const settings_t *settings, const run_info_t *run,
+                       const struct stage_table *stages, bool rendering, error_info_t *error) {
     sweep_t *sweep = MEMORY_NEW(sweep_t);
     sweep->settings = settings;
     sweep->stages = stages;
@@ -96,13 +99,13 @@ static sweep_t *create(const settings_t *settings, const run_info_t *run, const 
     return NULL;
 }
 
-sweep_t *sweep_create(const settings_t *settings, const run_info_t *run, const struct stage_table *stages,
-                      error_info_t *error) {
+sweep_t *sweep_create(const settings_t *settings, const run_info_t *run,
+                      const struct stage_table *stages, error_info_t *error) {
     return create(settings, run, stages, true, error);
 }
 
-sweep_t *sweep_create_snapshot(const settings_t *settings, const run_info_t *run, const struct stage_table *stages,
-                               error_info_t *error) {
+sweep_t *sweep_create_snapshot(const settings_t *settings, const run_info_t *run,
+                               const struct stage_table *stages, error_info_t *error) {
     return create(settings, run, stages, false, error);
 }
 
@@ -160,14 +163,16 @@ chain_t sweep_chain(const sweep_t *sweep, uint64_t number) {
     return chain;
 }
 
-bool sweep_neuron(const sweep_t *sweep, store_txn_t *txn, const chain_t *chain, hash_t *neuron, char **id) {
+bool sweep_neuron(const sweep_t *sweep, store_txn_t *txn, const chain_t *chain, hash_t *neuron,
+                  char **id) {
     return records_set_member(txn, sweep->sets[chain->set].content, chain->neuron, neuron, id);
 }
 
 char *sweep_label(const sweep_t *sweep, const chain_t *chain, const char *neuron_id) {
     const settings_t *s = sweep->settings;
-    return memory_format("%s/%s %s %s #%u", s->sets[chain->set].name, neuron_id, prompt_format_name(chain->format),
-                         s->models[chain->explainer].name, chain->sample);
+    return memory_format("%s/%s %s %s #%u", s->sets[chain->set].name, neuron_id,
+                         prompt_format_name(chain->format), s->models[chain->explainer].name,
+                         chain->sample);
 }
 
 hash_t sweep_explain_job(const sweep_t *sweep, const chain_t *chain, hash_t neuron) {
@@ -203,7 +208,8 @@ static void add_simulator(const sweep_t *sweep, hash_builder_t *builder) {
     hash_builder_add_integer(builder, s->top_logprobs);
 }
 
-hash_t sweep_simulate_job(const sweep_t *sweep, const char *explanation, const activation_record_t *record) {
+hash_t sweep_simulate_job(const sweep_t *sweep, const char *explanation,
+                          const activation_record_t *record) {
     hash_builder_t *builder = hash_builder_create("job simulate");
     add_simulator(sweep, builder);
     hash_builder_add_text(builder, explanation);
@@ -237,8 +243,8 @@ hash_t sweep_adacs_job(const sweep_t *sweep, const char *explanation, const char
     return hash_builder_finish(builder);
 }
 
-char *sweep_baseline(const sweep_t *sweep, store_txn_t *txn, const chain_t *chain, hash_t neuron_hash,
-                     const neuron_record_t *neuron) {
+char *sweep_baseline(const sweep_t *sweep, store_txn_t *txn, const chain_t *chain,
+                     hash_t neuron_hash, const neuron_record_t *neuron) {
     const set_settings_t *set = &sweep->settings->sets[chain->set];
     neuron_record_t *loaded = neuron ? NULL : records_get(txn, neuron_hash, NULL);
     const neuron_record_t *record = neuron ? neuron : loaded;

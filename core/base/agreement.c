@@ -71,7 +71,8 @@ static double distance(const coincidence_t *c, size_t a, size_t b, agreement_met
     return between * between;
 }
 
-double agreement_alpha(const double *ratings, size_t units, size_t raters, agreement_metric_t metric) {
+double agreement_alpha(const double *ratings, size_t units, size_t raters,
+                       agreement_metric_t metric) {
     coincidence_t c = {0};
     find_values(ratings, units * raters, &c);
     c.coincidences = MEMORY_NEW_ARRAY(c.count * c.count + 1, double);

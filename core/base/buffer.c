@@ -14,36 +14,28 @@ enum { SMALLEST = 256 }; /* bytes: most values that are packed fit */
 /* Makes room for `more` bytes and the NUL behind them; false if the maximum would be passed. */
 static bool reserve(buffer_t *buffer, size_t more) {
     size_t needed;
-    if (__builtin_add_overflow(buffer->length, more, &needed) || needed == SIZE_MAX) {
+    if (__builtin_add_overflow(buffer->length, more, &needed) || needed == SIZE_MAX)
         return false;
-    }
-    if (buffer->maximum != 0 && needed > buffer->maximum) {
+    if (buffer->maximum != 0 && needed > buffer->maximum)
         return false;
-    }
-    if (needed < buffer->capacity) {
+    if (needed < buffer->capacity)
         return true;
-    }
     size_t capacity = buffer->capacity < SMALLEST ? SMALLEST : buffer->capacity;
-    while (capacity <= needed) {
-        if (__builtin_mul_overflow(capacity, 2, &capacity)) {
+    while (capacity <= needed)
+        if (__builtin_mul_overflow(capacity, 2, &capacity))
             capacity = needed + 1;
-        }
-    }
-    if (buffer->maximum != 0 && capacity > buffer->maximum && needed <= buffer->maximum) {
+    if (buffer->maximum != 0 && capacity > buffer->maximum && needed <= buffer->maximum)
         capacity = buffer->maximum == SIZE_MAX ? SIZE_MAX : buffer->maximum + 1;
-    }
     buffer->data = memory_resize(buffer->data, capacity, 1);
     buffer->capacity = capacity;
     return true;
 }
 
 bool buffer_append_growing(buffer_t *buffer, const void *bytes, size_t length) {
-    if (length == 0) {
+    if (length == 0)
         return true;
-    }
-    if (!reserve(buffer, length)) {
+    if (!reserve(buffer, length))
         return false;
-    }
     memcpy(buffer->data + buffer->length, bytes, length);
     buffer->length += length;
     buffer->data[buffer->length] = '\0';
@@ -81,14 +73,13 @@ bool buffer_append_format(buffer_t *buffer, const char *format, ...) {
 }
 
 const char *buffer_text(const buffer_t *buffer) {
-    return buffer->data == NULL ? "" : buffer->data;
+    return !buffer->data ? "" : buffer->data;
 }
 
 void buffer_clear(buffer_t *buffer) {
     buffer->length = 0;
-    if (buffer->data != NULL) {
+    if (buffer->data)
         buffer->data[0] = '\0';
-    }
 }
 
 void buffer_free(buffer_t *buffer) {
@@ -99,7 +90,7 @@ void buffer_free(buffer_t *buffer) {
 }
 
 char *buffer_take(buffer_t *buffer) {
-    char *data = buffer->data == NULL ? memory_copy("", 0) : buffer->data;
+    char *data = !buffer->data ? memory_copy("", 0) : buffer->data;
     buffer->data = NULL;
     buffer->length = 0;
     buffer->capacity = 0;

@@ -27,17 +27,18 @@ static error_class_t class_of(int code) {
 }
 
 static bool refuse_large(const char *path, size_t maximum, error_info_t *error) {
-    return error_set(error, ERROR_CONFIG, "%s: larger than %zu bytes, the most that is read", path, maximum);
+    return error_set(error, ERROR_CONFIG, "%s: larger than %zu bytes, the most that is read", path,
+                     maximum);
 }
 
-static bool read_all(buffer_t *buffer, int file, const char *path, size_t maximum, error_info_t *error) {
+static bool read_all(buffer_t *buffer, int file, const char *path, size_t maximum,
+                     error_info_t *error) {
     char *chunk = memory_resize(NULL, CHUNK, 1);
     bool done = false;
     for (;;) {
         ssize_t got = read(file, chunk, CHUNK);
-        if (got < 0 && errno == EINTR) {
+        if (got < 0 && errno == EINTR)
             continue;
-        }
         if (got < 0) {
             error_set(error, ERROR_CONFIG, "%s: cannot read: %s", path, strerror(errno));
             break;
@@ -47,7 +48,9 @@ static bool read_all(buffer_t *buffer, int file, const char *path, size_t maximu
             break;
         }
         if ((size_t)got > maximum - buffer->length || !buffer_append(buffer, chunk, (size_t)got)) {
-            refuse_large(path, buffer->maximum != 0 && buffer->maximum < maximum ? buffer->maximum : maximum, error);
+            refuse_large(
+                path, buffer->maximum != 0 && buffer->maximum < maximum ? buffer->maximum : maximum,
+                error);
             break;
         }
     }
@@ -59,36 +62,31 @@ bool buffer_read_file(buffer_t *buffer, const char *path, size_t maximum, error_
     size_t limit = maximum == 0 ? SIZE_MAX : maximum;
     buffer_clear(buffer);
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (file < 0) {
+    if (file < 0)
         return error_set(error, ERROR_CONFIG, "%s: cannot open: %s", path, strerror(errno));
-    }
     struct stat status;
     bool done = false;
-    if (fstat(file, &status) != 0) {
+    if (fstat(file, &status) != 0)
         error_set(error, ERROR_CONFIG, "%s: cannot read: %s", path, strerror(errno));
-    } else if (S_ISDIR(status.st_mode)) {
+    else if (S_ISDIR(status.st_mode))
         error_set(error, ERROR_CONFIG, "%s: is a directory; give a file", path);
-    } else if (S_ISREG(status.st_mode) && (uintmax_t)status.st_size > limit) {
+    else if (S_ISREG(status.st_mode) && (uintmax_t)status.st_size > limit)
         refuse_large(path, limit, error);
-    } else {
+    else
         done = read_all(buffer, file, path, limit, error);
-    }
     close(file);
-    if (!done) {
+    if (!done)
         buffer_free(buffer);
-    }
     return done;
 }
 
 static bool write_all(int file, const char *bytes, size_t length) {
     while (length > 0) {
         ssize_t put = write(file, bytes, length);
-        if (put < 0 && errno == EINTR) {
+        if (put < 0 && errno == EINTR)
             continue;
-        }
-        if (put < 0) {
+        if (put < 0)
             return false;
-        }
         bytes += put;
         length -= (size_t)put;
     }
@@ -102,9 +100,8 @@ static bool refuse_write(const char *path, int code, error_info_t *error) {
 /* For what cannot be replaced by a rename: /dev/stdout, a pipe. */
 static bool write_in_place(const buffer_t *buffer, const char *path, error_info_t *error) {
     int file = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-    if (file < 0) {
+    if (file < 0)
         return refuse_write(path, errno, error);
-    }
     bool done = write_all(file, buffer_text(buffer), buffer->length);
     int code = errno;
     if (close(file) != 0 && done) {
@@ -114,14 +111,14 @@ static bool write_in_place(const buffer_t *buffer, const char *path, error_info_
     return done || refuse_write(path, code, error);
 }
 
-/* A new file beside `path`; its name is owned by the caller. A name left by a crash is stepped over. */
+/* A new file beside `path`; its name is owned by the caller. A name left by a crash
+ * is stepped over. */
 static int open_temporary(const char *path, mode_t mode, char **name) {
     for (int i = 0; i < TEMPORARY_TRIES; i++) {
         *name = memory_format("%s.%ld-%d.tmp", path, (long)getpid(), i);
         int file = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-        if (file >= 0 || errno != EEXIST) {
+        if (file >= 0 || errno != EEXIST)
             return file;
-        }
         free(*name);
     }
     *name = NULL;
@@ -129,17 +126,17 @@ static int open_temporary(const char *path, mode_t mode, char **name) {
     return -1;
 }
 
-/* The rename itself is durable only once the directory is. Some file systems cannot sync one: EINVAL. */
+/* The rename itself is durable only once the directory is. Some file systems cannot
+ * sync one: EINVAL. */
 static bool sync_directory_of(const char *path) {
     const char *slash = strrchr(path, '/');
-    char *directory = slash == NULL   ? memory_copy_string(".")
+    char *directory = !slash          ? memory_copy_string(".")
                       : slash == path ? memory_copy_string("/")
                                       : memory_copy(path, (size_t)(slash - path));
     int file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     free(directory);
-    if (file < 0) {
+    if (file < 0)
         return errno == EACCES; /* a directory may be writable and not readable */
-    }
     bool done = fsync(file) == 0 || errno == EINVAL;
     int code = errno;
     close(file);
@@ -147,7 +144,8 @@ static bool sync_directory_of(const char *path) {
     return done;
 }
 
-static bool replace_file(const buffer_t *buffer, const char *path, const struct stat *old, error_info_t *error) {
+static bool replace_file(const buffer_t *buffer, const char *path, const struct stat *old,
+                         error_info_t *error) {
     char *temporary;
     int file = open_temporary(path, 0666, &temporary);
     if (file < 0) {
@@ -156,7 +154,7 @@ static bool replace_file(const buffer_t *buffer, const char *path, const struct 
         return refuse_write(path, code, error);
     }
     bool done = write_all(file, buffer_text(buffer), buffer->length) &&
-                (old == NULL || fchmod(file, old->st_mode & 07777) == 0) && fsync(file) == 0;
+                (!old || fchmod(file, old->st_mode & 07777) == 0) && fsync(file) == 0;
     int code = errno;
     if (close(file) != 0 && done) {
         code = errno;
@@ -178,22 +176,18 @@ static bool replace_file(const buffer_t *buffer, const char *path, const struct 
 bool buffer_write_file(const buffer_t *buffer, const char *path, error_info_t *error) {
     struct stat status;
     if (stat(path, &status) != 0) {
-        if (errno != ENOENT) {
+        if (errno != ENOENT)
             return refuse_write(path, errno, error);
-        }
         return replace_file(buffer, path, NULL, error);
     }
-    if (S_ISDIR(status.st_mode)) {
+    if (S_ISDIR(status.st_mode))
         return error_set(error, ERROR_CONFIG, "%s: is a directory; give a file", path);
-    }
-    if (!S_ISREG(status.st_mode)) {
+    if (!S_ISREG(status.st_mode))
         return write_in_place(buffer, path, error);
-    }
     /* A symbolic link stays one: what it points to is replaced. */
     char *target = realpath(path, NULL);
-    if (target == NULL) {
+    if (!target)
         return refuse_write(path, errno, error);
-    }
     bool done = replace_file(buffer, target, &status, error);
     free(target);
     return done;

@@ -1,5 +1,5 @@
-/* config_internal.h - what config.c (loading, getters), config_key.c (keys and rows), config_check.c (values) and
- * config_dump.c share. */
+/* config_internal.h - what config.c (loading, getters), config_key.c (keys and rows),
+ * config_check.c (values) and config_dump.c share. */
 #ifndef GLIA_BASE_CONFIG_INTERNAL_H
 #define GLIA_BASE_CONFIG_INTERNAL_H
 
@@ -61,8 +61,8 @@ bool config_pattern_fits(const config_pattern_t *pattern, char *const *segments,
 const config_row_t *config_row_of(const config_t *config, char *const *segments, size_t count);
 /* Whether these segments are a table of some row. */
 bool config_is_table(const config_t *config, char *const *segments, size_t count);
-/* Ways in which a flat key (names as they are, dots and all) fits a row, counted up to 2; *segments (owned, may be
- * NULL if not wanted) is the first way, valid if the result is not 0. */
+/* Ways in which a flat key (names as they are, dots and all) fits a row, counted up to 2; *segments
+ * (owned, may be NULL if not wanted) is the first way, valid if the result is not 0. */
 size_t config_pattern_split(const config_pattern_t *pattern, const char *flat, char ***segments);
 void config_segments_free(char **segments, size_t count);
 char *config_join(char *const *segments, size_t count); /* with dots, as they are; owned */
@@ -88,6 +88,7 @@ bool config_apply_assignment(config_t *config, const char *assignment, error_inf
 /* Moves a node into a new entry, which is not checked yet. Takes over what the node owns. */
 config_entry_t *config_add_entry(config_t *config, config_node_t *node, const char *origin);
 /* As config_refuse(), for an entry. */
-bool config_refuse_entry(const config_t *config, const config_entry_t *entry, const char *what, error_info_t *error);
+bool config_refuse_entry(const config_t *config, const config_entry_t *entry, const char *what,
+                         error_info_t *error);
 
 #endif

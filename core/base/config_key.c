@@ -1,4 +1,5 @@
-/* config_key.c - keys of a configuration: how they fit the rows, how they are spelled, what was meant. */
+/* config_key.c - keys of a configuration: how they fit the rows, how they are spelled,
+ * what was meant. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,24 +13,21 @@ static bool is_star(const char *segment) {
 }
 
 bool config_pattern_fits(const config_pattern_t *pattern, char *const *segments, size_t count) {
-    if (count > pattern->segment_count) {
+    if (count > pattern->segment_count)
         return false;
-    }
     for (size_t i = 0; i < count; i++) {
-        bool fits =
-            is_star(pattern->segments[i]) ? segments[i][0] != '\0' : strcmp(pattern->segments[i], segments[i]) == 0;
-        if (!fits) {
+        bool fits = is_star(pattern->segments[i]) ? segments[i][0] != '\0'
+                                                  : strcmp(pattern->segments[i], segments[i]) == 0;
+        if (!fits)
             return false;
-        }
     }
     return true;
 }
 
 static size_t count_stars(const config_pattern_t *pattern) {
     size_t stars = 0;
-    for (size_t i = 0; i < pattern->segment_count; i++) {
+    for (size_t i = 0; i < pattern->segment_count; i++)
         stars += is_star(pattern->segments[i]);
-    }
     return stars;
 }
 
@@ -38,11 +36,10 @@ const config_row_t *config_row_of(const config_t *config, char *const *segments,
     size_t best_stars = 0;
     for (size_t i = 0; i < config->row_count; i++) {
         const config_pattern_t *pattern = &config->patterns[i];
-        if (pattern->segment_count != count || !config_pattern_fits(pattern, segments, count)) {
+        if (pattern->segment_count != count || !config_pattern_fits(pattern, segments, count))
             continue;
-        }
         size_t stars = count_stars(pattern);
-        if (best == NULL || stars < best_stars) {
+        if (!best || stars < best_stars) {
             best = &config->rows[i];
             best_stars = stars;
         }
@@ -53,16 +50,16 @@ const config_row_t *config_row_of(const config_t *config, char *const *segments,
 bool config_is_table(const config_t *config, char *const *segments, size_t count) {
     for (size_t i = 0; i < config->row_count; i++) {
         const config_pattern_t *pattern = &config->patterns[i];
-        if (pattern->segment_count > count && config_pattern_fits(pattern, segments, count)) {
+        if (pattern->segment_count > count && config_pattern_fits(pattern, segments, count))
             return true;
-        }
     }
     return false;
 }
 
 typedef struct {
     const config_pattern_t *pattern;
-    const char **starts; /* where each segment starts in the key and how long it is: of the way being tried ... */
+    /* where each segment starts in the key and how long it is: of the way being tried ... */
+    const char **starts;
     size_t *lengths;
     char **first; /* ... and copies, of the first way found */
     size_t found;
@@ -70,30 +67,30 @@ typedef struct {
 
 static void keep_first(split_t *split) {
     split->first = MEMORY_NEW_ARRAY(split->pattern->segment_count, char *);
-    for (size_t i = 0; i < split->pattern->segment_count; i++) {
+    for (size_t i = 0; i < split->pattern->segment_count; i++)
         split->first[i] = memory_copy(split->starts[i], split->lengths[i]);
-    }
 }
 
 /* Tries every way for segment `index` and those behind it; stops at the second way that fits. */
 static void split_from(split_t *split, size_t index, const char *key) {
     const config_pattern_t *pattern = split->pattern;
     const char *literal = pattern->segments[index];
-    for (size_t length = strcspn(key, "."); split->found < 2; length += 1 + strcspn(key + length + 1, ".")) {
+    for (size_t length = strcspn(key, "."); split->found < 2;
+         length += 1 + strcspn(key + length + 1, ".")) {
         bool last = key[length] == '\0';
-        bool fits = is_star(literal) ? length > 0 : strlen(literal) == length && memcmp(literal, key, length) == 0;
+        bool fits = is_star(literal)
+                        ? length > 0
+                        : strlen(literal) == length && memcmp(literal, key, length) == 0;
         split->starts[index] = key;
         split->lengths[index] = length;
         if (fits && index + 1 == pattern->segment_count && last) {
-            if (split->found++ == 0) {
+            if (split->found++ == 0)
                 keep_first(split);
-            }
         } else if (fits && index + 1 < pattern->segment_count && !last) {
             split_from(split, index + 1, key + length + 1);
         }
-        if (last || !is_star(literal)) {
+        if (last || !is_star(literal))
             return;
-        }
     }
 }
 
@@ -104,18 +101,16 @@ size_t config_pattern_split(const config_pattern_t *pattern, const char *flat, c
     split_from(&split, 0, flat);
     free(split.starts);
     free(split.lengths);
-    if (segments != NULL) {
+    if (segments)
         *segments = split.first;
-    } else if (split.found > 0) {
+    else if (split.found > 0)
         config_segments_free(split.first, pattern->segment_count);
-    }
     return split.found;
 }
 
 void config_segments_free(char **segments, size_t count) {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         free(segments[i]);
-    }
     free(segments);
 }
 
@@ -130,11 +125,10 @@ char *config_join(char *const *segments, size_t count) {
 
 static bool is_bare(const char *segment) {
     for (const char *at = segment; *at != '\0'; at++) {
-        bool bare = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9') ||
-                    *at == '_' || *at == '-';
-        if (!bare) {
+        bool bare = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+                    (*at >= '0' && *at <= '9') || *at == '_' || *at == '-';
+        if (!bare)
             return false;
-        }
     }
     return segment[0] != '\0';
 }
@@ -162,36 +156,34 @@ void config_append_string(buffer_t *out, const char *text) {
 void config_append_key(buffer_t *out, char *const *segments, size_t count) {
     for (size_t i = 0; i < count; i++) {
         buffer_append_text(out, i == 0 ? "" : ".");
-        if (is_bare(segments[i])) {
+        if (is_bare(segments[i]))
             buffer_append_text(out, segments[i]);
-        } else {
+        else
             config_append_string(out, segments[i]);
-        }
     }
 }
 
-/* --- what was meant ------------------------------------------------------------------------------ */
+/* --- what was meant --------------------------------------------------------------------------- */
 
 /* Whether each segment is that of the pattern, or close to it. */
 static bool is_near(const config_pattern_t *pattern, char *const *segments, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const char *literal = pattern->segments[i];
-        bool near = is_star(literal)
-                        ? segments[i][0] != '\0'
-                        : strcmp(literal, segments[i]) == 0 || text_closest(segments[i], &literal, 1) != NULL;
-        if (!near) {
+        bool near = is_star(literal) ? segments[i][0] != '\0'
+                                     : strcmp(literal, segments[i]) == 0 ||
+                                           text_closest(segments[i], &literal, 1);
+        if (!near)
             return false;
-        }
     }
     return true;
 }
 
-/* The first `count` segments of the pattern with the user's names in the place of `*`, as TOML; owned. */
+/* The first `count` segments of the pattern with the user's names in the place of `*`,
+ * as TOML; owned. */
 static char *instance(const config_pattern_t *pattern, char *const *segments, size_t count) {
     char **parts = MEMORY_NEW_ARRAY(count, char *);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         parts[i] = is_star(pattern->segments[i]) ? segments[i] : (char *)pattern->segments[i];
-    }
     buffer_t key = BUFFER_EMPTY;
     config_append_key(&key, parts, count);
     free(parts);
@@ -207,28 +199,29 @@ static char *closest_key(const config_t *config, const config_entry_t *entry) {
     for (size_t i = 0; i < config->row_count; i++) {
         const config_pattern_t *pattern = &config->patterns[i];
         bool comparable = table ? pattern->segment_count > count : pattern->segment_count == count;
-        if (comparable && is_near(pattern, entry->segments, count)) {
+        if (comparable && is_near(pattern, entry->segments, count))
             known[known_count++] = instance(pattern, entry->segments, count);
-        }
     }
     buffer_t written = BUFFER_EMPTY;
     config_append_key(&written, entry->segments, count);
-    char *closest = memory_copy_string(text_closest(buffer_text(&written), (const char *const *)known, known_count));
+    char *closest = memory_copy_string(
+        text_closest(buffer_text(&written), (const char *const *)known, known_count));
     buffer_free(&written);
     config_segments_free(known, known_count);
     return closest;
 }
 
-/* A value in the wrong table: the one row without `*` that ends in the same word; NULL: none or several. */
+/* A value in the wrong table: the one row without `*` that ends in the same word; NULL:
+ * none or several. */
 static const char *key_elsewhere(const config_t *config, const config_entry_t *entry) {
     const char *word = entry->segments[entry->segment_count - 1];
     const char *found = NULL;
     for (size_t i = 0; i < config->row_count; i++) {
         const config_pattern_t *pattern = &config->patterns[i];
-        if (strcmp(pattern->segments[pattern->segment_count - 1], word) == 0 && count_stars(pattern) == 0) {
-            if (found != NULL) {
+        if (strcmp(pattern->segments[pattern->segment_count - 1], word) == 0 &&
+            count_stars(pattern) == 0) {
+            if (found)
                 return NULL;
-            }
             found = config->rows[i].key;
         }
     }
@@ -241,18 +234,18 @@ static void list_siblings(const config_t *config, const config_entry_t *entry, b
     size_t listed = 0;
     for (size_t i = 0; i < config->row_count; i++) {
         const config_pattern_t *pattern = &config->patterns[i];
-        if (pattern->segment_count <= depth || !config_pattern_fits(pattern, entry->segments, depth)) {
+        if (pattern->segment_count <= depth ||
+            !config_pattern_fits(pattern, entry->segments, depth))
             continue;
-        }
         bool repeated = false;
         for (size_t j = 0; j < i && !repeated; j++) {
             const config_pattern_t *other = &config->patterns[j];
-            repeated = other->segment_count > depth && config_pattern_fits(other, entry->segments, depth) &&
+            repeated = other->segment_count > depth &&
+                       config_pattern_fits(other, entry->segments, depth) &&
                        strcmp(other->segments[depth], pattern->segments[depth]) == 0;
         }
-        if (!repeated) {
+        if (!repeated)
             buffer_append_format(what, "%s%s", listed++ == 0 ? "" : ", ", pattern->segments[depth]);
-        }
     }
 }
 
@@ -264,8 +257,8 @@ void config_explain_unknown(const config_t *config, const config_entry_t *entry,
     }
     buffer_append_text(what, table ? "unknown table" : "unknown key");
     char *closest = closest_key(config, entry);
-    const char *meant = closest == NULL && !table ? key_elsewhere(config, entry) : closest;
-    if (meant != NULL) {
+    const char *meant = !closest && !table ? key_elsewhere(config, entry) : closest;
+    if (meant) {
         buffer_append_format(what, "; did you mean %s?", meant);
     } else {
         buffer_append_text(what, "; known here: ");

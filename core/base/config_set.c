@@ -15,13 +15,12 @@ typedef struct {
 } assignment_t;
 
 static char *trimmed(const char *text, size_t length) {
-    while (length > 0 && strchr(" \t\r\n", text[0]) != NULL) {
+    while (length > 0 && strchr(" \t\r\n", text[0])) {
         text++;
         length--;
     }
-    while (length > 0 && strchr(" \t\r\n", text[length - 1]) != NULL) {
+    while (length > 0 && strchr(" \t\r\n", text[length - 1]))
         length--;
-    }
     return memory_copy(text, length);
 }
 
@@ -33,18 +32,15 @@ static bool refuse(const assignment_t *assignment, const char *what, error_info_
 static bool split_assignment(assignment_t *assignment, error_info_t *error) {
     char quote = '\0';
     const char *at = assignment->text;
-    for (; *at != '\0' && (quote != '\0' || *at != '='); at++) {
-        if (quote == '"' && *at == '\\' && at[1] != '\0') {
+    for (; *at != '\0' && (quote != '\0' || *at != '='); at++)
+        if (quote == '"' && *at == '\\' && at[1] != '\0')
             at++;
-        } else if (quote != '\0') {
+        else if (quote != '\0')
             quote = *at == quote ? '\0' : quote;
-        } else if (*at == '"' || *at == '\'') {
+        else if (*at == '"' || *at == '\'')
             quote = *at;
-        }
-    }
-    if (*at != '=') {
+    if (*at != '=')
         return refuse(assignment, "has no \"=\"; write key=value", error);
-    }
     assignment->key = trimmed(assignment->text, (size_t)(at - assignment->text));
     assignment->value = trimmed(at + 1, strlen(at + 1));
     return true;
@@ -52,9 +48,8 @@ static bool split_assignment(assignment_t *assignment, error_info_t *error) {
 
 /* Reads the key as TOML's dotted key. */
 static bool parse_key(const char *key, char ***segments, size_t *count) {
-    if (strpbrk(key, "\r\n") != NULL) {
+    if (strpbrk(key, "\r\n"))
         return false;
-    }
     char *text = memory_format("%s = 0", key);
     config_nodes_t nodes = {0};
     config_failure_t failure;
@@ -80,10 +75,9 @@ static bool split_key(const config_t *config, assignment_t *assignment, bool *am
     for (size_t i = 0; i < config->row_count; i++) {
         char **segments = NULL;
         size_t ways = config_pattern_split(&config->patterns[i], assignment->key, &segments);
-        if (ways == 0) {
+        if (ways == 0)
             continue;
-        }
-        if (ways > 1 || assignment->segments != NULL) {
+        if (ways > 1 || assignment->segments) {
             config_segments_free(segments, config->patterns[i].segment_count);
             *ambiguous = true;
             return false;
@@ -98,7 +92,8 @@ static bool resolve_key(const config_t *config, assignment_t *assignment, error_
     char **segments = NULL;
     size_t count = 0;
     bool parsed = parse_key(assignment->key, &segments, &count);
-    if (parsed && (config_row_of(config, segments, count) != NULL || config_is_table(config, segments, count))) {
+    if (parsed &&
+        (config_row_of(config, segments, count) || config_is_table(config, segments, count))) {
         assignment->segments = segments;
         assignment->segment_count = count;
         return true;
@@ -111,11 +106,13 @@ static bool resolve_key(const config_t *config, assignment_t *assignment, error_
         return true;
     }
     config_segments_free(segments, count);
-    if (ambiguous) {
-        return refuse(assignment, "the key can be read in several ways; put the name in quotes", error);
-    }
+    if (ambiguous)
+        return refuse(assignment, "the key can be read in several ways; put the name in quotes",
+                      error);
     return split ||
-           refuse(assignment, "has no key; write table.key=value, names with special characters in quotes", error);
+           refuse(assignment,
+                  "has no key; write table.key=value, names with special characters in quotes",
+                  error);
 }
 
 static config_value_t string_value(const char *text) {
@@ -129,29 +126,28 @@ static bool parse_toml(const char *value, config_nodes_t *nodes, config_failure_
     *failure = (config_failure_t){.message = "is more than one value"};
     char *text = memory_format("v = %s", value);
     bool done = config_toml_parse(text, strlen(text), nodes, failure);
-    for (size_t i = 0; done && i < nodes->count; i++) {
+    for (size_t i = 0; done && i < nodes->count; i++)
         done = strcmp(nodes->nodes[i].segments[0], "v") == 0;
-    }
     free(text);
     return done;
 }
 
-/* Where a string is wanted, anything without quotes is taken as it stands: --set run.name=2026. Elsewhere what is no
- * TOML is a bare word, unless it begins like one of TOML's brackets or quotes. */
-static bool parse_value(const config_t *config, const assignment_t *assignment, config_nodes_t *nodes,
-                        error_info_t *error) {
-    const config_row_t *row = config_row_of(config, assignment->segments, assignment->segment_count);
-    bool wants_string = row != NULL && (row->type == CONFIG_STRING || row->type == CONFIG_CHOICE);
+/* Where a string is wanted, anything without quotes is taken as it stands: --set
+ * run.name=2026. Elsewhere what is no TOML is a bare word, unless it begins like one of TOML's
+ * brackets or quotes. */
+static bool parse_value(const config_t *config, const assignment_t *assignment,
+                        config_nodes_t *nodes, error_info_t *error) {
+    const config_row_t *row =
+        config_row_of(config, assignment->segments, assignment->segment_count);
+    bool wants_string = row && (row->type == CONFIG_STRING || row->type == CONFIG_CHOICE);
     char first = assignment->value[0];
     bool quoted = first == '"' || first == '\'';
     if (quoted || (!wants_string && first != '\0')) {
         config_failure_t failure;
-        if (parse_toml(assignment->value, nodes, &failure)) {
+        if (parse_toml(assignment->value, nodes, &failure))
             return true;
-        }
-        if (quoted || first == '[' || first == '{') {
+        if (quoted || first == '[' || first == '{')
             return refuse(assignment, failure.message, error);
-        }
     }
     config_toml_free(nodes);
     nodes->nodes = MEMORY_NEW(config_node_t);
@@ -165,11 +161,10 @@ static void move_below(config_node_t *node, const assignment_t *assignment) {
     size_t below = node->segment_count > 0 ? node->segment_count - 1 : 0;
     size_t count = assignment->segment_count + below;
     char **segments = MEMORY_NEW_ARRAY(count, char *);
-    for (size_t i = 0; i < count; i++) {
-        segments[i] =
-            memory_copy_string(i < assignment->segment_count ? assignment->segments[i]
-                                                             : node->segments[i - assignment->segment_count + 1]);
-    }
+    for (size_t i = 0; i < count; i++)
+        segments[i] = memory_copy_string(i < assignment->segment_count
+                                             ? assignment->segments[i]
+                                             : node->segments[i - assignment->segment_count + 1]);
     config_segments_free(node->segments, node->segment_count);
     node->segments = segments;
     node->segment_count = count;
@@ -177,29 +172,24 @@ static void move_below(config_node_t *node, const assignment_t *assignment) {
 }
 
 static bool same_key(const config_entry_t *entry, char *const *segments, size_t count) {
-    if (entry->segment_count != count) {
+    if (entry->segment_count != count)
         return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(entry->segments[i], segments[i]) != 0) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(entry->segments[i], segments[i]) != 0)
             return false;
-        }
-    }
     return true;
 }
 
 static config_entry_t *find_entry(const config_t *config, char *const *segments, size_t count) {
-    for (size_t i = 0; i < config->entry_count; i++) {
-        if (same_key(&config->entries[i], segments, count)) {
+    for (size_t i = 0; i < config->entry_count; i++)
+        if (same_key(&config->entries[i], segments, count))
             return &config->entries[i];
-        }
-    }
     return NULL;
 }
 
 static void replace_or_add(config_t *config, config_node_t *node, const char *origin) {
     config_entry_t *entry = find_entry(config, node->segments, node->segment_count);
-    if (entry == NULL) {
+    if (!entry) {
         config_add_entry(config, node, origin);
         return;
     }
@@ -215,23 +205,20 @@ static void replace_or_add(config_t *config, config_node_t *node, const char *or
 /* The tables that the key implies, as a file would have them. */
 static void add_tables(config_t *config, const assignment_t *assignment) {
     for (size_t depth = 1; depth < assignment->segment_count; depth++) {
-        if (find_entry(config, assignment->segments, depth) != NULL) {
+        if (find_entry(config, assignment->segments, depth))
             continue;
-        }
         config_node_t node = {.segment_count = depth, .value = {.kind = CONFIG_KIND_TABLE}};
         node.segments = MEMORY_NEW_ARRAY(depth, char *);
-        for (size_t i = 0; i < depth; i++) {
+        for (size_t i = 0; i < depth; i++)
             node.segments[i] = memory_copy_string(assignment->segments[i]);
-        }
         config_add_entry(config, &node, assignment->text);
     }
 }
 
 bool config_apply_assignment(config_t *config, const char *text, error_info_t *error) {
     assignment_t assignment = {.text = text};
-    if (text_utf8_valid_prefix(text, strlen(text)) != strlen(text)) {
+    if (text_utf8_valid_prefix(text, strlen(text)) != strlen(text))
         return refuse(&assignment, "is not UTF-8", error);
-    }
     config_nodes_t nodes = {0};
     bool done = split_assignment(&assignment, error) && resolve_key(config, &assignment, error) &&
                 parse_value(config, &assignment, &nodes, error);

@@ -1,4 +1,5 @@
-/* config_toml.cc - toml++ behind a C function. The only file that includes toml++; no exception leaves it. */
+/* config_toml.cc - toml++ behind a C function. The only file that includes toml++; no
+ * exception leaves it. */
 #include "core/base/config_toml.h"
 
 #include <cstdio>
@@ -9,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-/* toml++ 3.3 parses some broken text into its own assertions ("[,a]"); here they become exceptions. Under NDEBUG it
- * would take them for granted instead, and misbehave. */
+/* toml++ 3.3 parses some broken text into its own assertions ("[,a]"); here they become exceptions.
+ * Under NDEBUG it would take them for granted instead, and misbehave. */
 #undef NDEBUG
 #define TOML_ASSERT(condition) check_assertion(static_cast<bool>(condition))
 
@@ -19,15 +20,15 @@ namespace {
 struct failed_assertion {};
 
 constexpr void check_assertion(bool condition) {
-    if (!condition) {
+    if (!condition)
         throw failed_assertion();
-    }
 }
 
 } // namespace
 
-/* It also takes for granted that no character but U+00A0 lies between U+00A0 and U+0499 when it looks for white space,
- * in valid text too (an "\u00e9" after a line continuation). What it calls unreachable there means "no white space". */
+/* It also takes for granted that no character but U+00A0 lies between U+00A0 and U+0499 when it
+ * looks for white space, in valid text too (an "\u00e9" after a line continuation). What it calls
+ * unreachable there means "no white space". */
 #include <toml++/impl/preprocessor.h>
 #pragma push_macro("TOML_UNREACHABLE")
 #undef TOML_UNREACHABLE
@@ -51,8 +52,10 @@ struct refusal {
     const char *message;
 };
 
-/* Walks over the text as far as strings and comments matter, and refuses what toml++ 3.3 cannot take:
- *   - text that nests deeply (it limits brackets but not dotted keys, and destroys its tables by recursion),
+/* Walks over the text as far as strings and comments matter, and refuses what
+ * toml++ 3.3 cannot take:
+ *   - text that nests deeply (it limits brackets but not dotted keys, and destroys its
+ *     tables by recursion),
  *   - "[" and then no key (a failed assertion). */
 class text_check {
   public:
@@ -61,9 +64,8 @@ class text_check {
     }
 
     void run() {
-        while (at < text.size()) {
+        while (at < text.size())
             step(text[at]);
-        }
     }
 
   private:
@@ -86,18 +88,16 @@ class text_check {
             skip_string(c);
             return;
         case '#':
-            while (at < text.size() && text[at] != '\n') {
+            while (at < text.size() && text[at] != '\n')
                 at++;
-            }
             return;
         case '[':
         case '{': open(); break;
         case ']':
         case '}': brackets -= brackets > 0; break;
         case '.':
-            if (++dots > dot_limit) {
+            if (++dots > dot_limit)
                 throw refusal{line, "a key of more than 32 parts"};
-            }
             at++;
             return;
         case '\n': line++; break;
@@ -116,23 +116,19 @@ class text_check {
     }
 
     void open() {
-        if (line_start && brackets == 0) {
+        if (line_start && brackets == 0)
             check_header();
-        }
-        if (++brackets > bracket_limit) {
+        if (++brackets > bracket_limit)
             throw refusal{line, "nested more than 32 brackets deep"};
-        }
     }
 
     void check_header() const {
         size_t name = at + 1;
         name += name < text.size() && text[name] == '[';
-        while (name < text.size() && (text[name] == ' ' || text[name] == '\t')) {
+        while (name < text.size() && (text[name] == ' ' || text[name] == '\t'))
             name++;
-        }
-        if (name < text.size() && std::strchr("\\,=.#{}()<>/:;!?@$%^&*+|~`", text[name]) != nullptr) {
+        if (name < text.size() && std::strchr("\\,=.#{}()<>/:;!?@$%^&*+|~`", text[name]) != nullptr)
             throw refusal{line, "expected the name of a table after \"[\""};
-        }
     }
 
     void skip_string(char quote) {
@@ -141,19 +137,19 @@ class text_check {
         at += multi ? 3 : 1;
         while (at < text.size()) {
             if (text[at] == '\n') {
-                if (!multi) {
+                if (!multi)
                     return; /* an error, which toml++ will name */
-                }
                 line++;
             }
             if (multi ? here(triple) : text[at] == quote) {
                 at += multi ? 3 : 1;
-                while (multi && at < text.size() && text[at] == quote) {
+                while (multi && at < text.size() && text[at] == quote)
                     at++; /* up to two quotes may stand before the closing three */
-                }
                 return;
             }
-            at += text[at] == '\\' && quote == '"' && at + 1 < text.size() && text[at + 1] != '\n' ? 2 : 1;
+            at += text[at] == '\\' && quote == '"' && at + 1 < text.size() && text[at + 1] != '\n'
+                      ? 2
+                      : 1;
         }
     }
 };
@@ -183,10 +179,10 @@ config_value_t convert(const toml::node &node) {
     case toml::node_type::array: {
         const toml::array &array = *node.as_array();
         value.kind = CONFIG_KIND_LIST;
-        value.elements = static_cast<config_value_t *>(memory_new(array.size(), sizeof(config_value_t)));
-        for (const toml::node &element : array) {
+        value.elements =
+            static_cast<config_value_t *>(memory_new(array.size(), sizeof(config_value_t)));
+        for (const toml::node &element : array)
             value.elements[value.count++] = convert(element);
-        }
         break;
     }
     case toml::node_type::table: value.kind = CONFIG_KIND_TABLE; break;
@@ -203,14 +199,12 @@ class walker {
     void walk(const toml::table &table) {
         for (auto &&[key, child] : table) {
             const int line = static_cast<int>(key.source().begin.line);
-            if (key.str().find('\0') != std::string_view::npos) {
+            if (key.str().find('\0') != std::string_view::npos)
                 throw refusal{line, "a key holds a NUL character"};
-            }
             path.emplace_back(key.str());
             add(child, line);
-            if (const toml::table *below = child.as_table()) {
+            if (const toml::table *below = child.as_table())
                 walk(*below);
-            }
             path.pop_back();
         }
     }
@@ -222,29 +216,30 @@ class walker {
     void add(const toml::node &child, int line) {
         if (list->count == list->capacity) {
             list->capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-            list->nodes =
-                static_cast<config_node_t *>(memory_resize(list->nodes, list->capacity, sizeof(config_node_t)));
+            list->nodes = static_cast<config_node_t *>(
+                memory_resize(list->nodes, list->capacity, sizeof(config_node_t)));
         }
         config_node_t node = {};
         node.line = line;
         node.value = convert(child);
         node.segments = static_cast<char **>(memory_new(path.size(), sizeof(char *)));
-        for (const std::string &segment : path) {
+        for (const std::string &segment : path)
             node.segments[node.segment_count++] = memory_copy_string(segment.c_str());
-        }
         list->nodes[list->count++] = node;
     }
 };
 
 bool refuse(config_failure_t *failure, int line, std::string_view message) {
     failure->line = line;
-    std::snprintf(failure->message, sizeof failure->message, "%.*s", static_cast<int>(message.size()), message.data());
+    std::snprintf(failure->message, sizeof failure->message, "%.*s",
+                  static_cast<int>(message.size()), message.data());
     return false;
 }
 
 } // namespace
 
-extern "C" bool config_toml_parse(const char *text, size_t length, config_nodes_t *list, config_failure_t *failure) {
+extern "C" bool config_toml_parse(const char *text, size_t length, config_nodes_t *list,
+                                  config_failure_t *failure) {
     try {
         const std::string_view document(length == 0 ? "" : text, length);
         text_check(document).run();
@@ -265,27 +260,24 @@ extern "C" bool config_toml_parse(const char *text, size_t length, config_nodes_
 }
 
 extern "C" void config_value_free(config_value_t *value) {
-    for (size_t i = 0; i < value->count; i++) {
+    for (size_t i = 0; i < value->count; i++)
         config_value_free(&value->elements[i]);
-    }
     std::free(value->elements);
     std::free(value->string);
     *value = {};
 }
 
 extern "C" void config_node_free(config_node_t *node) {
-    for (size_t i = 0; i < node->segment_count; i++) {
+    for (size_t i = 0; i < node->segment_count; i++)
         std::free(node->segments[i]);
-    }
     std::free(node->segments);
     config_value_free(&node->value);
     *node = {};
 }
 
 extern "C" void config_toml_free(config_nodes_t *list) {
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < list->count; i++)
         config_node_free(&list->nodes[i]);
-    }
     std::free(list->nodes);
     *list = {};
 }

@@ -50,9 +50,11 @@ typedef struct {
     char message[512];
 } config_failure_t;
 
-/* Appends what the text holds. On failure says why; the list may have grown and must be freed as ever. Text that is
- * nested more than 32 brackets or 32 dots of one key deep is refused, which bounds recursion. */
-bool config_toml_parse(const char *text, size_t length, config_nodes_t *list, config_failure_t *failure);
+/* Appends what the text holds. On failure says why; the list may have grown and must be freed as
+ * ever. Text that is nested more than 32 brackets or 32 dots of one key deep is refused, which
+ * bounds recursion. */
+bool config_toml_parse(const char *text, size_t length, config_nodes_t *list,
+                       config_failure_t *failure);
 void config_toml_free(config_nodes_t *list);
 void config_node_free(config_node_t *node);
 void config_value_free(config_value_t *value); /* what it owns, not itself */

@@ -47,7 +47,8 @@ static bool refuse(const csv_t *csv, error_info_t *error, const char *what) {
 }
 
 static bool refuse_long(const csv_t *csv, error_info_t *error) {
-    return error_set(error, ERROR_CONFIG, "%s:%zu: a record of more than %d bytes; is a quote not closed?", csv->name,
+    return error_set(error, ERROR_CONFIG,
+                     "%s:%zu: a record of more than %d bytes; is a quote not closed?", csv->name,
                      csv->record, CSV_MAX_RECORD);
 }
 
@@ -79,7 +80,8 @@ static bool take_quoted(csv_t *csv, error_info_t *error) {
         if (!take_run(csv, "\"", error))
             return false;
         if (csv->at == csv->end)
-            return error_set(error, ERROR_CONFIG, "%s:%zu: a quote that is never closed", csv->name, line);
+            return error_set(error, ERROR_CONFIG, "%s:%zu: a quote that is never closed", csv->name,
+                             line);
         csv->at++;
         if (csv->at == csv->end || *csv->at != '"')
             break;
@@ -87,7 +89,8 @@ static bool take_quoted(csv_t *csv, error_info_t *error) {
         if (!buffer_append_char(&csv->bytes, '"'))
             return refuse_long(csv, error);
     }
-    return at_end_of_field(csv) || refuse(csv, error, "bytes behind a closing quote; double a quote inside a field");
+    return at_end_of_field(csv) ||
+           refuse(csv, error, "bytes behind a closing quote; double a quote inside a field");
 }
 
 static bool take_plain(csv_t *csv, error_info_t *error) {
@@ -95,12 +98,14 @@ static bool take_plain(csv_t *csv, error_info_t *error) {
         return false;
     if (csv->at < csv->end && *csv->at == '"')
         return refuse(csv, error, "a quote inside a field; put the field in quotes and double it");
-    return at_end_of_field(csv) || refuse(csv, error, "a carriage return inside a field; put the field in quotes");
+    return at_end_of_field(csv) ||
+           refuse(csv, error, "a carriage return inside a field; put the field in quotes");
 }
 
 static bool take_field(csv_t *csv, error_info_t *error) {
     if (csv->count == CSV_MAX_FIELDS)
-        return error_set(error, ERROR_CONFIG, "%s:%zu: more than %d fields", csv->name, csv->line, CSV_MAX_FIELDS);
+        return error_set(error, ERROR_CONFIG, "%s:%zu: more than %d fields", csv->name, csv->line,
+                         CSV_MAX_FIELDS);
     csv->starts[csv->count++] = csv->bytes.length;
     bool quoted = csv->at < csv->end && *csv->at == '"';
     if (!(quoted ? take_quoted(csv, error) : take_plain(csv, error)))
@@ -151,7 +156,7 @@ csv_result_t csv_next(csv_t *csv, size_t *count, const char *const **fields, err
     return CSV_RECORD;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void write_valid(buffer_t *out, const char *bytes, size_t length) {
     while (length > 0) {

@@ -9,15 +9,14 @@
 
 #include "core/base/utf8.h"
 
-/* The length of `text` without a last character that was cut in two (cutting leaves its first bytes). */
+/* The length of `text` without a last character that was cut in two (cutting leaves
+ * its first bytes). */
 static size_t whole_characters(const char *text, size_t length) {
     size_t start = length;
-    while (start > 0 && length - start < 3 && ((unsigned char)text[start - 1] & 0xC0) == 0x80) {
+    while (start > 0 && length - start < 3 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
         start--;
-    }
-    if (start == 0) {
+    if (start == 0)
         return length;
-    }
     unsigned char lead = (unsigned char)text[start - 1];
     size_t wanted = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
     return length - (start - 1) < wanted ? start - 1 : length;
@@ -41,18 +40,16 @@ static void clean(char *text, size_t length) {
 
 static void store(error_info_t *error, const char *text, size_t full_length) {
     size_t length = full_length;
-    if (length >= ERROR_MESSAGE_SIZE) {
+    if (length >= ERROR_MESSAGE_SIZE)
         length = whole_characters(text, ERROR_MESSAGE_SIZE - 1);
-    }
     memcpy(error->message, text, length);
     error->message[length] = '\0';
     clean(error->message, length);
 }
 
 bool error_set(error_info_t *error, error_class_t class_, const char *format, ...) {
-    if (error == NULL) {
+    if (!error)
         return false;
-    }
     /* A local copy first: the arguments may point into error->message. */
     char text[ERROR_MESSAGE_SIZE];
     va_list arguments;
@@ -65,18 +62,16 @@ bool error_set(error_info_t *error, error_class_t class_, const char *format, ..
 }
 
 bool error_prefix(error_info_t *error, const char *format, ...) {
-    if (error == NULL) {
+    if (!error)
         return false;
-    }
     char text[2 * ERROR_MESSAGE_SIZE + 2];
     va_list arguments;
     va_start(arguments, format);
     int written = vsnprintf(text, ERROR_MESSAGE_SIZE, format, arguments);
     va_end(arguments);
     size_t length = written < 0 ? 0 : (size_t)written;
-    if (length >= ERROR_MESSAGE_SIZE) {
+    if (length >= ERROR_MESSAGE_SIZE)
         length = ERROR_MESSAGE_SIZE - 1;
-    }
     size_t old = strnlen(error->message, ERROR_MESSAGE_SIZE - 1);
     memcpy(text + length, ": ", 2);
     memcpy(text + length + 2, error->message, old);
@@ -87,7 +82,7 @@ bool error_prefix(error_info_t *error, const char *format, ...) {
 
 const char *error_class_name(error_class_t class_) {
     switch (class_) {
-#define ERROR_CLASS_NAME(name, text, code)                                                                             \
+#define ERROR_CLASS_NAME(name, text, code) \
     case ERROR_##name: return text;
         ERROR_CLASS_MAP(ERROR_CLASS_NAME)
 #undef ERROR_CLASS_NAME
@@ -97,7 +92,7 @@ const char *error_class_name(error_class_t class_) {
 
 int error_exit_code(error_class_t class_) {
     switch (class_) {
-#define ERROR_CLASS_CODE(name, text, code)                                                                             \
+#define ERROR_CLASS_CODE(name, text, code) \
     case ERROR_##name: return code;
         ERROR_CLASS_MAP(ERROR_CLASS_CODE)
 #undef ERROR_CLASS_CODE

@@ -41,9 +41,8 @@ bool hash_is_zero(hash_t hash) {
 
 uint64_t hash_low64(hash_t hash) {
     uint64_t value = 0;
-    for (size_t i = HASH_SIZE - 8; i < HASH_SIZE; i++) {
+    for (size_t i = HASH_SIZE - 8; i < HASH_SIZE; i++)
         value = value << 8 | hash.bytes[i];
-    }
     return value;
 }
 
@@ -57,9 +56,8 @@ void hash_to_text(hash_t hash, char text[HASH_TEXT_SIZE]) {
 }
 
 static int digit_value(char c) {
-    if (c >= '0' && c <= '9') {
+    if (c >= '0' && c <= '9')
         return c - '0';
-    }
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -68,40 +66,34 @@ bool hash_from_text(const char *text, hash_t *hash) {
     for (size_t i = 0; i < HASH_SIZE; i++) {
         int high = digit_value(text[2 * i]);
         int low = high < 0 ? -1 : digit_value(text[2 * i + 1]);
-        if (low < 0) {
+        if (low < 0)
             return false;
-        }
         result.bytes[i] = (uint8_t)(high << 4 | low);
     }
-    if (text[HASH_TEXT_SIZE - 1] != '\0') {
+    if (text[HASH_TEXT_SIZE - 1] != '\0')
         return false;
-    }
     *hash = result;
     return true;
 }
 
 static void append_tag(hash_builder_t *builder, char tag) {
-    if (!buffer_append_char(&builder->bytes, tag)) {
+    if (!buffer_append_char(&builder->bytes, tag))
         abort(); /* the buffer has no maximum: only a length past SIZE_MAX comes here */
-    }
 }
 
 static void append_word(hash_builder_t *builder, uint64_t word) {
     uint8_t bytes[8];
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 8; i++)
         bytes[i] = (uint8_t)(word >> (8 * i));
-    }
-    if (!buffer_append(&builder->bytes, bytes, sizeof bytes)) {
+    if (!buffer_append(&builder->bytes, bytes, sizeof bytes))
         abort();
-    }
 }
 
 static void append_run(hash_builder_t *builder, char tag, const void *bytes, size_t length) {
     append_tag(builder, tag);
     append_word(builder, length);
-    if (!buffer_append(&builder->bytes, bytes, length)) {
+    if (!buffer_append(&builder->bytes, bytes, length))
         abort();
-    }
 }
 
 hash_builder_t *hash_builder_create(const char *domain) {
@@ -115,11 +107,10 @@ void hash_builder_add_bytes(hash_builder_t *builder, const void *bytes, size_t l
 }
 
 void hash_builder_add_text(hash_builder_t *builder, const char *text) {
-    if (text == NULL) {
+    if (!text)
         append_tag(builder, 'n');
-    } else {
+    else
         append_run(builder, 't', text, strlen(text));
-    }
 }
 
 void hash_builder_add_integer(hash_builder_t *builder, int64_t value) {
@@ -139,9 +130,8 @@ void hash_builder_add_number(hash_builder_t *builder, double value) {
 
 void hash_builder_add_hash(hash_builder_t *builder, hash_t hash) {
     append_tag(builder, 'h');
-    if (!buffer_append(&builder->bytes, hash.bytes, HASH_SIZE)) {
+    if (!buffer_append(&builder->bytes, hash.bytes, HASH_SIZE))
         abort();
-    }
 }
 
 hash_t hash_builder_finish(hash_builder_t *builder) {

@@ -1,8 +1,8 @@
 /* hash.h - 128-bit content addresses (XXH3-128 of a canonical byte string).
  *
  * Identities in glia are hashes of typed, length-prefixed parts, so that no two different lists of
- * parts have the same canonical bytes. XXH3 is not meant against an attacker who makes collisions on
- * purpose; an identity only ever guards the user's own money and results against mix-ups.
+ * parts have the same canonical bytes. XXH3 is not meant against an attacker who makes collisions
+ * on purpose; an identity only ever guards the user's own money and results against mix-ups.
  */
 #ifndef GLIA_BASE_HASH_H
 #define GLIA_BASE_HASH_H

@@ -1,4 +1,5 @@
-/* json_dom.cc - simdjson behind json_dom.h. The one file that includes simdjson.h. No exception leaves it. */
+/* json_dom.cc - simdjson behind json_dom.h. The one file that includes simdjson.h. No
+ * exception leaves it. */
 #include "core/base/json_dom.h"
 
 #include <simdjson.h>
@@ -23,10 +24,11 @@ constexpr size_t SIZE_SATURATED = 0xFFFFFF;
 constexpr size_t BLOCK_NODES = 32; /* of the first block; each is twice the last one, up to ... */
 constexpr size_t BLOCK_NODES_MOST = 1024;
 
-constexpr size_t TEXT_KEPT = 256 << 10; /* bytes of text whose scratch a thread keeps; it takes twenty times that */
+/* bytes of text whose scratch a thread keeps; it takes twenty times that */
+constexpr size_t TEXT_KEPT = 256 << 10;
 
-/* What simdjson needs while it reads, and what it read: a thread uses it again, since to allocate it costs more than to
- * read a short text. */
+/* What simdjson needs while it reads, and what it read: a thread uses it again, since to allocate
+ * it costs more than to read a short text. */
 struct scratch {
     simdjson::dom::parser parser;
     simdjson::dom::document read;
@@ -43,10 +45,12 @@ struct document {
     std::vector<std::unique_ptr<json_value[]>> blocks;
     size_t left = 0; /* nodes left in the last block */
     bool marked;
-    int depth = 0; /* of containers around what is built; simdjson does not count an innermost one that is empty */
+    /* of containers around what is built; simdjson does not count an innermost one that is empty */
+    int depth = 0;
 
     /* A string and its NUL take no more than its text with the quotes. */
-    document(size_t length, bool has_marks) : strings(new char[length + 1]), marked(has_marks), at(strings.get()) {
+    document(size_t length, bool has_marks)
+        : strings(new char[length + 1]), marked(has_marks), at(strings.get()) {
     }
 
     std::string_view keep(std::string_view text) {
@@ -87,7 +91,8 @@ template <typename container> size_t count_of(const container &values) {
     return count;
 }
 
-/* Strings that json_prepare() wrote: \0\0... stands for \0..., and \0N, \0I, \0M for numbers that JSON does not have.
+/* Strings that json_prepare() wrote: \0\0... stands for \0..., and \0N, \0I, \0M for numbers that
+ * JSON does not have.
  */
 void put_string(const document &doc, std::string_view text, json_value &node) {
     node.kind = JSON_KIND_STRING;
@@ -195,8 +200,9 @@ json_value_t *parse(const char *text, size_t length, bool marked) {
     auto used = kept ? std::move(kept) : std::make_unique<scratch>();
     auto doc = std::make_unique<document>(length, marked);
     element root;
-    bool good = used->parser.parse_into_document(used->read, text, length).get(root) == simdjson::SUCCESS &&
-                build(*doc, root, doc->root);
+    bool good =
+        used->parser.parse_into_document(used->read, text, length).get(root) == simdjson::SUCCESS &&
+        build(*doc, root, doc->root);
     if (length <= TEXT_KEPT)
         kept = std::move(used);
     return good ? &doc.release()->root : nullptr;

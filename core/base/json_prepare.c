@@ -22,9 +22,8 @@ typedef struct {
 } scan_t;
 
 static void must(bool appended) {
-    if (!appended) {
+    if (!appended)
         abort(); /* the buffer has no maximum: only a length past SIZE_MAX comes here */
-    }
 }
 
 /* Puts `replacement` in the place of the `taken` bytes at `start`. */
@@ -35,9 +34,11 @@ static void edit(scan_t *scan, size_t start, size_t taken, const char *replaceme
     scan->copied = start + taken;
     if (prepared->edit_count == prepared->edit_capacity) {
         prepared->edit_capacity = prepared->edit_capacity == 0 ? 16 : prepared->edit_capacity * 2;
-        prepared->edits = memory_resize(prepared->edits, prepared->edit_capacity, sizeof prepared->edits[0]);
+        prepared->edits =
+            memory_resize(prepared->edits, prepared->edit_capacity, sizeof prepared->edits[0]);
     }
-    json_edit_t next = {.at = prepared->rewritten.length, .added = strlen(replacement), .taken = taken};
+    json_edit_t next = {
+        .at = prepared->rewritten.length, .added = strlen(replacement), .taken = taken};
     if (prepared->edit_count > 0) {
         next.added += prepared->edits[prepared->edit_count - 1].added;
         next.taken += prepared->edits[prepared->edit_count - 1].taken;
@@ -47,11 +48,10 @@ static void edit(scan_t *scan, size_t start, size_t taken, const char *replaceme
 
 static bool word_at(const scan_t *scan, size_t at, const char *word) {
     size_t length = strlen(word);
-    if (scan->length - at < length || memcmp(scan->text + at, word, length) != 0) {
+    if (scan->length - at < length || memcmp(scan->text + at, word, length) != 0)
         return false;
-    }
     char next = at + length < scan->length ? scan->text[at + length] : ' ';
-    return strchr(" \t\r\n,]}", next) != NULL && next != '\0';
+    return strchr(" \t\r\n,]}", next) && next != '\0';
 }
 
 static void mark(scan_t *scan, size_t length, const char *replacement) {
@@ -80,9 +80,8 @@ static double value_of(const char *number, size_t length) {
 
 static bool fits_integer(const char *number, size_t length) {
     enum { LONGEST = 20 }; /* "-9223372036854775808" */
-    if (length > LONGEST) {
+    if (length > LONGEST)
         return false;
-    }
     char copy[LONGEST + 1];
     memcpy(copy, number, length);
     copy[length] = '\0';
@@ -98,7 +97,7 @@ static void pass_number(scan_t *scan) {
     size_t length = 1;
     bool integer = true;
     bool exponent = false;
-    while (length < rest && number[length] != '\0' && strchr("0123456789+-.eE", number[length]) != NULL) {
+    while (length < rest && number[length] != '\0' && strchr("0123456789+-.eE", number[length])) {
         integer = integer && number[length] >= '0' && number[length] <= '9';
         exponent = exponent || number[length] == 'e' || number[length] == 'E';
         length++;
@@ -111,9 +110,8 @@ static void pass_number(scan_t *scan) {
         }
     }
     scan->at += length;
-    if (integer && length >= 19 && !fits_integer(number, length)) {
+    if (integer && length >= 19 && !fits_integer(number, length))
         edit(scan, scan->at, 0, ".0");
-    }
 }
 
 static void refuse(scan_t *scan, const char *why) {
@@ -122,9 +120,8 @@ static void refuse(scan_t *scan, const char *why) {
 }
 
 static void pass_open(scan_t *scan) {
-    if (++scan->depth > JSON_DEPTH_LIMIT) {
+    if (++scan->depth > JSON_DEPTH_LIMIT)
         refuse(scan, "nested deeper than 512 levels");
-    }
     scan->at++;
 }
 
@@ -161,11 +158,10 @@ static void pass_one(scan_t *scan) {
         pass_number(scan);
         return;
     default:
-        if (scan->text[scan->at] >= '0' && scan->text[scan->at] <= '9') {
+        if (scan->text[scan->at] >= '0' && scan->text[scan->at] <= '9')
             pass_number(scan);
-        } else {
+        else
             scan->at++;
-        }
     }
 }
 
@@ -173,10 +169,9 @@ void json_prepare(json_prepared_t *prepared, const char *text, size_t length, un
     *prepared = (json_prepared_t){.text = text, .length = length};
     scan_t scan = {.prepared = prepared, .text = text, .length = length};
     scan.nonfinite = (flags & JSON_ALLOW_NONFINITE) != 0;
-    while (scan.at < length && prepared->refusal == NULL) {
+    while (scan.at < length && !prepared->refusal)
         pass_one(&scan);
-    }
-    if (prepared->edit_count > 0 && prepared->refusal == NULL) {
+    if (prepared->edit_count > 0 && !prepared->refusal) {
         must(buffer_append(&prepared->rewritten, text + scan.copied, length - scan.copied));
         prepared->text = buffer_text(&prepared->rewritten);
         prepared->length = prepared->rewritten.length;
@@ -193,14 +188,12 @@ size_t json_prepare_origin(const json_prepared_t *prepared, size_t offset) {
     size_t high = prepared->edit_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (prepared->edits[middle].at <= offset) {
+        if (prepared->edits[middle].at <= offset)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
-    if (low == 0) {
+    if (low == 0)
         return offset;
-    }
     return offset - prepared->edits[low - 1].added + prepared->edits[low - 1].taken;
 }

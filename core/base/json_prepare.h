@@ -1,13 +1,14 @@
 /* json_prepare.h - what JSON text goes through before jansson sees it; private to json.c.
  *
- * jansson reads neither NaN nor integers that leave 64 bits nor numbers that overflow a double. One linear pass
- * finds them outside of strings and rewrites them:
+ * jansson reads neither NaN nor integers that leave 64 bits nor numbers that overflow a double. One
+ * linear pass finds them outside of strings and rewrites them:
  *   - an integer that does not fit int64_t gets ".0" behind it, so that it is read as a double;
- *   - under JSON_ALLOW_NONFINITE, NaN, Infinity, -Infinity and overflowing numbers become the strings
- *     "\u0000N", "\u0000I", "\u0000M", and every string that begins with \u0000 gets another \u0000 before it, so
- *     that the two can never be confused. json.c translates both back after parsing.
- * The pass also enforces the limit on depth, and refuses NUL bytes outside of strings, which jansson (2.14) skips when
- * they follow a number. Text that needs no change is not copied. */
+ *   - under JSON_ALLOW_NONFINITE, NaN, Infinity, -Infinity and overflowing numbers become the
+ *     strings "\u0000N", "\u0000I", "\u0000M", and every string that begins with \u0000 gets
+ *     another \u0000 before it, so that the two can never be confused. json.c translates both
+ *     back after parsing.
+ * The pass also enforces the limit on depth, and refuses NUL bytes outside of strings, which
+ * jansson (2.14) skips when they follow a number. Text that needs no change is not copied. */
 #ifndef GLIA_BASE_JSON_PREPARE_H
 #define GLIA_BASE_JSON_PREPARE_H
 

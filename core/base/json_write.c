@@ -13,9 +13,8 @@
 /* Takes back what a writer appended before it met the maximum. */
 static bool undo(buffer_t *buffer, size_t mark) {
     buffer->length = mark;
-    if (buffer->data != NULL) {
+    if (buffer->data)
         buffer->data[mark] = '\0';
-    }
     return false;
 }
 
@@ -38,12 +37,12 @@ static size_t plain_words(const char *bytes, size_t length) {
     size_t i = 0;
     for (vector_t chunk; length - i >= sizeof chunk; i += sizeof chunk) {
         memcpy(&chunk, bytes + i, sizeof chunk);
-        vector_t special = (vector_t)((chunk < 0x20) | (chunk >= 0x80) | (chunk == '"') | (chunk == '\\'));
+        vector_t special =
+            (vector_t)((chunk < 0x20) | (chunk >= 0x80) | (chunk == '"') | (chunk == '\\'));
         uint64_t halves[2];
         memcpy(halves, &special, sizeof halves);
-        if (halves[0] | halves[1]) {
+        if (halves[0] | halves[1])
             break;
-        }
     }
     return i;
 }
@@ -53,18 +52,15 @@ static size_t plain_run(const char *bytes, size_t length) {
     size_t i = 0;
     while (i < length) {
         i += plain_words(bytes + i, length - i);
-        if (i == length) {
+        if (i == length)
             break;
-        }
         unsigned char byte = (unsigned char)bytes[i];
-        if (byte < 0x20 || byte == '"' || byte == '\\') {
+        if (byte < 0x20 || byte == '"' || byte == '\\')
             break;
-        }
         uint32_t character;
         size_t step = byte < 0x80 ? 1 : text_utf8_decode(bytes + i, length - i, &character);
-        if (step == 0) {
+        if (step == 0)
             break;
-        }
         i += step;
     }
     return i;
@@ -78,9 +74,8 @@ bool json_write_string(buffer_t *buffer, const char *bytes, size_t length) {
         size_t run = plain_run(bytes + i, length - i);
         done = buffer_append(buffer, bytes + i, run);
         i += run;
-        if (!done || i == length) {
+        if (!done || i == length)
             break;
-        }
         if ((unsigned char)bytes[i] < 0x80) {
             done = write_escape(buffer, (unsigned char)bytes[i]);
             i++;
@@ -93,41 +88,42 @@ bool json_write_string(buffer_t *buffer, const char *bytes, size_t length) {
 }
 
 bool json_write_text(buffer_t *buffer, const char *text) {
-    return text == NULL ? buffer_append_text(buffer, "null") : json_write_string(buffer, text, strlen(text));
+    return !text ? buffer_append_text(buffer, "null")
+                 : json_write_string(buffer, text, strlen(text));
 }
 
 /* Lays out [-]digits * 10^(exponent - digits + 1) the way a person would: 0.001, 120, 1.5e-7. */
 static void lay_out(char out[64], bool negative, const char *digits, int count, int exponent) {
     const char *sign = negative ? "-" : "";
-    if (exponent < -5 || exponent > 16) {
-        snprintf(out, 64, "%s%c%s%.*se%+d", sign, digits[0], count > 1 ? "." : "", count - 1, digits + 1, exponent);
-    } else if (exponent < 0) {
+    if (exponent < -5 || exponent > 16)
+        snprintf(out, 64, "%s%c%s%.*se%+d", sign, digits[0], count > 1 ? "." : "", count - 1,
+                 digits + 1, exponent);
+    else if (exponent < 0)
         snprintf(out, 64, "%s0.%.*s%.*s", sign, -exponent - 1, "00000", count, digits);
-    } else if (count <= exponent + 1) {
-        snprintf(out, 64, "%s%.*s%.*s", sign, count, digits, exponent + 1 - count, "0000000000000000");
-    } else {
-        snprintf(out, 64, "%s%.*s.%.*s", sign, exponent + 1, digits, count - exponent - 1, digits + exponent + 1);
-    }
+    else if (count <= exponent + 1)
+        snprintf(out, 64, "%s%.*s%.*s", sign, count, digits, exponent + 1 - count,
+                 "0000000000000000");
+    else
+        snprintf(out, 64, "%s%.*s.%.*s", sign, exponent + 1, digits, count - exponent - 1,
+                 digits + exponent + 1);
 }
 
-/* Takes "-1.2345000e-07" apart; only its digits are used, so that a locale's decimal point does no harm. */
+/* Takes "-1.2345000e-07" apart; only its digits are used, so that a locale's decimal
+ * point does no harm. */
 static void normalise(char out[64], const char *scientific) {
     char digits[32];
     int count = 0;
     const char *at = scientific + (scientific[0] == '-');
-    for (; *at != 'e'; at++) {
-        if (*at >= '0' && *at <= '9') {
+    for (; *at != 'e'; at++)
+        if (*at >= '0' && *at <= '9')
             digits[count++] = *at;
-        }
-    }
-    while (count > 1 && digits[count - 1] == '0') {
+    while (count > 1 && digits[count - 1] == '0')
         count--;
-    }
     lay_out(out, scientific[0] == '-', digits, count, atoi(at + 1));
 }
 
-/* Integers below 2^53 are exact, and by far the most common numbers. -0 is not one: "-0" would be read as the
- * integer 0. */
+/* Integers below 2^53 are exact, and by far the most common numbers. -0 is not one: "-0" would be
+ * read as the integer 0. */
 static bool write_whole(buffer_t *buffer, double number) {
     return buffer_append_format(buffer, "%" PRId64, (int64_t)number);
 }
@@ -137,23 +133,19 @@ static bool is_small_whole(double number) {
 }
 
 bool json_write_number(buffer_t *buffer, double number) {
-    if (!isfinite(number)) {
+    if (!isfinite(number))
         return buffer_append_text(buffer, "null");
-    }
-    if (is_small_whole(number)) {
+    if (is_small_whole(number))
         return write_whole(buffer, number);
-    }
-    if (number == 0) {
+    if (number == 0)
         return buffer_append_text(buffer, "-0.0");
-    }
     char scientific[48];
-    /* A decimal of up to DBL_DIG digits survives the way through a double, so fewer need not be tried; a
-     * subnormal has fewer good digits. */
+    /* A decimal of up to DBL_DIG digits survives the way through a double, so fewer need not be
+     * tried; a subnormal has fewer good digits. */
     for (int digits = fabs(number) < DBL_MIN ? 1 : DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
         snprintf(scientific, sizeof scientific, "%.*e", digits - 1, number);
-        if (strtod(scientific, NULL) == number) {
+        if (strtod(scientific, NULL) == number)
             break;
-        }
     }
     char text[64];
     normalise(text, scientific);
@@ -161,21 +153,17 @@ bool json_write_number(buffer_t *buffer, double number) {
 }
 
 bool json_write_float(buffer_t *buffer, float number) {
-    if (!isfinite(number)) {
+    if (!isfinite(number))
         return buffer_append_text(buffer, "null");
-    }
-    if (is_small_whole((double)number) && fabsf(number) < 16777216.0F) {
+    if (is_small_whole((double)number) && fabsf(number) < 16777216.0F)
         return write_whole(buffer, (double)number);
-    }
-    if (number == 0) {
+    if (number == 0)
         return buffer_append_text(buffer, "-0.0");
-    }
     char scientific[48];
     for (int digits = fabsf(number) < FLT_MIN ? 1 : FLT_DIG; digits <= FLT_DECIMAL_DIG; digits++) {
         snprintf(scientific, sizeof scientific, "%.*e", digits - 1, (double)number);
-        if (strtof(scientific, NULL) == number) {
+        if (strtof(scientific, NULL) == number)
             break;
-        }
     }
     char text[64];
     normalise(text, scientific);
@@ -205,15 +193,15 @@ static bool write_object(buffer_t *buffer, const json_value_t *value, bool sorte
     json_iterator_t iterator = json_iterate(value);
     for (size_t i = 0; i < count && json_next(&iterator, &members[i].key, &members[i].value); i++) {
     }
-    if (sorted && count > 1) {
+    if (sorted && count > 1)
         qsort(members, count, sizeof members[0], compare_members);
-    }
     bool done = buffer_append_char(buffer, '{');
     for (size_t i = 0; done && i < count; i++) {
         size_t length;
         const char *name = json_member_name(members[i].value, &length);
-        done = (i == 0 || buffer_append_char(buffer, ',')) && json_write_string(buffer, name, length) &&
-               buffer_append_char(buffer, ':') && json_write_value(buffer, members[i].value, sorted);
+        done = (i == 0 || buffer_append_char(buffer, ',')) &&
+               json_write_string(buffer, name, length) && buffer_append_char(buffer, ':') &&
+               json_write_value(buffer, members[i].value, sorted);
     }
     free(members);
     return done && buffer_append_char(buffer, '}');
@@ -222,9 +210,9 @@ static bool write_object(buffer_t *buffer, const json_value_t *value, bool sorte
 static bool write_array(buffer_t *buffer, const json_value_t *value, bool sorted) {
     size_t count = json_count(value);
     bool done = buffer_append_char(buffer, '[');
-    for (size_t i = 0; done && i < count; i++) {
-        done = (i == 0 || buffer_append_char(buffer, ',')) && json_write_value(buffer, json_at(value, i), sorted);
-    }
+    for (size_t i = 0; done && i < count; i++)
+        done = (i == 0 || buffer_append_char(buffer, ',')) &&
+               json_write_value(buffer, json_at(value, i), sorted);
     return done && buffer_append_char(buffer, ']');
 }
 
@@ -233,9 +221,8 @@ static bool write_number_value(buffer_t *buffer, const json_value_t *value) {
     int64_t integer = 0;
     json_as_number(value, &number);
     /* -0.0 is an integer to json_as_integer(), which would lose its sign. */
-    if (!(number == 0 && signbit(number)) && json_as_integer(value, &integer)) {
+    if (!(number == 0 && signbit(number)) && json_as_integer(value, &integer))
         return json_write_integer(buffer, integer);
-    }
     return json_write_number(buffer, number);
 }
 

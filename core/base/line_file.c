@@ -1,4 +1,5 @@
-/* line_file.c - files of lines: a window that moves over the one, a tail that grows on the other. */
+/* line_file.c - files of lines: a window that moves over the one, a tail that
+ * grows on the other. */
 #include "core/base/line_file.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ static error_class_t class_of(int code) {
     return code == EIO ? ERROR_FATAL : ERROR_CONFIG;
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 struct line_reader {
     int file;
@@ -94,7 +95,10 @@ static bool fill(line_reader_t *reader, error_info_t *error) {
 static line_result_t hand_out(line_reader_t *reader, size_t length, uint64_t size, line_t *line) {
     const char *text = reader->bytes + reader->start;
     bool carriage = size == length && length > 0 && text[length - 1] == '\r';
-    *line = (line_t){.text = text, .length = length - carriage, .number = ++reader->number, .size = size - carriage};
+    *line = (line_t){.text = text,
+                     .length = length - carriage,
+                     .number = ++reader->number,
+                     .size = size - carriage};
     return LINE_READ;
 }
 
@@ -126,7 +130,8 @@ line_result_t line_reader_next(line_reader_t *reader, line_t *line, error_info_t
     size_t seen = 0;
     for (;;) {
         size_t there = reader->end - reader->start;
-        char *found = there > seen ? memchr(reader->bytes + reader->start + seen, '\n', there - seen) : NULL;
+        char *found =
+            there > seen ? memchr(reader->bytes + reader->start + seen, '\n', there - seen) : NULL;
         size_t length = found ? (size_t)(found - reader->bytes) - reader->start : there;
         if (length > reader->maximum) {
             uint64_t size = length;
@@ -164,7 +169,7 @@ double line_reader_share(const line_reader_t *reader) {
     return share < 1 ? share : 1;
 }
 
-/* --- adding ----------------------------------------------------------------------------------------- */
+/* --- adding ----------------------------------------------------------------------------------- */
 
 struct line_adder {
     int file;
@@ -208,11 +213,13 @@ static bool check_start(const line_adder_t *adder, const char *start, error_info
     ssize_t got = pread(adder->file, first, strlen(start), 0);
     bool good = got >= 0 && memcmp(first, start, (size_t)got) == 0;
     free(first);
-    return good || error_set(error, ERROR_CONFIG, "%s: is another file, which is not to be added to; name a new one",
+    return good || error_set(error, ERROR_CONFIG,
+                             "%s: is another file, which is not to be added to; name a new one",
                              adder->path);
 }
 
-line_adder_t *line_adder_open(const char *path, const char *start, uint64_t *lines, error_info_t *error) {
+line_adder_t *line_adder_open(const char *path, const char *start, uint64_t *lines,
+                              error_info_t *error) {
     line_adder_t *adder = MEMORY_NEW(line_adder_t);
     adder->path = memory_copy_string(path);
     adder->file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
@@ -221,7 +228,8 @@ line_adder_t *line_adder_open(const char *path, const char *start, uint64_t *lin
     if (!good)
         refuse(adder, "open", error);
     else if (!S_ISREG(status.st_mode))
-        good = error_set(error, ERROR_CONFIG, "%s: is no regular file; name one that can be continued", path);
+        good = error_set(error, ERROR_CONFIG,
+                         "%s: is no regular file; name one that can be continued", path);
     else
         good = check_start(adder, start, error) && count_lines(adder, lines, error);
     adder->torn = good && status.st_size > adder->end;
@@ -262,8 +270,8 @@ bool line_adder_flush(line_adder_t *adder, error_info_t *error) {
     if (adder->pending.length > 0 && !cut_torn(adder, error))
         return false;
     while (done < adder->pending.length) {
-        ssize_t put =
-            pwrite(adder->file, adder->pending.data + done, adder->pending.length - done, adder->end + (off_t)done);
+        ssize_t put = pwrite(adder->file, adder->pending.data + done, adder->pending.length - done,
+                             adder->end + (off_t)done);
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0)

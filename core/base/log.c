@@ -16,7 +16,8 @@ struct log {
     log_level_t least;
     log_write_t *write;
     void *context;
-    char **secrets; /* the longest first, so that one within another does not leave the rest of it */
+    /* the longest first, so that one within another does not leave the rest of it */
+    char **secrets;
     size_t secret_count;
 };
 
@@ -29,54 +30,45 @@ log_t *log_create(log_level_t least, log_write_t *write, void *context) {
 }
 
 void log_free(log_t *log) {
-    if (log == NULL) {
+    if (!log)
         return;
-    }
-    for (size_t i = 0; i < log->secret_count; i++) {
+    for (size_t i = 0; i < log->secret_count; i++)
         free(log->secrets[i]);
-    }
     free(log->secrets);
     free(log);
 }
 
 void log_add_secret(log_t *log, const char *secret) {
-    if (log == NULL || secret == NULL || strlen(secret) < SECRET_LEAST) {
+    if (!log || !secret || strlen(secret) < SECRET_LEAST)
         return;
-    }
-    for (size_t i = 0; i < log->secret_count; i++) {
-        if (strcmp(log->secrets[i], secret) == 0) {
+    for (size_t i = 0; i < log->secret_count; i++)
+        if (strcmp(log->secrets[i], secret) == 0)
             return;
-        }
-    }
     log->secrets = memory_resize(log->secrets, log->secret_count + 1, sizeof log->secrets[0]);
     size_t at = log->secret_count++;
-    for (; at > 0 && strlen(log->secrets[at - 1]) < strlen(secret); at--) {
+    for (; at > 0 && strlen(log->secrets[at - 1]) < strlen(secret); at--)
         log->secrets[at] = log->secrets[at - 1];
-    }
     log->secrets[at] = memory_copy_string(secret);
 }
 
-/* Bytes at `text` that a secret takes; 0: none begins here. A text may have been cut within a secret (error messages
- * have a maximum), so the beginning of one counts at the very end. */
+/* Bytes at `text` that a secret takes; 0: none begins here. A text may have been cut within a
+ * secret (error messages have a maximum), so the beginning of one counts at the very end. */
 static size_t secret_here(const log_t *log, const char *text) {
     for (size_t i = 0; i < log->secret_count; i++) {
         const char *secret = log->secrets[i];
         size_t same = 0;
-        while (secret[same] != '\0' && text[same] == secret[same]) {
+        while (secret[same] != '\0' && text[same] == secret[same])
             same++;
-        }
-        if (secret[same] == '\0' || (same >= TAIL_LEAST && text[same] == '\0')) {
+        if (secret[same] == '\0' || (same >= TAIL_LEAST && text[same] == '\0'))
             return same;
-        }
     }
     return 0;
 }
 
 void log_redact(const log_t *log, char *text) {
     static const char replacement[] = "[secret]";
-    if (log == NULL || log->secret_count == 0) {
+    if (!log || log->secret_count == 0)
         return;
-    }
     const char *from = text;
     char *to = text;
     while (*from != '\0') {
@@ -102,9 +94,8 @@ static void write_line(const log_t *log, log_level_t level, char *text) {
 }
 
 void log_line(log_t *log, log_level_t level, const char *format, ...) {
-    if (log == NULL || log->write == NULL || level < log->least) {
+    if (!log || !log->write || level < log->least)
         return;
-    }
     va_list arguments;
     va_list again;
     va_start(arguments, format);

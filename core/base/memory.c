@@ -8,51 +8,48 @@
 #include <string.h>
 
 static _Noreturn void out_of_memory(size_t count, size_t size) {
-    fprintf(stderr, "glia: out of memory (%zu objects of %zu bytes); start again with more memory, the run resumes\n",
+    fprintf(stderr,
+            "glia: out of memory (%zu objects of %zu bytes); start again with more memory, the run "
+            "resumes\n",
             count, size);
     abort();
 }
 
 void *memory_new(size_t count, size_t size) {
     size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes)) {
+    if (__builtin_mul_overflow(count, size, &bytes))
         out_of_memory(count, size);
-    }
-    void *memory = bytes == 0 ? calloc(1, 1) : calloc(count, size); /* an empty object still has an address */
-    if (memory == NULL) {
+    /* an empty object still has an address */
+    void *memory = bytes == 0 ? calloc(1, 1) : calloc(count, size);
+    if (!memory)
         out_of_memory(count, size);
-    }
     return memory;
 }
 
 void *memory_resize(void *old, size_t count, size_t size) {
     size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes)) {
+    if (__builtin_mul_overflow(count, size, &bytes))
         out_of_memory(count, size);
-    }
     if (bytes == 0) {
         free(old);
         return NULL;
     }
     void *memory = realloc(old, bytes);
-    if (memory == NULL) {
+    if (!memory)
         out_of_memory(count, size);
-    }
     return memory;
 }
 
 char *memory_copy_string(const char *text) {
-    return text == NULL ? NULL : memory_copy(text, strlen(text));
+    return !text ? NULL : memory_copy(text, strlen(text));
 }
 
 void *memory_copy(const void *bytes, size_t length) {
-    if (length == SIZE_MAX) {
+    if (length == SIZE_MAX)
         out_of_memory(length, 1);
-    }
     char *copy = memory_resize(NULL, length + 1, 1);
-    if (length > 0) {
+    if (length > 0)
         memcpy(copy, bytes, length);
-    }
     copy[length] = '\0';
     return copy;
 }

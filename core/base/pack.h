@@ -1,12 +1,14 @@
 /* pack.h - the msgpack encoding of everything in the store (wraps msgpack-c).
  *
- * A stored value is one msgpack array whose first element is its version. Writers append elements in
- * order; readers take them in the same order. Floats in bulk travel as one binary of little-endian
- * float32. A reader never reads past its bytes and never trusts a count: any mismatch makes the
- * reader fail for good, and every later read returns a zero value, so that a decoder checks once, at
- * its end, with pack_reader_close(). Arrays nest at most 32 deep; maps and extensions are refused.
+ * A stored value is one msgpack array whose first element is its version. Writers append elements
+ * in order; readers take them in the same order. Floats in bulk travel as one binary of
+ * little-endian float32. A reader never reads past its bytes and never trusts a count: any mismatch
+ * makes the reader fail for good, and every later read returns a zero value, so that a decoder
+ * checks once, at its end, with pack_reader_close(). Arrays nest at most 32 deep; maps and
+ * extensions are refused.
  *
- * Writers abort if the buffer's maximum is passed, or an item has more than 2^32 - 1 bytes or elements (bugs).
+ * Writers abort if the buffer's maximum is passed, or an item has more than 2^32 - 1 bytes
+ * or elements (bugs).
  */
 #ifndef GLIA_BASE_PACK_H
 #define GLIA_BASE_PACK_H
@@ -42,7 +44,8 @@ const void *pack_read_binary(pack_reader_t *reader, size_t *length);
 hash_t pack_read_hash(pack_reader_t *reader);
 float *pack_read_floats(pack_reader_t *reader, size_t *count); /* owned; NULL if count is 0 */
 bool pack_reader_failed(const pack_reader_t *reader);
-/* Releases. True if no read failed, the outermost array was read to its end and no byte follows it. */
+/* Releases. True if no read failed, the outermost array was read to its end and no
+ * byte follows it. */
 bool pack_reader_close(pack_reader_t *reader);
 
 #endif

@@ -12,10 +12,13 @@ static const size_t MOST_DRAWS = 100000000, FEWEST_ROUNDS = 1000;
 
 size_t resample_rounds(size_t count) {
     size_t rounds = count == 0 ? RESAMPLE_ROUNDS : MOST_DRAWS / count;
-    return rounds > RESAMPLE_ROUNDS ? RESAMPLE_ROUNDS : rounds < FEWEST_ROUNDS ? FEWEST_ROUNDS : rounds;
+    return rounds > RESAMPLE_ROUNDS ? RESAMPLE_ROUNDS
+           : rounds < FEWEST_ROUNDS ? FEWEST_ROUNDS
+                                    : rounds;
 }
 
-void resample_interval(const double *values, size_t count, double level, uint64_t seed, double *low, double *high) {
+void resample_interval(const double *values, size_t count, double level, uint64_t seed, double *low,
+                       double *high) {
     *low = *high = (double)NAN;
     if (count < 2)
         return;
@@ -75,5 +78,6 @@ double resample_sign_test(const double *values, size_t count, uint64_t seed) {
     for (size_t i = 0; i < count; i++)
         sum += values[i];
     double bound = fabs(sum) - slack_of(values, count);
-    return count <= RESAMPLE_EXACT_MAXIMUM ? exact(values, count, bound) : drawn(values, count, bound, seed);
+    return count <= RESAMPLE_EXACT_MAXIMUM ? exact(values, count, bound)
+                                           : drawn(values, count, bound, seed);
 }

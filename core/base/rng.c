@@ -1,5 +1,5 @@
-/* rng.c - xoshiro256** 1.0 seeded by splitmix64 (Blackman and Vigna, "Scrambled linear pseudorandom number
- * generators", 2018; reference code at prng.di.unimi.it, public domain). */
+/* rng.c - xoshiro256** 1.0 seeded by splitmix64 (Blackman and Vigna, "Scrambled linear pseudorandom
+ * number generators", 2018; reference code at prng.di.unimi.it, public domain). */
 #include "core/base/rng.h"
 
 #include <math.h>
@@ -18,9 +18,8 @@ static uint64_t rotate_left(uint64_t x, int bits) {
 
 rng_t rng_create(uint64_t seed) {
     rng_t rng;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++)
         rng.state[i] = splitmix64(&seed);
-    }
     return rng;
 }
 
@@ -44,15 +43,14 @@ uint64_t rng_next(rng_t *rng) {
 }
 
 uint64_t rng_below(rng_t *rng, uint64_t bound) {
-    if (bound == 0) {
+    if (bound == 0)
         return 0;
-    }
     /* The lowest 2^64 mod bound values are rejected, so that each remainder is equally likely. */
     uint64_t least = (0 - bound) % bound;
     uint64_t value;
-    do {
+    do
         value = rng_next(rng);
-    } while (value < least);
+    while (value < least);
     return value % bound;
 }
 

@@ -10,7 +10,8 @@
 
 enum { SMALL = 64 << 10 };
 
-/* An open file of `size` zeros whose blocks are there: writing to a page of it cannot fail. -1: there is none. */
+/* An open file of `size` zeros whose blocks are there: writing to a page of it cannot fail.
+ * -1: there is none. */
 static int nameless_file(const char *directory, size_t size) {
     char *path = memory_format("%s/scratch-XXXXXX", directory);
     int file = mkstemp(path);
@@ -26,7 +27,8 @@ static int nameless_file(const char *directory, size_t size) {
 
 scratch_t scratch_new(const char *directory, size_t size) {
     int file = directory && size > SMALL ? nameless_file(directory, size) : -1;
-    void *bytes = file >= 0 ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
+    void *bytes =
+        file >= 0 ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
     if (file >= 0)
         close(file);
     if (bytes == MAP_FAILED)

@@ -1,7 +1,8 @@
 /* scratch.h - zeroed memory that lies in a file without a name: for tables that grow with the data.
  *
- * Its pages count as the file's, not as the process's own: the kernel may put them to the disk when memory is short.
- * Small ones, and those for which the directory has no room, are ordinary memory. One thread at a time.
+ * Its pages count as the file's, not as the process's own: the kernel may put them to the disk when
+ * memory is short. Small ones, and those for which the directory has no room, are ordinary memory.
+ * One thread at a time.
  */
 #ifndef GLIA_BASE_SCRATCH_H
 #define GLIA_BASE_SCRATCH_H

@@ -10,21 +10,18 @@
 
 double stats_mean(const double *values, size_t count) {
     double sum = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         sum += values[i];
-    }
     return count == 0 ? (double)NAN : sum / (double)count;
 }
 
 double stats_variance(const double *values, size_t count) {
-    if (count < 2) {
+    if (count < 2)
         return (double)NAN;
-    }
     double mean = stats_mean(values, count);
     double sum = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         sum += (values[i] - mean) * (values[i] - mean);
-    }
     return sum / (double)(count - 1);
 }
 
@@ -32,20 +29,18 @@ double stats_standard_error(const double *values, size_t count) {
     return sqrt(stats_variance(values, count) / (double)count);
 }
 
-/* Compared with each other, not with the mean: the mean of equal values may be off by a rounding. */
+/* Compared with each other, not with the mean: the mean of equal values may be
+ * off by a rounding. */
 static bool is_constant(const double *values, size_t count) {
-    for (size_t i = 1; i < count; i++) {
-        if (values[i] != values[0]) {
+    for (size_t i = 1; i < count; i++)
+        if (values[i] != values[0])
             return false;
-        }
-    }
     return true;
 }
 
 double stats_correlation(const double *a, const double *b, size_t count) {
-    if (count < 2 || is_constant(a, count) || is_constant(b, count)) {
+    if (count < 2 || is_constant(a, count) || is_constant(b, count))
         return (double)NAN;
-    }
     double mean_a = stats_mean(a, count);
     double mean_b = stats_mean(b, count);
     double square_a = 0;
@@ -59,10 +54,10 @@ double stats_correlation(const double *a, const double *b, size_t count) {
         product += off_a * off_b;
     }
     double correlation = product / (sqrt(square_a) * sqrt(square_b));
-    /* Rounding may carry it past the ends. NaN stays NaN; squares that underflow to 0 leave nothing defined. */
-    if (!isfinite(correlation)) {
+    /* Rounding may carry it past the ends. NaN stays NaN; squares that underflow to 0 leave
+     * nothing defined. */
+    if (!isfinite(correlation))
         return (double)NAN;
-    }
     return correlation > 1 ? 1 : correlation < -1 ? -1 : correlation;
 }
 
@@ -73,14 +68,11 @@ static int compare_numbers(const void *a, const void *b) {
 }
 
 double stats_quantile(const double *values, size_t count, double q) {
-    if (count == 0 || !(q >= 0 && q <= 1)) {
+    if (count == 0 || !(q >= 0 && q <= 1))
         return (double)NAN;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (isnan(values[i])) {
+    for (size_t i = 0; i < count; i++)
+        if (isnan(values[i]))
             return (double)NAN;
-        }
-    }
     double *sorted = MEMORY_NEW_ARRAY(count, double);
     memcpy(sorted, values, count * sizeof sorted[0]);
     qsort(sorted, count, sizeof sorted[0], compare_numbers);
@@ -88,9 +80,9 @@ double stats_quantile(const double *values, size_t count, double q) {
     size_t below = (size_t)position;
     double fraction = position - (double)below;
     double quantile = sorted[below];
-    if (fraction > 0 && sorted[below + 1] != sorted[below]) { /* equal infinities have no difference */
+    /* equal infinities have no difference */
+    if (fraction > 0 && sorted[below + 1] != sorted[below])
         quantile += fraction * (sorted[below + 1] - sorted[below]);
-    }
     free(sorted);
     return quantile;
 }
@@ -109,19 +101,18 @@ void stats_rank_descending(const double *values, size_t count, double *ranks) {
     size_t ranked = 0;
     for (size_t i = 0; i < count; i++) {
         ranks[i] = (double)NAN;
-        if (!isnan(values[i])) {
+        if (!isnan(values[i]))
             sorted[ranked++] = (ranked_t){.value = values[i], .index = i};
-        }
     }
     qsort(sorted, ranked, sizeof sorted[0], compare_descending);
     size_t first = 0;
     while (first < ranked) {
         size_t past = first + 1;
-        while (past < ranked && sorted[past].value == sorted[first].value) {
+        while (past < ranked && sorted[past].value == sorted[first].value)
             past++;
-        }
         for (size_t i = first; i < past; i++) {
-            ranks[sorted[i].index] = (double)(first + 1 + past) / 2; /* the mean of first + 1 .. past */
+            /* the mean of first + 1 .. past */
+            ranks[sorted[i].index] = (double)(first + 1 + past) / 2;
         }
         first = past;
     }
@@ -135,15 +126,13 @@ double stats_clustered_error(const double *values, const size_t *clusters, size_
     for (size_t i = 0; i < count;) {
         double sum = 0;
         size_t cluster = clusters[i];
-        for (; i < count && clusters[i] == cluster; i++) {
+        for (; i < count && clusters[i] == cluster; i++)
             sum += values[i] - mean;
-        }
         square += sum * sum;
         cluster_count++;
     }
-    if (cluster_count < 2) {
+    if (cluster_count < 2)
         return (double)NAN;
-    }
     double groups = (double)cluster_count;
     return sqrt(groups / (groups - 1) * square) / (double)count;
 }
@@ -153,9 +142,8 @@ void stats_holm(const double *p, size_t count, double *adjusted) {
     size_t family = 0;
     for (size_t i = 0; i < count; i++) {
         adjusted[i] = (double)NAN;
-        if (!isnan(p[i])) {
+        if (!isnan(p[i]))
             sorted[family++] = (ranked_t){.value = p[i], .index = i};
-        }
     }
     qsort(sorted, family, sizeof sorted[0], compare_descending);
     double most = 0;
@@ -169,13 +157,13 @@ void stats_holm(const double *p, size_t count, double *adjusted) {
 
 double stats_chi_squared_uniform(const double *observed, size_t count) {
     double expected = stats_mean(observed, count), statistic = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         statistic += (observed[i] - expected) * (observed[i] - expected);
-    }
     return expected > 0 ? statistic / expected : (double)NAN;
 }
 
-/* Series (below a + 1) and continued fraction (above), as in Abramowitz and Stegun 6.5.29 and 6.5.31. */
+/* Series (below a + 1) and continued fraction (above), as in Abramowitz and Stegun
+ * 6.5.29 and 6.5.31. */
 static double gamma_upper(double a, double x) {
     double scale = exp(-x + a * log(x) - lgamma(a));
     if (x < a + 1) {
@@ -193,16 +181,14 @@ static double gamma_upper(double a, double x) {
         d = 1 / (top * d + b);
         c = b + top / c;
         fraction *= c * d;
-        if (fabs(c * d - 1) < 1e-15) {
+        if (fabs(c * d - 1) < 1e-15)
             break;
-        }
     }
     return scale * fraction;
 }
 
 double stats_chi_squared_tail(double statistic, double freedom) {
-    if (isnan(statistic) || !(freedom > 0)) {
+    if (isnan(statistic) || !(freedom > 0))
         return (double)NAN;
-    }
     return statistic <= 0 ? 1 : gamma_upper(freedom / 2, statistic / 2);
 }

@@ -9,30 +9,32 @@
 
 #include "core/base/memory.h"
 
-/* Characters that turn the direction of what follows: text could be shown in another order than it is read in. */
+/* Characters that turn the direction of what follows: text could be shown in another order
+ * than it is read in. */
 static bool turns_direction(uint32_t character) {
     return character == 0x061C || character == 0x200E || character == 0x200F ||
-           (character >= 0x202A && character <= 0x202E) || (character >= 0x2066 && character <= 0x2069);
+           (character >= 0x202A && character <= 0x202E) ||
+           (character >= 0x2066 && character <= 0x2069);
 }
 
 static bool is_late_control(uint32_t character) {
     return character >= 0x7F && character < 0xA0;
 }
 
-static void append_one_line_character(buffer_t *out, const char *bytes, size_t size, uint32_t character, bool escape) {
-    if (character == '\n') {
+static void append_one_line_character(buffer_t *out, const char *bytes, size_t size,
+                                      uint32_t character, bool escape) {
+    if (character == '\n')
         buffer_append_text(out, "\\n");
-    } else if (character == '\t') {
+    else if (character == '\t')
         buffer_append_text(out, "\\t");
-    } else if (character == '\r') {
+    else if (character == '\r')
         buffer_append_text(out, "\\r");
-    } else if (escape || character < 0x20 || is_late_control(character) || character == 0x2028 || character == 0x2029) {
-        for (size_t i = 0; i < size; i++) {
+    else if (escape || character < 0x20 || is_late_control(character) || character == 0x2028 ||
+             character == 0x2029)
+        for (size_t i = 0; i < size; i++)
             buffer_append_format(out, "\\x%02X", (unsigned)(unsigned char)bytes[i]);
-        }
-    } else {
+    else
         buffer_append(out, bytes, size);
-    }
 }
 
 static void append_one_line(buffer_t *out, const char *bytes, size_t length, bool directions) {
@@ -44,7 +46,8 @@ static void append_one_line(buffer_t *out, const char *bytes, size_t length, boo
             buffer_append_format(out, "\\x%02X", (unsigned)(unsigned char)bytes[i]);
             step = 1;
         } else {
-            append_one_line_character(out, bytes + i, step, character, directions && turns_direction(character));
+            append_one_line_character(out, bytes + i, step, character,
+                                      directions && turns_direction(character));
         }
         i += step;
     }
@@ -61,12 +64,10 @@ void text_append_visible(buffer_t *out, const char *bytes, size_t length) {
 /* The length of an escape sequence at bytes[0] that sets colours and nothing else, or 0. */
 static size_t colour_sequence(const char *bytes, size_t length) {
     size_t i = 2;
-    if (length < 3 || bytes[0] != 0x1B || bytes[1] != '[') {
+    if (length < 3 || bytes[0] != 0x1B || bytes[1] != '[')
         return 0;
-    }
-    while (i < length && ((bytes[i] >= '0' && bytes[i] <= '9') || bytes[i] == ';')) {
+    while (i < length && ((bytes[i] >= '0' && bytes[i] <= '9') || bytes[i] == ';'))
         i++;
-    }
     return i < length && bytes[i] == 'm' ? i + 1 : 0;
 }
 
@@ -103,23 +104,23 @@ static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* Insertions, deletions, replacements and swaps of neighbours that turn a into b; `rows` holds 3 (b + 1). */
-static size_t edit_distance(const char *a, size_t a_length, const char *b, size_t b_length, size_t *rows) {
+/* Insertions, deletions, replacements and swaps of neighbours that turn a into b; `rows`
+ * holds 3 (b + 1). */
+static size_t edit_distance(const char *a, size_t a_length, const char *b, size_t b_length,
+                            size_t *rows) {
     size_t width = b_length + 1;
     size_t *before = rows;
     size_t *last = rows + width;
     size_t *row = rows + 2 * width;
-    for (size_t j = 0; j < width; j++) {
+    for (size_t j = 0; j < width; j++)
         last[j] = j;
-    }
     for (size_t i = 1; i <= a_length; i++) {
         row[0] = i;
         for (size_t j = 1; j < width; j++) {
             size_t best = smaller(last[j] + 1, row[j - 1] + 1);
             best = smaller(best, last[j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 best = smaller(best, before[j - 2] + 1);
-            }
             row[j] = best;
         }
         size_t *free_row = before;
@@ -134,22 +135,19 @@ const char *text_closest(const char *word, const char *const *names, size_t coun
     enum { LONGEST = 512 }; /* the work is a product of lengths; nobody mistypes longer names */
     size_t length = strlen(word);
     size_t limit = length / 3;
-    if (length > LONGEST || limit == 0) {
+    if (length > LONGEST || limit == 0)
         return NULL;
-    }
     const char *closest = NULL;
     size_t *rows = MEMORY_NEW_ARRAY(3 * (length + limit + 1), size_t);
     for (size_t i = 0; i < count; i++) {
         size_t name_length = strlen(names[i]);
-        if (name_length > length + limit || name_length + limit < length) {
+        if (name_length > length + limit || name_length + limit < length)
             continue;
-        }
         size_t distance = edit_distance(word, length, names[i], name_length, rows);
         if (distance <= limit) {
             closest = names[i];
-            if (distance == 0) {
+            if (distance == 0)
                 break;
-            }
             limit = distance - 1; /* the first of equally close names stays */
         }
     }
@@ -162,9 +160,8 @@ const char *text_format_count(uint64_t count, char out[32]) {
     int length = snprintf(digits, sizeof digits, "%" PRIu64, count);
     size_t to = 0;
     for (int i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0) {
+        if (i > 0 && (length - i) % 3 == 0)
             out[to++] = ',';
-        }
         out[to++] = digits[i];
     }
     out[to] = '\0';
@@ -184,15 +181,14 @@ const char *text_format_duration(double seconds, char out[32]) {
     uint64_t whole = (uint64_t)(seconds + 0.5);
     uint64_t minutes = (uint64_t)(seconds / 60 + 0.5);
     uint64_t hours = (uint64_t)(seconds / 3600 + 0.5);
-    if (whole < 60) {
+    if (whole < 60)
         snprintf(out, 32, "%" PRIu64 " s", whole);
-    } else if (whole < 3600) {
+    else if (whole < 3600)
         snprintf(out, 32, "%" PRIu64 " min %02" PRIu64 " s", whole / 60, whole % 60);
-    } else if (minutes < UINT64_C(48) * 60) {
+    else if (minutes < UINT64_C(48) * 60)
         snprintf(out, 32, "%" PRIu64 " h %02" PRIu64 " min", minutes / 60, minutes % 60);
-    } else {
+    else
         snprintf(out, 32, "%" PRIu64 " d %02" PRIu64 " h", hours / 24, hours % 24);
-    }
     return out;
 }
 
@@ -216,19 +212,22 @@ int32_t text_day_of(int64_t microseconds) {
     return (int32_t)floor_divide(microseconds, INT64_C(86400000000));
 }
 
-/* Proleptic Gregorian calendar; the algorithm is civil_from_days of Howard Hinnant, "chrono-Compatible
- * Low-Level Date Algorithms": years begin on 1 March, so that a leap day is the last of its year. */
+/* Proleptic Gregorian calendar; the algorithm is civil_from_days of Howard Hinnant,
+ * "chrono-Compatible Low-Level Date Algorithms": years begin on 1 March, so that a leap day is the
+ * last of its year. */
 const char *text_format_day(int32_t day, char out[16]) {
     int64_t shifted = (int64_t)day + 719468;
     int64_t era = floor_divide(shifted, 146097);
     int64_t day_of_era = shifted - era * 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t month_index = (5 * day_of_year + 2) / 153;
     int64_t day_of_month = day_of_year - (153 * month_index + 2) / 5 + 1;
     int64_t month = month_index < 10 ? month_index + 3 : month_index - 9;
     int64_t year = year_of_era + era * 400 + (month <= 2);
-    snprintf(out, 16, "%04d-%02u-%02u", (int)year, (unsigned)month % 100U, (unsigned)day_of_month % 100U);
+    snprintf(out, 16, "%04d-%02u-%02u", (int)year, (unsigned)month % 100U,
+             (unsigned)day_of_month % 100U);
     return out;
 }
 
@@ -236,8 +235,9 @@ const char *text_format_time(int64_t microseconds, char out[32]) {
     int32_t day = text_day_of(microseconds);
     int64_t second = floor_divide(microseconds, 1000000) - (int64_t)day * 86400;
     char date[16];
-    snprintf(out, 32, "%.15sT%02u:%02u:%02uZ", text_format_day(day, date), (unsigned)(second / 3600) % 100U,
-             (unsigned)(second / 60) % 60U, (unsigned)second % 60U);
+    snprintf(out, 32, "%.15sT%02u:%02u:%02uZ", text_format_day(day, date),
+             (unsigned)(second / 3600) % 100U, (unsigned)(second / 60) % 60U,
+             (unsigned)second % 60U);
     return out;
 }
 

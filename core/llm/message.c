@@ -7,8 +7,9 @@
 
 void message_list_add(message_list_t *list, const char *role, const char *content, size_t length) {
     list->messages = memory_resize(list->messages, list->count + 1, sizeof list->messages[0]);
-    list->messages[list->count++] =
-        (message_t){.role = memory_copy_string(role), .content = memory_copy(content, length), .length = length};
+    list->messages[list->count++] = (message_t){.role = memory_copy_string(role),
+                                                .content = memory_copy(content, length),
+                                                .length = length};
 }
 
 void message_list_clear(message_list_t *list) {

@@ -1,4 +1,5 @@
-/* message.h - a list of chat messages: what is asked, apart from where and with which parameters. */
+/* message.h - a list of chat messages: what is asked, apart from where and with
+ * which parameters. */
 #ifndef GLIA_LLM_MESSAGE_H
 #define GLIA_LLM_MESSAGE_H
 
@@ -17,7 +18,8 @@ typedef struct {
 
 /* Appends a message; copies both. */
 void message_list_add(message_list_t *list, const char *role, const char *content, size_t length);
-void message_list_clear(message_list_t *list);         /* releases; the list is empty and usable again */
+/* releases; the list is empty and usable again */
+void message_list_clear(message_list_t *list);
 size_t message_list_bytes(const message_list_t *list); /* sum of the contents' lengths */
 
 #endif

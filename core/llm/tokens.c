@@ -45,7 +45,8 @@ int64_t tokens_input_estimate(const llm_request_t *request, double bytes_per_tok
     extent_t extent = extent_of(request);
     /* Written so that NaN takes the branch of one byte a token. */
     double divisor = bytes_per_token >= 1 ? bytes_per_token : 1;
-    return (int64_t)ceil((double)extent.bytes / divisor) + (int64_t)(ESTIMATE_PER_MESSAGE * extent.messages);
+    return (int64_t)ceil((double)extent.bytes / divisor) +
+           (int64_t)(ESTIMATE_PER_MESSAGE * extent.messages);
 }
 
 int64_t tokens_rate_charge(const llm_request_t *request) {

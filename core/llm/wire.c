@@ -18,7 +18,9 @@ static void identify_asked(hash_builder_t *builder, const llm_request_t *request
             hash_builder_add_bytes(builder, message->content, message->length);
         }
         break;
-    case LLM_COMPLETION: hash_builder_add_bytes(builder, request->prompt, request->prompt_length); break;
+    case LLM_COMPLETION:
+        hash_builder_add_bytes(builder, request->prompt, request->prompt_length);
+        break;
     case LLM_EMBEDDING:
         hash_builder_add_integer(builder, (int64_t)request->input_count);
         for (size_t i = 0; i < request->input_count; i++)
@@ -27,8 +29,10 @@ static void identify_asked(hash_builder_t *builder, const llm_request_t *request
     }
 }
 
-/* A parameter that the kind does not send has no part in what is asked, so it has none in the identity. */
-static void identify_parameters(hash_builder_t *builder, llm_kind_t kind, const llm_parameters_t *parameters) {
+/* A parameter that the kind does not send has no part in what is asked, so it has none
+ * in the identity. */
+static void identify_parameters(hash_builder_t *builder, llm_kind_t kind,
+                                const llm_parameters_t *parameters) {
     bool generates = kind != LLM_EMBEDDING;
     bool logprobs = generates && parameters->logprobs;
     hash_builder_add_number(builder, generates ? parameters->temperature : NAN);

@@ -1,7 +1,8 @@
-/* wire_answer.c - answers of an endpoint: usage, chat and text completions with logprobs, embeddings.
+/* wire_answer.c - answers of an endpoint: usage, chat and text completions with
+ * logprobs, embeddings.
  *
- * The bytes come from a peer and are not trusted: counts are compared before anything is allocated, and what is
- * allocated is in proportion to the body. Requests are written in wire.c.
+ * The bytes come from a peer and are not trusted: counts are compared before anything is allocated,
+ * and what is allocated is in proportion to the body. Requests are written in wire.c.
  */
 #include <float.h>
 #include <math.h>
@@ -17,13 +18,15 @@ enum { QUOTED_ERROR_BYTES = 200 };
 
 static const int64_t MAX_USAGE = INT64_C(1) << 31;
 
-static const double LOGPROB_ROUNDING = 1e-3; /* servers round; a sum of probabilities may pass 1 by this much */
+/* servers round; a sum of probabilities may pass 1 by this much */
+static const double LOGPROB_ROUNDING = 1e-3;
 
-/* The root of a body, NULL with a FATAL error if it is no JSON object. Infinite numbers pass: a server may write the
- * logprob of an impossible token as -Infinity. */
+/* The root of a body, NULL with a FATAL error if it is no JSON object. Infinite numbers pass: a
+ * server may write the logprob of an impossible token as -Infinity. */
 static json_value_t *parse_body(const char *body, size_t length, error_info_t *error) {
     if (length > LLM_MAX_ANSWER) {
-        error_set(error, ERROR_FATAL, "the answer has %zu bytes; at most %d are read", length, LLM_MAX_ANSWER);
+        error_set(error, ERROR_FATAL, "the answer has %zu bytes; at most %d are read", length,
+                  LLM_MAX_ANSWER);
         return NULL;
     }
     json_value_t *root = json_parse(body, length, "answer", JSON_ALLOW_NONFINITE, error);
@@ -46,14 +49,17 @@ static bool refuse_missing(const json_value_t *root, const char *member, error_i
     const char *words = json_as_string(json_path(root, "error.message"), &length);
     if (!words)
         return error_set(error, ERROR_FATAL, "the answer has no %s", member);
-    size_t shown = text_utf8_valid_prefix(words, length < QUOTED_ERROR_BYTES ? length : QUOTED_ERROR_BYTES);
-    return error_set(error, ERROR_FATAL, "the answer has no %s; the endpoint says: %.*s", member, (int)shown, words);
+    size_t shown =
+        text_utf8_valid_prefix(words, length < QUOTED_ERROR_BYTES ? length : QUOTED_ERROR_BYTES);
+    return error_set(error, ERROR_FATAL, "the answer has no %s; the endpoint says: %.*s", member,
+                     (int)shown, words);
 }
 
 /* --- usage ------------------------------------------------------------------------------------ */
 
 /* A count of tokens; an absent or null one is `fallback` (negative: it must be there). */
-static bool read_count(const json_value_t *usage, const char *path, int64_t fallback, int64_t *count) {
+static bool read_count(const json_value_t *usage, const char *path, int64_t fallback,
+                       int64_t *count) {
     const json_value_t *value = json_path(usage, path);
     if (json_is(value, JSON_KIND_NULL)) {
         *count = fallback;
@@ -67,11 +73,13 @@ static bool usage_from(const json_value_t *root, llm_usage_t *usage) {
     /* An embedding has no output to count; of other answers both counts are needed. */
     int64_t no_output = json_get(root, "choices") ? -1 : 0;
     int64_t total = 0;
-    if (!json_is(object, JSON_KIND_OBJECT) || !read_count(object, "prompt_tokens", -1, &usage->prompt_tokens) ||
+    if (!json_is(object, JSON_KIND_OBJECT) ||
+        !read_count(object, "prompt_tokens", -1, &usage->prompt_tokens) ||
         !read_count(object, "completion_tokens", no_output, &usage->completion_tokens) ||
         !read_count(object, "total_tokens", 0, &total) ||
         !read_count(object, "prompt_tokens_details.cached_tokens", 0, &usage->cached_tokens) ||
-        !read_count(object, "completion_tokens_details.reasoning_tokens", 0, &usage->reasoning_tokens))
+        !read_count(object, "completion_tokens_details.reasoning_tokens", 0,
+                    &usage->reasoning_tokens))
         return false;
     if (total - usage->prompt_tokens > usage->completion_tokens)
         usage->completion_tokens = total - usage->prompt_tokens;
@@ -110,11 +118,13 @@ static char *copy_json_string(const json_value_t *value, size_t *length) {
     return memory_copy(text, bytes);
 }
 
-/* The bytes of a chat token or alternative; NULL if it has neither `bytes` nor `token`, or bytes that are none. */
+/* The bytes of a chat token or alternative; NULL if it has neither `bytes` nor `token`, or
+ * bytes that are none. */
 static char *copy_token_bytes(const json_value_t *entry, size_t *length) {
     const json_value_t *bytes = json_get(entry, "bytes");
     if (!json_is(bytes, JSON_KIND_ARRAY))
-        return json_is(bytes, JSON_KIND_NULL) ? copy_json_string(json_get(entry, "token"), length) : NULL;
+        return json_is(bytes, JSON_KIND_NULL) ? copy_json_string(json_get(entry, "token"), length)
+                                              : NULL;
     *length = json_count(bytes);
     char *copy = memory_new(*length + 1, 1);
     for (size_t i = 0; i < *length; i++) {
@@ -149,7 +159,8 @@ static bool read_chat_alternatives(const json_value_t *list, llm_token_t *token)
 }
 
 /* Chat: {"content": [{token, logprob, bytes, top_logprobs: [{token, logprob, bytes}]}]}. */
-static bool read_chat_logprobs(const json_value_t *content, llm_answer_t *answer, error_info_t *error) {
+static bool read_chat_logprobs(const json_value_t *content, llm_answer_t *answer,
+                               error_info_t *error) {
     size_t count = json_count(content);
     answer->tokens = MEMORY_NEW_ARRAY(count, llm_token_t);
     for (size_t i = 0; i < count; i++) {
@@ -159,11 +170,13 @@ static bool read_chat_logprobs(const json_value_t *content, llm_answer_t *answer
         token->bytes = copy_token_bytes(entry, &token->length);
         answer->token_count += token->bytes != NULL;
         if (!token->bytes)
-            return error_set(error, ERROR_FATAL, "logprobs.content[%zu] has no token or broken bytes", i);
+            return error_set(error, ERROR_FATAL,
+                             "logprobs.content[%zu] has no token or broken bytes", i);
         const json_value_t *logprob = json_get(entry, "logprob");
         token->has_logprob = !json_is(logprob, JSON_KIND_NULL);
         if (token->has_logprob && !read_logprob(logprob, &token->logprob))
-            return error_set(error, ERROR_FATAL, "logprobs.content[%zu].logprob is not a logprob", i);
+            return error_set(error, ERROR_FATAL, "logprobs.content[%zu].logprob is not a logprob",
+                             i);
         if (!read_chat_alternatives(json_get(entry, "top_logprobs"), token))
             return error_set(error, ERROR_FATAL, "logprobs.content[%zu].top_logprobs is broken", i);
     }
@@ -186,8 +199,8 @@ static bool read_completion_alternatives(const json_value_t *object, llm_token_t
             return false;
         size_t length;
         key = json_member_name(value, &length);
-        token->top[token->top_count++] =
-            (llm_alternative_t){.bytes = memory_copy(key, length), .length = length, .logprob = logprob};
+        token->top[token->top_count++] = (llm_alternative_t){
+            .bytes = memory_copy(key, length), .length = length, .logprob = logprob};
     }
     return true;
 }
@@ -211,14 +224,15 @@ static bool read_completion_token(const completion_arrays_t *arrays, size_t i, l
         return error_set(error, ERROR_FATAL, "logprobs.top_logprobs[%zu] is broken", i);
     token->text_offset = -1;
     if (json_is(arrays->offsets, JSON_KIND_ARRAY) &&
-        (!json_as_integer(json_at(arrays->offsets, i), &token->text_offset) || token->text_offset < 0 ||
-         token->text_offset > LLM_MAX_ANSWER))
+        (!json_as_integer(json_at(arrays->offsets, i), &token->text_offset) ||
+         token->text_offset < 0 || token->text_offset > LLM_MAX_ANSWER))
         return error_set(error, ERROR_FATAL, "logprobs.text_offset[%zu] is not an offset", i);
     return true;
 }
 
 /* Text completions: four arrays of one length. */
-static bool read_completion_logprobs(const json_value_t *logprobs, llm_answer_t *answer, error_info_t *error) {
+static bool read_completion_logprobs(const json_value_t *logprobs, llm_answer_t *answer,
+                                     error_info_t *error) {
     completion_arrays_t arrays = {
         .tokens = json_get(logprobs, "tokens"),
         .logprobs = json_get(logprobs, "token_logprobs"),
@@ -231,9 +245,10 @@ static bool read_completion_logprobs(const json_value_t *logprobs, llm_answer_t 
     if (!aligned(arrays.logprobs, count, false) || !aligned(arrays.top, count, true) ||
         !aligned(arrays.offsets, count, true))
         return error_set(error, ERROR_FATAL,
-                         "the arrays of logprobs differ in length: %zu tokens, %zu token_logprobs, %zu top_logprobs, "
-                         "%zu text_offset",
-                         count, json_count(arrays.logprobs), json_count(arrays.top), json_count(arrays.offsets));
+                         "the arrays of logprobs differ in length: %zu tokens, %zu token_logprobs, "
+                         "%zu top_logprobs, %zu text_offset",
+                         count, json_count(arrays.logprobs), json_count(arrays.top),
+                         json_count(arrays.offsets));
     answer->tokens = MEMORY_NEW_ARRAY(count, llm_token_t);
     for (size_t i = 0; i < count; i++) {
         llm_token_t *token = &answer->tokens[i];
@@ -247,7 +262,8 @@ static bool read_completion_logprobs(const json_value_t *logprobs, llm_answer_t 
     return true;
 }
 
-/* Told apart by what is there, not by the kind: some servers answer text completions in the chat's form. */
+/* Told apart by what is there, not by the kind: some servers answer text completions in
+ * the chat's form. */
 static bool read_logprobs(const json_value_t *logprobs, llm_answer_t *answer, error_info_t *error) {
     if (json_is(logprobs, JSON_KIND_NULL))
         return true;
@@ -265,7 +281,8 @@ static bool read_logprobs(const json_value_t *logprobs, llm_answer_t *answer, er
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-static bool read_text(llm_kind_t kind, const json_value_t *choice, llm_answer_t *answer, error_info_t *error) {
+static bool read_text(llm_kind_t kind, const json_value_t *choice, llm_answer_t *answer,
+                      error_info_t *error) {
     const json_value_t *holder = kind == LLM_CHAT ? json_get(choice, "message") : choice;
     const char *member = kind == LLM_CHAT ? "content" : "text";
     if (!json_is(holder, JSON_KIND_OBJECT))
@@ -274,23 +291,27 @@ static bool read_text(llm_kind_t kind, const json_value_t *choice, llm_answer_t 
     const json_value_t *text = json_get(holder, member);
     if (!text && !answer->refusal)
         return error_set(error, ERROR_FATAL, "the answer's first choice has no %s", member);
-    answer->text =
-        json_is(text, JSON_KIND_NULL) ? memory_copy_string("") : copy_json_string(text, &answer->text_length);
+    answer->text = json_is(text, JSON_KIND_NULL) ? memory_copy_string("")
+                                                 : copy_json_string(text, &answer->text_length);
     if (!answer->text)
-        return error_set(error, ERROR_FATAL, "the %s of the answer's first choice is not a string", member);
+        return error_set(error, ERROR_FATAL, "the %s of the answer's first choice is not a string",
+                         member);
     return true;
 }
 
-static bool read_answer(llm_kind_t kind, const json_value_t *root, llm_answer_t *answer, error_info_t *error) {
+static bool read_answer(llm_kind_t kind, const json_value_t *root, llm_answer_t *answer,
+                        error_info_t *error) {
     const json_value_t *choices = json_get(root, "choices");
     const json_value_t *choice = json_is(choices, JSON_KIND_ARRAY) ? json_at(choices, 0) : NULL;
     if (!json_is(choice, JSON_KIND_OBJECT))
         return refuse_missing(root, "choices", error);
     answer->finish_reason = copy_json_string(json_get(choice, "finish_reason"), NULL);
-    return read_text(kind, choice, answer, error) && read_logprobs(json_get(choice, "logprobs"), answer, error);
+    return read_text(kind, choice, answer, error) &&
+           read_logprobs(json_get(choice, "logprobs"), answer, error);
 }
 
-bool llm_answer_parse(llm_kind_t kind, const char *body, size_t length, llm_answer_t *answer, error_info_t *error) {
+bool llm_answer_parse(llm_kind_t kind, const char *body, size_t length, llm_answer_t *answer,
+                      error_info_t *error) {
     *answer = (llm_answer_t){0};
     json_value_t *root = parse_body(body, length, error);
     if (!root)
@@ -320,26 +341,30 @@ void llm_answer_clear(llm_answer_t *answer) {
 /* --- embeddings ------------------------------------------------------------------------------- */
 
 /* Index and width of row `i` of the text; the numbers are read when all rows are known to fit. */
-static bool check_row(const json_value_t *row, size_t i, size_t expected, size_t *index, size_t *width,
-                      error_info_t *error) {
+static bool check_row(const json_value_t *row, size_t i, size_t expected, size_t *index,
+                      size_t *width, error_info_t *error) {
     int64_t at = -1;
     if (!json_as_integer(json_get(row, "index"), &at))
         return error_set(error, ERROR_FATAL, "embedding %zu of the answer has no index", i);
     if (at < 0 || (uint64_t)at >= expected)
-        return error_set(error, ERROR_FATAL, "embedding %zu of the answer has index %lld; %zu inputs were sent", i,
+        return error_set(error, ERROR_FATAL,
+                         "embedding %zu of the answer has index %lld; %zu inputs were sent", i,
                          (long long)at, expected);
     const json_value_t *numbers = json_get(row, "embedding");
     if (!json_is(numbers, JSON_KIND_ARRAY))
         return error_set(error, ERROR_FATAL,
-                         "embedding %zu of the answer is not an array; the endpoint must take encoding_format float",
+                         "embedding %zu of the answer is not an array; the endpoint must take "
+                         "encoding_format float",
                          i);
     *index = (size_t)at;
     *width = json_count(numbers);
     return *width > 0 || error_set(error, ERROR_FATAL, "embedding %zu of the answer is empty", i);
 }
 
-/* One pass over the rows without numbers, so that the matrix is no larger than what the body holds. */
-static bool check_rows(const json_value_t *data, size_t expected, size_t *dimensions, error_info_t *error) {
+/* One pass over the rows without numbers, so that the matrix is no larger than what
+ * the body holds. */
+static bool check_rows(const json_value_t *data, size_t expected, size_t *dimensions,
+                       error_info_t *error) {
     bool *seen = MEMORY_NEW_ARRAY(expected + 1, bool);
     bool done = true;
     *dimensions = 0;
@@ -347,9 +372,11 @@ static bool check_rows(const json_value_t *data, size_t expected, size_t *dimens
         size_t index = 0, width = 0;
         done = check_row(json_at(data, i), i, expected, &index, &width, error);
         if (done && seen[index])
-            done = error_set(error, ERROR_FATAL, "index %zu is repeated in the answer's embeddings", index);
+            done = error_set(error, ERROR_FATAL, "index %zu is repeated in the answer's embeddings",
+                             index);
         if (done && *dimensions != 0 && width != *dimensions)
-            done = error_set(error, ERROR_FATAL, "embedding %zu of the answer has %zu dimensions; others have %zu", i,
+            done = error_set(error, ERROR_FATAL,
+                             "embedding %zu of the answer has %zu dimensions; others have %zu", i,
                              width, *dimensions);
         if (done) {
             seen[index] = true;
@@ -370,14 +397,17 @@ static bool read_row(const json_value_t *numbers, size_t dimensions, float *row)
     return true;
 }
 
-static float *read_rows(const json_value_t *data, size_t expected, size_t dimensions, error_info_t *error) {
+static float *read_rows(const json_value_t *data, size_t expected, size_t dimensions,
+                        error_info_t *error) {
     float *rows = MEMORY_NEW_ARRAY(expected * dimensions, float);
     for (size_t i = 0; i < expected; i++) {
         const json_value_t *entry = json_at(data, i);
         int64_t index = 0;
         json_as_integer(json_get(entry, "index"), &index);
-        if (!read_row(json_get(entry, "embedding"), dimensions, rows + (size_t)index * dimensions)) {
-            error_set(error, ERROR_FATAL, "the embedding of input %lld holds something that is not a finite number",
+        if (!read_row(json_get(entry, "embedding"), dimensions,
+                      rows + (size_t)index * dimensions)) {
+            error_set(error, ERROR_FATAL,
+                      "the embedding of input %lld holds something that is not a finite number",
                       (long long)index);
             free(rows);
             return NULL;
@@ -386,7 +416,8 @@ static float *read_rows(const json_value_t *data, size_t expected, size_t dimens
     return rows;
 }
 
-float *llm_embedding_parse(const char *body, size_t length, size_t expected, size_t *dimensions, error_info_t *error) {
+float *llm_embedding_parse(const char *body, size_t length, size_t expected, size_t *dimensions,
+                           error_info_t *error) {
     *dimensions = 0;
     json_value_t *root = parse_body(body, length, error);
     if (!root)
@@ -396,8 +427,8 @@ float *llm_embedding_parse(const char *body, size_t length, size_t expected, siz
     if (!json_is(data, JSON_KIND_ARRAY))
         refuse_missing(root, "data", error);
     else if (json_count(data) != expected || expected == 0)
-        error_set(error, ERROR_FATAL, "the answer has %zu embeddings; %zu inputs were sent", json_count(data),
-                  expected);
+        error_set(error, ERROR_FATAL, "the answer has %zu embeddings; %zu inputs were sent",
+                  json_count(data), expected);
     else if (check_rows(data, expected, dimensions, error))
         rows = read_rows(data, expected, *dimensions, error);
     if (!rows)

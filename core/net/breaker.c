@@ -45,7 +45,8 @@ void breaker_started(breaker_t *breaker) {
 
 void breaker_succeeded(breaker_t *breaker, int64_t sent) {
     /* While OPEN it is an attempt from before: the pause is kept, the probe decides. */
-    if (sent >= breaker->failing_since && (breaker->state == BREAKER_CLOSED || breaker->state == BREAKER_HALF_OPEN))
+    if (sent >= breaker->failing_since &&
+        (breaker->state == BREAKER_CLOSED || breaker->state == BREAKER_HALF_OPEN))
         breaker_init(breaker);
 }
 
@@ -56,7 +57,8 @@ void breaker_failed(breaker_t *breaker, int64_t now) {
         open_for(breaker, PAUSE_FIRST, now);
     else if (breaker->state == BREAKER_HALF_OPEN && breaker->probing)
         open_for(breaker, breaker->pause * 2, now);
-    /* Else a late failure of an attempt that started before the breaker opened: it says nothing new. */
+    /* Else a late failure of an attempt that started before the breaker opened: it
+     * says nothing new. */
 }
 
 void breaker_abandoned(breaker_t *breaker) {

@@ -1,10 +1,12 @@
-/* breaker.h - the state of one endpoint: up, down, probing, or shut for good. Pure: takes timestamps.
+/* breaker.h - the state of one endpoint: up, down, probing, or shut for good.
+ * Pure: takes timestamps.
  *
  *   CLOSED --5 failures of the endpoint in a row--> OPEN --after a pause--> HALF_OPEN (one attempt)
  *   HALF_OPEN --success--> CLOSED;  HALF_OPEN --failure--> OPEN with a doubled pause (5 s .. 2 min)
  *   any --breaker_shut (401, 403, no quota)--> SHUT, until the next run
  *
- * What attempts from before the opening report while it is OPEN (or HALF_OPEN before the probe) changes nothing.
+ * What attempts from before the opening report while it is OPEN (or HALF_OPEN before the
+ * probe) changes nothing.
  */
 #ifndef GLIA_NET_BREAKER_H
 #define GLIA_NET_BREAKER_H
@@ -29,8 +31,9 @@ void breaker_init(breaker_t *breaker);
 bool breaker_allows(breaker_t *breaker, int64_t now);
 /* An attempt starts (in HALF_OPEN: it is the probe). */
 void breaker_started(breaker_t *breaker);
-/* The endpoint answered, even if with a 4xx, an attempt that was sent at `sent`. Nothing is learned if the row of
- * failures began after that: an answer may be minutes late, and the endpoint down meanwhile. */
+/* The endpoint answered, even if with a 4xx, an attempt that was sent at `sent`. Nothing is
+ * learned if the row of failures began after that: an answer may be minutes late, and the endpoint
+ * down meanwhile. */
 void breaker_succeeded(breaker_t *breaker, int64_t sent);
 void breaker_failed(breaker_t *breaker, int64_t now); /* connect errors, resets, timeouts, 5xx */
 /* The attempt ended without telling anything about the endpoint (cancelled by us). */

@@ -67,7 +67,8 @@ int http_status_read(const char *line, size_t length) {
     int status = 0;
     if (!space)
         return 0;
-    for (const char *c = space + 1; c < line + length && *c >= '0' && *c <= '9' && status < 1000; c++)
+    for (const char *c = space + 1; c < line + length && *c >= '0' && *c <= '9' && status < 1000;
+         c++)
         status = status * 10 + (*c - '0');
     return status < 1000 ? status : 0;
 }
@@ -104,7 +105,8 @@ const char *http_request_refusal(const http_request_t *request) {
         return "the method is neither GET nor POST";
     if (!post && request->body_length > 0)
         return "a GET request has no body";
-    if (strncasecmp(request->url, "http://", 7) != 0 && strncasecmp(request->url, "https://", 8) != 0)
+    if (strncasecmp(request->url, "http://", 7) != 0 &&
+        strncasecmp(request->url, "https://", 8) != 0)
         return "the URL starts with neither http:// nor https://";
     for (size_t i = 0; i < request->header_count; i++) {
         if (strpbrk(request->headers[i], "\r\n"))
@@ -123,7 +125,8 @@ bool http_url_is_loopback(const char *url) {
     host += 3;
     for (size_t i = 0; i < sizeof HOSTS / sizeof *HOSTS; i++) {
         size_t length = strlen(HOSTS[i]);
-        if (strncasecmp(host, HOSTS[i], length) == 0 && (host[length] == '\0' || strchr(":/?#", host[length])))
+        if (strncasecmp(host, HOSTS[i], length) == 0 &&
+            (host[length] == '\0' || strchr(":/?#", host[length])))
             return true;
     }
     return false;

@@ -1,12 +1,13 @@
-/* http_curl.c - the http port on libcurl multi (socket action). (http_curl_easy.c: libcurl's side of one exchange.)
+/* http_curl.c - the http port on libcurl multi (socket action). (http_curl_easy.c: libcurl's
+ * side of one exchange.)
  *
- * An exchange is WAITING (for a turn of the loop that has not started its share yet), RUNNING (known to curl_multi),
- * then FINISHED (its outcome stands, it waits in `finished`), then gone. `done` is called from two places only, a
- * socket or timer event of the loop and http_curl_free, after curl returned; so a `done` may submit and cancel as it
- * likes.
+ * An exchange is WAITING (for a turn of the loop that has not started its share yet), RUNNING
+ * (known to curl_multi), then FINISHED (its outcome stands, it waits in `finished`), then gone.
+ * `done` is called from two places only, a socket or timer event of the loop and http_curl_free,
+ * after curl returned; so a `done` may submit and cancel as it likes.
  *
- *   RUNNING --curl reports it--> FINISHED        (collect, after every call that can complete something)
- *   WAITING or RUNNING --http_cancel--> FINISHED (CANCELLED; what curl had completed is collected first)
+ *   RUNNING --curl reports it--> FINISHED        (collect, after every call that can complete one)
+ *   WAITING or RUNNING --http_cancel--> FINISHED (CANCELLED; what curl completed is collected)
  *   WAITING --cannot be sent--> FINISHED         (REFUSED)
  */
 #include "core/net/http_curl.h"
@@ -23,7 +24,8 @@
 enum {
     CONNECTIONS_KEPT = 1024, /* idle connections, when max_connections sets no limit */
     NUDGE = 50 * 1000,       /* microseconds, see nudge_fired */
-    STARTS_A_TURN = 32,      /* curl sends all that it was given in one call, each in some 20 us: no turn takes long */
+    /* curl sends all that it was given in one call, each in some 20 us: no turn takes long */
+    STARTS_A_TURN = 32,
 };
 
 typedef struct {
@@ -31,9 +33,10 @@ typedef struct {
     http_exchange_t *last;
 } exchange_list_t;
 
-/* A socket that curl wants to be watched, or wanted to: an idle connection stays watched, for reading, until it is
- * closed, so that using it again costs no system call. Sockets that are no connections (a resolver's, those on which
- * connecting failed) are closed without a word, and go when curl drops them. */
+/* A socket that curl wants to be watched, or wanted to: an idle connection stays watched, for
+ * reading, until it is closed, so that using it again costs no system call. Sockets that are no
+ * connections (a resolver's, those on which connecting failed) are closed without a word, and go
+ * when curl drops them. */
 typedef struct watched {
     http_curl_t *port;
     loop_watch_t *watch;
@@ -65,12 +68,13 @@ struct http_curl {
     easy_pool_t pool;
 };
 
-/* HTTP/2 of libcurl before 8.1.0 needs care: see nudge_fired, and http_curl_easy.c for plain http://. */
+/* HTTP/2 of libcurl before 8.1.0 needs care: see nudge_fired, and http_curl_easy.c
+ * for plain http://. */
 bool http_curl_http2_is_sound(void) {
     return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080100;
 }
 
-/* --- small parts ------------------------------------------------------------------------------------- */
+/* --- small parts ------------------------------------------------------------------------------ */
 
 static void list_append(exchange_list_t *list, http_exchange_t *exchange) {
     exchange->next = NULL;
@@ -93,7 +97,7 @@ static void list_remove(exchange_list_t *list, http_exchange_t *exchange) {
         list->last = exchange->previous;
 }
 
-/* --- sockets ----------------------------------------------------------------------------------------- */
+/* --- sockets ---------------------------------------------------------------------------------- */
 
 static watched_t *watched_find(const http_curl_t *port, curl_socket_t fd) {
     return fd >= 0 && (size_t)fd < port->watched_room ? port->watched[fd] : NULL;
@@ -107,10 +111,12 @@ static int local_port_of(curl_socket_t fd) {
         return -1;
     if (address.ss_family == AF_INET)
         return ntohs(((const struct sockaddr_in *)&address)->sin_port);
-    return address.ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)&address)->sin6_port) : -1;
+    return address.ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)&address)->sin6_port)
+                                         : -1;
 }
 
-/* The connected socket with this port, which is all that curl tells of the one it is about to use; NULL: not known. */
+/* The connected socket with this port, which is all that curl tells of the one it is about to use;
+ * NULL: not known. */
 static watched_t *watched_by_port(const http_curl_t *port, int local_port) {
     for (size_t fd = 0; fd < port->watched_room; fd++) {
         watched_t *watched = port->watched[fd];
@@ -130,7 +136,7 @@ void http_curl_sends_on(http_curl_t *port, int local_port) {
         watched->is_connection = true;
 }
 
-/* --- the life of an exchange ---------------------------------------------------------------------------- */
+/* --- the life of an exchange ------------------------------------------------------------------ */
 
 static void exchange_finish(http_exchange_t *exchange, http_outcome_t outcome, const char *detail) {
     http_curl_t *port = exchange->port;
@@ -177,17 +183,20 @@ static http_outcome_t outcome_of(const http_exchange_t *exchange, CURLcode code)
         /* A connection that closes amid the headers is a success to libcurl. */
         return exchange->headers_whole ? HTTP_COMPLETE : HTTP_BROKEN;
     case CURLE_OPERATION_TIMEDOUT: return HTTP_TIMED_OUT;
-    case CURLE_OUT_OF_MEMORY: /* also a single header line over its own limit, which the callback never gets */
+    /* also a single header line over its own limit, which the callback never gets */
+    case CURLE_OUT_OF_MEMORY:
         return exchange->deliveries > 0 && !exchange->headers_whole ? HTTP_TOO_LARGE : HTTP_BROKEN;
     default: return exchange->deliveries > 0 ? HTTP_BROKEN : HTTP_REFUSED;
     }
 }
 
-static const char *detail_of(const http_exchange_t *exchange, CURLcode code, http_outcome_t outcome) {
+static const char *detail_of(const http_exchange_t *exchange, CURLcode code,
+                             http_outcome_t outcome) {
     if (outcome == HTTP_COMPLETE)
         return "";
     if (outcome == HTTP_TOO_LARGE)
-        return exchange->headers_whole ? "the body passed its maximum size" : "the headers passed 64 KiB";
+        return exchange->headers_whole ? "the body passed its maximum size"
+                                       : "the headers passed 64 KiB";
     if (exchange->resend_refused)
         return "the server closed a reused connection after the request was sent";
     if (code == CURLE_OK)
@@ -215,14 +224,16 @@ static void port_act(http_curl_t *port, curl_socket_t fd, int mask) {
     int running;
     CURLMcode code = curl_multi_socket_action(port->multi, fd, mask, &running);
     port_collect(port);
-    if (code != CURLM_OK) /* curl will not go on with these; nothing may be left without completion */
+    /* curl will not go on with these; nothing may be left without completion */
+    if (code != CURLM_OK)
         while (port->running.first) {
             http_exchange_t *exchange = port->running.first;
-            exchange_finish(exchange, exchange->deliveries > 0 ? HTTP_BROKEN : HTTP_REFUSED, curl_multi_strerror(code));
+            exchange_finish(exchange, exchange->deliveries > 0 ? HTTP_BROKEN : HTTP_REFUSED,
+                            curl_multi_strerror(code));
         }
 }
 
-/* --- events of the loop ----------------------------------------------------------------------------------- */
+/* --- events of the loop ----------------------------------------------------------------------- */
 
 static void curl_timer_fired(void *context) {
     http_curl_t *port = context;
@@ -238,10 +249,12 @@ static void later_fired(void *context) {
 static void watch_fired(void *context, int fd, int events) {
     watched_t *watched = context;
     http_curl_t *port = watched->port;
-    int mask = (events & LOOP_READABLE ? CURL_CSELECT_IN : 0) | (events & LOOP_WRITABLE ? CURL_CSELECT_OUT : 0);
+    int mask = (events & LOOP_READABLE ? CURL_CSELECT_IN : 0) |
+               (events & LOOP_WRITABLE ? CURL_CSELECT_OUT : 0);
     if (events & LOOP_BROKEN)
         mask = CURL_CSELECT_IN | CURL_CSELECT_OUT | CURL_CSELECT_ERR;
-    if (watched->idle) { /* the peer closes, or talks unasked: curl finds out before it uses the connection again */
+    /* the peer closes, or talks unasked: curl finds out before it uses the connection again */
+    if (watched->idle) {
         loop_watch_set(watched->watch, 0);
         return;
     }
@@ -254,10 +267,10 @@ static void watch_fired(void *context, int fd, int events) {
     port_deliver(port);
 }
 
-/* libcurl before 8.1.0 loses HTTP/2 wake-ups: data that was read for one stream while another was served, or with
- * headers over 32 KiB, lies in its buffers, nothing more comes from the socket, and an answer that is there ends as
- * a timeout. So no streams share a connection (http_curl_create), and each socket is said to be readable now and
- * then, which is harmless if it is not. */
+/* libcurl before 8.1.0 loses HTTP/2 wake-ups: data that was read for one stream while another was
+ * served, or with headers over 32 KiB, lies in its buffers, nothing more comes from the socket, and
+ * an answer that is there ends as a timeout. So no streams share a connection (http_curl_create),
+ * and each socket is said to be readable now and then, which is harmless if it is not. */
 static void nudge_fired(void *context) {
     http_curl_t *port = context;
     for (size_t fd = 0; fd < port->watched_room; fd++)
@@ -272,7 +285,8 @@ static watched_t *watched_create(http_curl_t *port, curl_socket_t fd) {
     if ((size_t)fd >= port->watched_room) {
         size_t room = (size_t)fd + 64;
         port->watched = memory_resize(port->watched, room, sizeof(watched_t *));
-        memset(port->watched + port->watched_room, 0, (room - port->watched_room) * sizeof(watched_t *));
+        memset(port->watched + port->watched_room, 0,
+               (room - port->watched_room) * sizeof(watched_t *));
         port->watched_room = room;
     }
     watched_t *watched = MEMORY_NEW(watched_t);
@@ -280,7 +294,8 @@ static watched_t *watched_create(http_curl_t *port, curl_socket_t fd) {
     watched->fd = fd;
     watched->watch = loop_watch_create(port->loop, fd, watch_fired, watched);
     if (!watched->watch)
-        abort(); /* a socket can be polled, and curl takes the old one back before it opens another */
+        /* a socket can be polled, and curl takes the old one back before it opens another */
+        abort();
     port->watched[fd] = watched;
     return watched;
 }
@@ -302,7 +317,8 @@ int http_curl_closes_socket(void *context, curl_socket_t fd) {
     return close(fd);
 }
 
-static int curl_wants_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *assigned) {
+static int curl_wants_socket(CURL *easy, curl_socket_t fd, int what, void *context,
+                             void *assigned) {
     (void)easy, (void)assigned;
     http_curl_t *port = context;
     watched_t *watched = watched_find(port, fd);
@@ -318,7 +334,8 @@ static int curl_wants_socket(CURL *easy, curl_socket_t fd, int what, void *conte
     if (!watched)
         watched = watched_create(port, fd);
     watched->idle = false;
-    watched->events = (what & CURL_POLL_IN ? LOOP_READABLE : 0) | (what & CURL_POLL_OUT ? LOOP_WRITABLE : 0);
+    watched->events =
+        (what & CURL_POLL_IN ? LOOP_READABLE : 0) | (what & CURL_POLL_OUT ? LOOP_WRITABLE : 0);
     loop_watch_set(watched->watch, watched->events);
     return 0;
 }
@@ -328,7 +345,8 @@ static int curl_wants_timer(CURLM *multi, long milliseconds, void *context) {
     http_curl_t *port = context;
     int64_t now = clock_now(port->clock);
     if (milliseconds >= 0 && port->curl_due <= now)
-        return 0; /* about to fire, and curl asks anew then; to start it again would put it off for a turn */
+        /* about to fire, and curl asks anew then; to start it again would put it off for a turn */
+        return 0;
     port->curl_due = milliseconds < 0 ? INT64_MAX : now + (int64_t)milliseconds * 1000;
     if (milliseconds < 0)
         clock_timer_stop(port->clock, port->curl_timer);
@@ -337,7 +355,7 @@ static int curl_wants_timer(CURLM *multi, long milliseconds, void *context) {
     return 0;
 }
 
-/* --- submit and cancel ---------------------------------------------------------------------------------------- */
+/* --- submit and cancel ------------------------------------------------------------------------ */
 
 /* WAITING until now. */
 static void exchange_start(http_exchange_t *exchange) {
@@ -373,14 +391,15 @@ static void turn_fired(void *context) {
     deliver_later(port);
 }
 
-static http_exchange_t *http_curl_submit(http_port_t *http, const http_request_t *request, http_done_t *done,
-                                         void *context) {
+static http_exchange_t *http_curl_submit(http_port_t *http, const http_request_t *request,
+                                         http_done_t *done, void *context) {
     http_curl_t *port = (http_curl_t *)http;
     http_exchange_t *exchange = MEMORY_NEW(http_exchange_t);
     exchange->port = port;
     exchange->done = done;
     exchange->context = context;
-    exchange->body = memory_copy(request->body ? request->body : "", request->body ? request->body_length : 0);
+    exchange->body =
+        memory_copy(request->body ? request->body : "", request->body ? request->body_length : 0);
     exchange->body_length = request->body ? request->body_length : 0;
     exchange->response.body.maximum = request->maximum_body;
     exchange->nudged = request->http2 && !http_curl_http2_is_sound();
@@ -390,7 +409,8 @@ static http_exchange_t *http_curl_submit(http_port_t *http, const http_request_t
     if (exchange->easy)
         start_waiting(port);
     else
-        exchange_finish(exchange, HTTP_REFUSED, refusal ? refusal : "libcurl does not take the request");
+        exchange_finish(exchange, HTTP_REFUSED,
+                        refusal ? refusal : "libcurl does not take the request");
     port_collect(port);
     deliver_later(port);
     return exchange;
@@ -404,11 +424,12 @@ static void http_curl_cancel(http_port_t *http, http_exchange_t *exchange) {
     deliver_later(port);
 }
 
-/* --- the port --------------------------------------------------------------------------------------------------- */
+/* --- the port --------------------------------------------------------------------------------- */
 
 http_port_t *http_curl_create(loop_t *loop, long max_connections, error_info_t *error) {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        error_set(error, ERROR_FATAL, "libcurl cannot be set up; check its installation and that of OpenSSL");
+        error_set(error, ERROR_FATAL,
+                  "libcurl cannot be set up; check its installation and that of OpenSSL");
         return NULL;
     }
     http_curl_t *port = MEMORY_NEW(http_curl_t);
@@ -419,7 +440,8 @@ http_port_t *http_curl_create(loop_t *loop, long max_connections, error_info_t *
     port->curl_due = INT64_MAX;
     port->multi = curl_multi_init();
     if (!port->multi) {
-        error_set(error, ERROR_RETRYABLE, "libcurl cannot be set up: out of memory or of open files");
+        error_set(error, ERROR_RETRYABLE,
+                  "libcurl cannot be set up: out of memory or of open files");
         free(port);
         curl_global_cleanup();
         return NULL;
@@ -442,7 +464,8 @@ http_port_t *http_curl_create(loop_t *loop, long max_connections, error_info_t *
 
 void http_curl_free(http_port_t *http) {
     http_curl_t *port = (http_curl_t *)http;
-    while (port->waiting.first || port->running.first || port->finished.first) { /* a `done` may submit again */
+    /* a `done` may submit again */
+    while (port->waiting.first || port->running.first || port->finished.first) {
         port_collect(port);
         while (port->waiting.first)
             exchange_finish(port->waiting.first, HTTP_CANCELLED, "cancelled: the program stops");

@@ -1,4 +1,5 @@
-/* http_curl_easy.c - libcurl's side of one exchange: a handle with its options, and what it calls back. */
+/* http_curl_easy.c - libcurl's side of one exchange: a handle with its options, and
+ * what it calls back. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -8,21 +9,24 @@
 
 enum {
     HEADERS_MAXIMUM = 64 * 1024,
-    POOL_MAXIMUM = 256,      /* idle handles kept; setting one up costs more than an exchange's bookkeeping */
-    IDLE_CONNECTION = 3,     /* seconds; common servers close after 5 (uvicorn, node): stay clear of that race */
-    SMALL_UPLOAD = 16 << 10, /* curl allocates its buffer (64 KiB by default) for every request through TLS */
-    TCP_PROBE_AFTER = 60,    /* seconds of silence; answers take minutes, NATs forget sooner */
+    /* idle handles kept; setting one up costs more than an exchange's bookkeeping */
+    POOL_MAXIMUM = 256,
+    /* seconds; common servers close after 5 (uvicorn, node): stay clear of that race */
+    IDLE_CONNECTION = 3,
+    /* curl allocates its buffer (64 KiB by default) for every request through TLS */
+    SMALL_UPLOAD = 16 << 10,
+    TCP_PROBE_AFTER = 60, /* seconds of silence; answers take minutes, NATs forget sooner */
 };
 
-/* Options are set on fresh handles only and of types that curl checks at compile time: failing is a bug here, or an
- * old libcurl. */
-#define SET(curl, option, value)                                                                                       \
-    do {                                                                                                               \
-        if (curl_easy_setopt((curl), (option), (value)) != CURLE_OK)                                                   \
-            abort();                                                                                                   \
+/* Options are set on fresh handles only and of types that curl checks at compile time: failing is a
+ * bug here, or an old libcurl. */
+#define SET(curl, option, value)                                     \
+    do {                                                             \
+        if (curl_easy_setopt((curl), (option), (value)) != CURLE_OK) \
+            abort();                                                 \
     } while (0)
 
-/* --- what curl calls back ------------------------------------------------------------------------------- */
+/* --- what curl calls back --------------------------------------------------------------------- */
 
 static long bytes_sent(const easy_t *easy) {
     long bytes = 0;
@@ -32,11 +36,12 @@ static long bytes_sent(const easy_t *easy) {
 
 bool easy_has_sent(const easy_t *easy) {
     const http_exchange_t *exchange = easy->exchange;
-    return exchange->deliveries > 0 && (exchange->body_length == 0 || bytes_sent(easy) > exchange->sent_before);
+    return exchange->deliveries > 0 &&
+           (exchange->body_length == 0 || bytes_sent(easy) > exchange->sent_before);
 }
 
-/* Before each sending, libcurl's own resend on a fresh connection included. That one goes through only if the peer
- * cannot have any of the request: it has a body, and curl has not sent a byte. */
+/* Before each sending, libcurl's own resend on a fresh connection included. That one goes through
+ * only if the peer cannot have any of the request: it has a body, and curl has not sent a byte. */
 static int about_to_send(void *context, char *peer, char *local, int peer_port, int local_port) {
     (void)peer, (void)local, (void)peer_port;
     easy_t *easy = context;
@@ -65,7 +70,8 @@ static size_t has_header(char *line, size_t size, size_t count, void *context) {
     if (exchange->headers_whole)
         return length; /* a trailer */
     if (length >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-        response->status = http_status_read(line, length); /* 1xx responses come before the one that counts */
+        /* 1xx responses come before the one that counts */
+        response->status = http_status_read(line, length);
         http_fields_clear(&response->fields);
     } else if (line[0] == '\r' || line[0] == '\n') {
         exchange->headers_whole = response->status >= 200;
@@ -84,7 +90,7 @@ static size_t has_body(char *bytes, size_t size, size_t count, void *context) {
     return length + 1;
 }
 
-/* --- options -------------------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static long milliseconds_of(int64_t microseconds) {
     return microseconds < 1000 ? 1 : (long)((microseconds + 999) / 1000);
@@ -103,14 +109,16 @@ static void set_limits(CURL *curl, const http_request_t *request) {
     SET(curl, CURLOPT_TCP_KEEPINTVL, (long)TCP_PROBE_AFTER);
     SET(curl, CURLOPT_UPLOAD_BUFFERSIZE, (long)SMALL_UPLOAD);
     SET(curl, CURLOPT_NOSIGNAL, 1L);
-    SET(curl, CURLOPT_QUICK_EXIT, 1L); /* else giving up on a slow resolver blocks the loop until it answers */
+    /* else giving up on a slow resolver blocks the loop until it answers */
+    SET(curl, CURLOPT_QUICK_EXIT, 1L);
 }
 
 static void set_transport(CURL *curl, const http_request_t *request) {
     bool tls = strncasecmp(request->url, "https:", 6) == 0;
     long http2 = tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
     SET(curl, CURLOPT_HTTP_VERSION, request->http2 ? http2 : (long)CURL_HTTP_VERSION_1_1);
-    if (request->http2 && !tls && !http_curl_http2_is_sound()) { /* a second request on the connection would fail */
+    /* a second request on the connection would fail */
+    if (request->http2 && !tls && !http_curl_http2_is_sound()) {
         SET(curl, CURLOPT_FRESH_CONNECT, 1L);
         SET(curl, CURLOPT_FORBID_REUSE, 1L);
     }
@@ -143,7 +151,8 @@ static bool is_post(const http_request_t *request) {
 }
 
 static bool set_headers(easy_t *easy) {
-    struct curl_slist *list = curl_slist_append(NULL, "Expect:"); /* never wait for "100 Continue" */
+    /* never wait for "100 Continue" */
+    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
     for (size_t i = 0; list && i < easy->like.header_count; i++) {
         struct curl_slist *longer = curl_slist_append(list, easy->like.headers[i]);
         if (!longer)
@@ -163,10 +172,11 @@ static bool set_up(easy_t *easy) {
         SET(easy->curl, CURLOPT_POST, 1L);
     else
         SET(easy->curl, CURLOPT_HTTPGET, 1L);
-    return set_headers(easy) && curl_easy_setopt(easy->curl, CURLOPT_URL, easy->like.url) == CURLE_OK;
+    return set_headers(easy) &&
+           curl_easy_setopt(easy->curl, CURLOPT_URL, easy->like.url) == CURLE_OK;
 }
 
-/* --- handles ---------------------------------------------------------------------------------------------- */
+/* --- handles ---------------------------------------------------------------------------------- */
 
 static bool same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
@@ -175,8 +185,9 @@ static bool same_text(const char *a, const char *b) {
 /* But for the body and what libcurl does not see. */
 static bool is_alike(const http_request_t *a, const http_request_t *b) {
     bool alike = a->connect_timeout == b->connect_timeout && a->total_timeout == b->total_timeout &&
-                 a->idle_timeout == b->idle_timeout && a->http2 == b->http2 && a->header_count == b->header_count &&
-                 same_text(a->method, b->method) && same_text(a->url, b->url) && same_text(a->ca_file, b->ca_file);
+                 a->idle_timeout == b->idle_timeout && a->http2 == b->http2 &&
+                 a->header_count == b->header_count && same_text(a->method, b->method) &&
+                 same_text(a->url, b->url) && same_text(a->ca_file, b->ca_file);
     for (size_t i = 0; alike && i < a->header_count; i++)
         alike = same_text(a->headers[i], b->headers[i]);
     return alike;

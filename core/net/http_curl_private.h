@@ -1,5 +1,5 @@
-/* http_curl_private.h - what http_curl.c (the port) and http_curl_easy.c (libcurl's side of one exchange) share. The
- * one file that includes curl/curl.h. */
+/* http_curl_private.h - what http_curl.c (the port) and http_curl_easy.c (libcurl's side of one
+ * exchange) share. The one file that includes curl/curl.h. */
 #ifndef GLIA_NET_HTTP_CURL_PRIVATE_H
 #define GLIA_NET_HTTP_CURL_PRIVATE_H
 
@@ -45,13 +45,15 @@ struct http_exchange {
     http_response_t response;
 };
 
-/* A handle that is set up for the request, `exchange` and its body; NULL: out of memory, or curl does not take the URL.
+/* A handle that is set up for the request, `exchange` and its body; NULL: out of memory, or curl
+ * does not take the URL.
  */
 easy_t *easy_take(easy_pool_t *pool, const http_request_t *request, http_exchange_t *exchange);
 /* Of an exchange that curl has no more. */
 void easy_give(easy_pool_t *pool, easy_t *easy);
 void easy_pool_clear(easy_pool_t *pool);
-/* Whether a byte of the request went out, as far as it matters: of one without body, whether it was about to. */
+/* Whether a byte of the request went out, as far as it matters: of one without body, whether
+ * it was about to. */
 bool easy_has_sent(const easy_t *easy);
 
 /* A request is about to go out on the socket with this port: it is a connection. */

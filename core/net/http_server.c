@@ -44,7 +44,8 @@ struct http_server {
     pthread_t timer;
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* heap, live or hurry */
-    call_t **heap;          /* suspended calls, earliest due first; guarded by mutex, as all below */
+    /* suspended calls, earliest due first; guarded by mutex, as all below */
+    call_t **heap;
     size_t heap_count;
     size_t heap_capacity;
     size_t live;  /* calls that began and are not over */
@@ -93,7 +94,8 @@ static call_t *heap_pop(http_server_t *server) {
     }
 }
 
-/* Suspends the call until `delay` has passed. False, and nothing is done, when the server is out of patience. */
+/* Suspends the call until `delay` has passed. False, and nothing is done, when the server is
+ * out of patience. */
 static bool call_wait(call_t *call, int64_t delay) {
     http_server_t *server = call->server;
     pthread_mutex_lock(&server->mutex);
@@ -110,13 +112,15 @@ static bool call_wait(call_t *call, int64_t delay) {
 }
 
 static int call_socket(const call_t *call) {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     return info ? info->connect_fd : -1;
 }
 
 static bool client_has_left(const call_t *call) {
     struct pollfd poll_for = {.fd = call_socket(call), .events = POLLRDHUP};
-    return poll(&poll_for, 1, 0) > 0 && (poll_for.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
+    return poll(&poll_for, 1, 0) > 0 &&
+           (poll_for.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
 static void *timer_main(void *argument) {
@@ -128,11 +132,13 @@ static void *timer_main(void *argument) {
             pthread_cond_wait(&server->changed, &server->mutex);
         } else if (!server->hurry && server->heap[0]->due > now) {
             int64_t due = server->heap[0]->due;
-            struct timespec until = {.tv_sec = due / MICROSECONDS, .tv_nsec = due % MICROSECONDS * 1000};
+            struct timespec until = {.tv_sec = due / MICROSECONDS,
+                                     .tv_nsec = due % MICROSECONDS * 1000};
             pthread_cond_timedwait(&server->changed, &server->mutex, &until);
         } else {
             call_t *call = heap_pop(server);
-            if (call->response.ending == HTTP_ENDING_HANG && !server->hurry && !client_has_left(call)) {
+            if (call->response.ending == HTTP_ENDING_HANG && !server->hurry &&
+                !client_has_left(call)) {
                 call->due = now + HANG_CHECK;
                 heap_push(server, call);
             } else {
@@ -148,7 +154,8 @@ static void *timer_main(void *argument) {
 
 /* --- answering --- */
 
-void http_server_add_field(http_server_response_t *response, const char *name, const char *format, ...) {
+void http_server_add_field(http_server_response_t *response, const char *name, const char *format,
+                           ...) {
     char value[512];
     va_list arguments;
     va_start(arguments, format);
@@ -158,8 +165,9 @@ void http_server_add_field(http_server_response_t *response, const char *name, c
     buffer_append(&response->fields, value, strlen(value) + 1);
 }
 
-/* Resets the connection now: MHD would say an orderly goodbye first, which clients take for an empty answer. Dissolving
- * the socket's connection (RFC 793 ABORT) sends RST; MHD then closes a socket that leads nowhere. */
+/* Resets the connection now: MHD would say an orderly goodbye first, which clients take for an
+ * empty answer. Dissolving the socket's connection (RFC 793 ABORT) sends RST; MHD then closes a
+ * socket that leads nowhere. */
 static enum MHD_Result call_reset(call_t *call) {
     struct linger abrupt = {.l_onoff = 1, .l_linger = 0};
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
@@ -207,7 +215,8 @@ static ssize_t read_stream(void *context, uint64_t position, char *out, size_t m
     if (call->stream_sent == response->body.length) {
         if (!call->drip_rested) {
             call->drip_rested = true;
-            return call_wait(call, response->stream_interval) ? 0 : MHD_CONTENT_READER_END_OF_STREAM;
+            return call_wait(call, response->stream_interval) ? 0
+                                                              : MHD_CONTENT_READER_END_OF_STREAM;
         }
         buffer_clear(&response->body);
         call->stream_sent = 0;
@@ -232,18 +241,20 @@ static struct MHD_Response *make_response(call_t *call) {
     if (response->ending == HTTP_ENDING_DRIP && length > 0)
         return MHD_create_response_from_callback(length, 64 * 1024, read_dripped_body, call, NULL);
     if (response->ending == HTTP_ENDING_STREAM)
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64 * 1024, read_stream, call, NULL);
-    return MHD_create_response_from_buffer_with_free_callback(length, buffer_take(&response->body), free);
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64 * 1024, read_stream, call,
+                                                 NULL);
+    return MHD_create_response_from_buffer_with_free_callback(length, buffer_take(&response->body),
+                                                              free);
 }
 
 static enum MHD_Result call_answer(call_t *call) {
     http_server_response_t *response = &call->response;
     call->state = CALL_ANSWERING;
     struct MHD_Response *made = make_response(call);
-    if (made == NULL)
+    if (!made)
         return MHD_NO;
     const char *at = response->fields.data;
-    for (const char *end = at + response->fields.length; at != NULL && at < end;) {
+    for (const char *end = at + response->fields.length; at && at < end;) {
         const char *value = at + strlen(at) + 1;
         MHD_add_response_header(made, at, value);
         at = value + strlen(value) + 1;
@@ -261,7 +272,8 @@ static void handle_request(call_t *call) {
     if (call->too_large) {
         call->response.status = MHD_HTTP_CONTENT_TOO_LARGE;
         http_server_add_field(&call->response, "Content-Type", "text/plain");
-        buffer_append_format(&call->response.body, "The request is larger than %zu bytes.\n", server->maximum_body);
+        buffer_append_format(&call->response.body, "The request is larger than %zu bytes.\n",
+                             server->maximum_body);
     } else {
         server->callbacks.handle(server->callbacks.context, &call->request, &call->response);
     }
@@ -299,8 +311,8 @@ static void count_down(http_server_t *server) {
     pthread_mutex_unlock(&server->mutex);
 }
 
-static enum MHD_Result call_begin(http_server_t *server, struct MHD_Connection *connection, const char *url,
-                                  const char *method, void **slot) {
+static enum MHD_Result call_begin(http_server_t *server, struct MHD_Connection *connection,
+                                  const char *url, const char *method, void **slot) {
     call_t *call = MEMORY_NEW(call_t);
     call->server = server;
     call->connection = connection;
@@ -312,7 +324,8 @@ static enum MHD_Result call_begin(http_server_t *server, struct MHD_Connection *
     bool closing = server->closing;
     server->live += !closing;
     pthread_mutex_unlock(&server->mutex);
-    if (closing || (server->callbacks.begin && !server->callbacks.begin(server->callbacks.context, &call->request))) {
+    if (closing || (server->callbacks.begin &&
+                    !server->callbacks.begin(server->callbacks.context, &call->request))) {
         if (!closing)
             count_down(server);
         enum MHD_Result refused = call_reset(call);
@@ -325,24 +338,27 @@ static enum MHD_Result call_begin(http_server_t *server, struct MHD_Connection *
 
 /* Whether the headers announce more than fits: nobody has to read that. */
 static bool announces_too_much(const call_t *call) {
-    const char *length = MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    return length != NULL && strtoull(length, NULL, 10) > call->server->maximum_body;
+    const char *length = MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND,
+                                                     MHD_HTTP_HEADER_CONTENT_LENGTH);
+    return length && strtoull(length, NULL, 10) > call->server->maximum_body;
 }
 
-static enum MHD_Result on_access(void *context, struct MHD_Connection *connection, const char *url, const char *method,
-                                 const char *version, const char *upload, size_t *upload_size, void **slot) {
+static enum MHD_Result on_access(void *context, struct MHD_Connection *connection, const char *url,
+                                 const char *method, const char *version, const char *upload,
+                                 size_t *upload_size, void **slot) {
     (void)version;
     call_t *call = *slot;
-    if (call == NULL) {
+    if (!call) {
         enum MHD_Result begun = call_begin(context, connection, url, method, slot);
         call = *slot;
-        if (call == NULL || !announces_too_much(call))
+        if (!call || !announces_too_much(call))
             return begun;
         call->too_large = true;
         return call_proceed(call);
     }
     if (*upload_size > 0) {
-        /* What does not fit is read and thrown away: once the body has begun, an answer must follow its end. */
+        /* What does not fit is read and thrown away: once the body has begun, an answer must
+         * follow its end. */
         if (!call->too_large && !buffer_append(&call->body, upload, *upload_size))
             call->too_large = true;
         *upload_size = 0;
@@ -356,22 +372,25 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     (void)connection;
     http_server_t *server = context;
     call_t *call = *slot;
-    if (call == NULL)
+    if (!call)
         return;
     *slot = NULL;
     if (server->callbacks.done)
         server->callbacks.done(server->callbacks.context, &call->request,
-                               code == MHD_REQUEST_TERMINATED_COMPLETED_OK && call->state == CALL_ANSWERING);
+                               code == MHD_REQUEST_TERMINATED_COMPLETED_OK &&
+                                   call->state == CALL_ANSWERING);
     call_free(call);
     count_down(server);
 }
 
 const char *http_server_header(const http_server_request_t *request, const char *name) {
-    return MHD_lookup_connection_value(((const call_t *)request)->connection, MHD_HEADER_KIND, name);
+    return MHD_lookup_connection_value(((const call_t *)request)->connection, MHD_HEADER_KIND,
+                                       name);
 }
 
 const char *http_server_query(const http_server_request_t *request, const char *name) {
-    return MHD_lookup_connection_value(((const call_t *)request)->connection, MHD_GET_ARGUMENT_KIND, name);
+    return MHD_lookup_connection_value(((const call_t *)request)->connection, MHD_GET_ARGUMENT_KIND,
+                                       name);
 }
 
 /* --- start and stop --- */
@@ -380,34 +399,38 @@ const char *http_server_query(const http_server_request_t *request, const char *
 static int listen_on(const char *host, uint16_t port, error_info_t *error) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     if (inet_pton(AF_INET, host, &address.sin_addr) != 1) {
-        error_set(error, ERROR_CONFIG, "\"%s\" is no IPv4 address; 0.0.0.0 stands for all of this machine's", host);
+        error_set(error, ERROR_CONFIG,
+                  "\"%s\" is no IPv4 address; 0.0.0.0 stands for all of this machine's", host);
         return -1;
     }
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int yes = 1;
     if (listener >= 0 && setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
-        bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 1024) == 0)
+        bind(listener, (struct sockaddr *)&address, sizeof address) == 0 &&
+        listen(listener, 1024) == 0)
         return listener;
-    error_set(error, ERROR_CONFIG, "cannot listen on %s:%u: %s; choose another port, or 0 for any", host,
-              (unsigned)port, strerror(errno));
+    error_set(error, ERROR_CONFIG, "cannot listen on %s:%u: %s; choose another port, or 0 for any",
+              host, (unsigned)port, strerror(errno));
     if (listener >= 0)
         close(listener);
     return -1;
 }
 
-static struct MHD_Daemon *start_daemon(http_server_t *server, const http_server_options_t *options, int listener) {
+static struct MHD_Daemon *start_daemon(http_server_t *server, const http_server_options_t *options,
+                                       int listener) {
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->certificate},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->key},
         {MHD_OPTION_END, 0, NULL},
     };
-    bool secure = options->certificate != NULL && options->key != NULL;
+    bool secure = options->certificate && options->key;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME;
-    return MHD_start_daemon(flags | (secure ? MHD_USE_TLS : 0), 0, NULL, NULL, on_access, server,
-                            MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-                            MHD_OPTION_THREAD_POOL_SIZE, options->threads > 1 ? options->threads : 0u,
-                            MHD_OPTION_CONNECTION_LIMIT, options->maximum_connections, MHD_OPTION_CONNECTION_TIMEOUT,
-                            (unsigned)IDLE_SECONDS, MHD_OPTION_ARRAY, secure ? tls : tls + 2, MHD_OPTION_END);
+    return MHD_start_daemon(
+        flags | (secure ? MHD_USE_TLS : 0), 0, NULL, NULL, on_access, server,
+        MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_THREAD_POOL_SIZE, options->threads > 1 ? options->threads : 0u,
+        MHD_OPTION_CONNECTION_LIMIT, options->maximum_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_SECONDS, MHD_OPTION_ARRAY, secure ? tls : tls + 2, MHD_OPTION_END);
 }
 
 static void free_server(http_server_t *server) {
@@ -417,9 +440,10 @@ static void free_server(http_server_t *server) {
     free(server);
 }
 
-http_server_t *http_server_start(const http_server_options_t *options, const http_server_callbacks_t *callbacks,
-                                 error_info_t *error) {
-    int listener = listen_on(options->address ? options->address : "127.0.0.1", options->port, error);
+http_server_t *http_server_start(const http_server_options_t *options,
+                                 const http_server_callbacks_t *callbacks, error_info_t *error) {
+    int listener =
+        listen_on(options->address ? options->address : "127.0.0.1", options->port, error);
     if (listener < 0)
         return NULL;
     struct sockaddr_in bound = {0};
@@ -437,11 +461,14 @@ http_server_t *http_server_start(const http_server_options_t *options, const htt
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&server->mutex, NULL);
     server->daemon = start_daemon(server, options, listener);
-    if (server->daemon == NULL) {
+    if (!server->daemon) {
         close(listener);
         free_server(server);
-        error_set(error, ERROR_CONFIG, "the HTTP server does not start on port %u%s", (unsigned)ntohs(bound.sin_port),
-                  options->certificate ? "; check that certificate and key are PEM files that belong together" : "");
+        error_set(error, ERROR_CONFIG, "the HTTP server does not start on port %u%s",
+                  (unsigned)ntohs(bound.sin_port),
+                  options->certificate
+                      ? "; check that certificate and key are PEM files that belong together"
+                      : "");
         return NULL;
     }
     if (pthread_create(&server->timer, NULL, timer_main, server) != 0)
@@ -457,17 +484,19 @@ uint16_t http_server_port(const http_server_t *server) {
 static void wait_until_idle(http_server_t *server, int64_t patience) {
     int64_t due = now_microseconds() + patience;
     struct timespec until = {.tv_sec = due / MICROSECONDS, .tv_nsec = due % MICROSECONDS * 1000};
-    while (server->live > 0 && pthread_cond_timedwait(&server->changed, &server->mutex, &until) == 0)
+    while (server->live > 0 &&
+           pthread_cond_timedwait(&server->changed, &server->mutex, &until) == 0)
         ;
 }
 
-/* MHD_quiesce_daemon() is of no use here: in 0.9.75 it and the epoll threads may both take the listening socket out of
- * epoll, and the second one aborts the program. */
+/* MHD_quiesce_daemon() is of no use here: in 0.9.75 it and the epoll threads may both take the
+ * listening socket out of epoll, and the second one aborts the program. */
 void http_server_stop(http_server_t *server, int64_t grace) {
     pthread_mutex_lock(&server->mutex);
     server->closing = true;
     wait_until_idle(server, grace);
-    server->hurry = true; /* the timer thread now resumes whatever is suspended, and nothing suspends again */
+    /* the timer thread now resumes whatever is suspended, and nothing suspends again */
+    server->hurry = true;
     pthread_cond_broadcast(&server->changed);
     wait_until_idle(server, DROP_PATIENCE);
     while (server->heap_count > 0)

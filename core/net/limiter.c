@@ -1,8 +1,9 @@
 /* limiter.c - the sliding window of grants, as a ring in order of time.
  *
- * Each entry carries the sums of all grants up to itself, so what lies between two entries is one subtraction.
- * Taking, expiring and restoring from the newest or the oldest on are O(1) amortized; finding out how long to wait for
- * room is a binary search. Where there is no limit an entry is a second, for display.
+ * Each entry carries the sums of all grants up to itself, so what lies between two entries is one
+ * subtraction. Taking, expiring and restoring from the newest or the oldest on are O(1) amortized;
+ * finding out how long to wait for room is a binary search. Where there is no limit an entry is a
+ * second, for display.
  */
 #include "core/net/limiter.h"
 
@@ -96,7 +97,8 @@ static size_t leavers_for_tokens(const limiter_t *limiter, int64_t tokens) {
     size_t high = limiter->count; /* with no entry left, anything up to tpm fits */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (newest - sums_before(limiter, middle).tokens + (uint64_t)tokens <= (uint64_t)limiter->tpm)
+        if (newest - sums_before(limiter, middle).tokens + (uint64_t)tokens <=
+            (uint64_t)limiter->tpm)
             high = middle;
         else
             low = middle + 1;
@@ -167,8 +169,8 @@ static void insert_behind(limiter_t *limiter, int64_t at, int64_t tokens) {
     sums_t before = sums_before(limiter, index);
     for (size_t i = limiter->count++; i > index; i--)
         *entry_at(limiter, i) = *entry_at(limiter, i - 1);
-    *entry_at(limiter, index) =
-        (entry_t){.at = at, .tokens = tokens, .sums = {before.tokens + (uint64_t)tokens, before.grants + 1}};
+    *entry_at(limiter, index) = (entry_t){
+        .at = at, .tokens = tokens, .sums = {before.tokens + (uint64_t)tokens, before.grants + 1}};
 }
 
 static void insert(limiter_t *limiter, int64_t at, int64_t tokens) {

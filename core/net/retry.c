@@ -20,7 +20,8 @@ typedef struct {
 } verdict_row_t;
 
 static const verdict_row_t VERDICTS[RETRY_VERDICT_COUNT] = {
-#define VERDICT_ROW(name, text, free_, again, endpoint) [RETRY_##name] = {text, free_, again, endpoint},
+#define VERDICT_ROW(name, text, free_, again, endpoint) \
+    [RETRY_##name] = {text, free_, again, endpoint},
     RETRY_VERDICT_MAP(VERDICT_ROW)
 #undef VERDICT_ROW
 };
@@ -50,12 +51,13 @@ bool retry_verdict_blames_endpoint(retry_verdict_t verdict) {
     return VERDICTS[verdict].blames_endpoint;
 }
 
-/* --- what the body says ------------------------------------------------------------------------------- */
+/* --- what the body says ----------------------------------------------------------------------- */
 
 /* Copies as one visible line, cut at a character. */
 static void copy_line(char *out, size_t size, const char *bytes, size_t length) {
     buffer_t line = BUFFER_EMPTY;
-    /* No byte becomes shorter when it is made visible: more input cannot show (4: a character that is cut here). */
+    /* No byte becomes shorter when it is made visible: more input cannot show (4: a character
+     * that is cut here). */
     text_append_visible(&line, bytes, length < size + 4 ? length : size + 4);
     const char *text = buffer_text(&line);
     size_t used = text_utf8_valid_prefix(text, line.length < size ? line.length : size - 1);
@@ -73,7 +75,8 @@ static bool copy_string(char *out, size_t size, const json_value_t *value) {
     return true;
 }
 
-/* {"error": {"message", "type", "code"}} as OpenAI writes it; "error" as text, and the keys at the top as others do. */
+/* {"error": {"message", "type", "code"}} as OpenAI writes it; "error" as text, and the keys at the
+ * top as others do. */
 static void read_error(const json_value_t *root, retry_detail_t *detail, char type[64]) {
     const json_value_t *error = json_get(root, "error");
     if (!json_is(error, JSON_KIND_OBJECT)) {
@@ -95,15 +98,16 @@ static void read_error(const json_value_t *root, retry_detail_t *detail, char ty
 }
 
 static bool names_quota(const char *code) {
-    static const char *const KIN[] = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active",
-                                      "insufficient_credits", "access_terminated"};
+    static const char *const KIN[] = {"insufficient_quota", "billing_hard_limit_reached",
+                                      "billing_not_active", "insufficient_credits",
+                                      "access_terminated"};
     for (size_t i = 0; i < sizeof KIN / sizeof *KIN; i++)
         if (strcmp(code, KIN[i]) == 0)
             return true;
     return false;
 }
 
-/* --- classes ------------------------------------------------------------------------------------------- */
+/* --- classes ---------------------------------------------------------------------------------- */
 
 static retry_verdict_t classify_status(int status, bool quota) {
     switch (status) {
@@ -133,25 +137,29 @@ static retry_verdict_t classify_response(const http_response_t *response, retry_
     error_info_t error = {0};
     char type[64] = "";
     const char *text = buffer_text(&response->body);
-    json_value_t *root = json_parse(text, response->body.length, "answer", JSON_ALLOW_NONFINITE, &error);
+    json_value_t *root =
+        json_parse(text, response->body.length, "answer", JSON_ALLOW_NONFINITE, &error);
     bool answer = response->status == 200 && json_is(root, JSON_KIND_OBJECT);
     if (!answer || !json_is(json_get(root, "error"), JSON_KIND_NULL))
         read_error(root, detail, type);
-    retry_verdict_t verdict = response->status == 200
-                                  ? classify_answer(root, detail)
-                                  : classify_status(response->status, names_quota(detail->code) || names_quota(type));
+    retry_verdict_t verdict =
+        response->status == 200
+            ? classify_answer(root, detail)
+            : classify_status(response->status, names_quota(detail->code) || names_quota(type));
     *document = verdict == RETRY_ANSWER ? root : NULL;
     if (!*document)
         json_free(root);
     if (verdict != RETRY_ANSWER && !*detail->message) {
         char start[160];
         copy_line(start, sizeof start, text, response->body.length);
-        snprintf(detail->message, sizeof detail->message, "HTTP %d%s%s", response->status, *start ? ": " : "", start);
+        snprintf(detail->message, sizeof detail->message, "HTTP %d%s%s", response->status,
+                 *start ? ": " : "", start);
     }
     return verdict;
 }
 
-retry_verdict_t retry_read(const http_response_t *response, retry_detail_t *detail, json_value_t **answer) {
+retry_verdict_t retry_read(const http_response_t *response, retry_detail_t *detail,
+                           json_value_t **answer) {
     *detail = (retry_detail_t){0};
     *answer = NULL;
     if (response->outcome == HTTP_COMPLETE)
@@ -175,13 +183,14 @@ retry_verdict_t retry_classify(const http_response_t *response, retry_detail_t *
     return verdict;
 }
 
-/* --- waiting --------------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static int64_t clamp_wait(int64_t wait) {
     return wait < 0 ? 0 : wait > WAIT_MAXIMUM ? WAIT_MAXIMUM : wait;
 }
 
-/* A decimal "12", "0.5" in units of `unit` microseconds; false: something else. Locale plays no part. */
+/* A decimal "12", "0.5" in units of `unit` microseconds; false: something else.
+ * Locale plays no part. */
 static bool parse_decimal(const char *text, int64_t unit, int64_t *microseconds) {
     bool negative = *text == '-';
     const char *c = text + (negative ? 1 : 0);
@@ -202,31 +211,34 @@ static bool parse_decimal(const char *text, int64_t unit, int64_t *microseconds)
     return true;
 }
 
-/* Days since 1970-01-01 in the proleptic Gregorian calendar (Hinnant, "chrono-compatible low-level date algorithms").
+/* Days since 1970-01-01 in the proleptic Gregorian calendar (Hinnant, "chrono-compatible low-level
+ * date algorithms").
  */
 static int64_t days_from_civil(int year, int month, int day) {
     int64_t y = month <= 2 ? year - 1 : year;
     int64_t era = y / 400;
     int64_t year_of_era = y - era * 400;
     int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+           719468;
 }
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT" (IMF-fixdate, RFC 9110 5.6.7); the obsolete forms are not read. */
+/* "Sun, 06 Nov 1994 08:49:37 GMT" (IMF-fixdate, RFC 9110 5.6.7); the obsolete
+ * forms are not read. */
 static bool parse_http_date(const char *text, int64_t *utc) {
     static const char MONTHS[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     char month_name[4];
     int day, year, hour, minute, second;
     int used = 0;
-    int found = sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &day, month_name, &year, &hour,
-                       &minute, &second, &used);
+    int found = sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &day, month_name,
+                       &year, &hour, &minute, &second, &used);
     if (found != 6 || used == 0 || text[used] != '\0' || strlen(month_name) != 3)
         return false;
     const char *month = strstr(MONTHS, month_name);
     if (!month || (month - MONTHS) % 3 != 0)
         return false;
-    if (day < 1 || day > 31 || year < 1970 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
-        second > 60)
+    if (day < 1 || day > 31 || year < 1970 || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
+        second < 0 || second > 60)
         return false;
     int64_t days = days_from_civil(year, (int)(month - MONTHS) / 3 + 1, day);
     *utc = (((days * 24 + hour) * 60 + minute) * 60 + second) * CLOCK_SECOND;

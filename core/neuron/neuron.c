@@ -17,7 +17,8 @@ enum {
 static const double PUZZLE_THRESHOLD = 1.0;
 
 /* Appends records first, first + stride, ... of the first `limit`. */
-static void take_records(split_list_t *split, const record_list_t *list, size_t first, size_t stride, size_t limit) {
+static void take_records(split_list_t *split, const record_list_t *list, size_t first,
+                         size_t stride, size_t limit) {
     size_t end = list->count < limit ? list->count : limit;
     for (size_t i = first; i < end; i += stride)
         split->records[split->count++] = &list->records[i];
@@ -30,8 +31,8 @@ static void split_subject(split_list_t *split, const neuron_record_t *neuron, sp
 }
 
 split_list_t neuron_split(const neuron_record_t *neuron, split_t which) {
-    split_list_t split = {
-        .records = MEMORY_NEW_ARRAY(neuron->top.count + neuron->random.count + 1, const activation_record_t *)};
+    split_list_t split = {.records = MEMORY_NEW_ARRAY(neuron->top.count + neuron->random.count + 1,
+                                                      const activation_record_t *)};
     if (neuron->source == NEURON_SOURCE_SUBJECT)
         split_subject(&split, neuron, which);
     else if (which == SPLIT_TRAIN)

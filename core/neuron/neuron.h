@@ -42,14 +42,17 @@ typedef struct {
 
 typedef struct {
     neuron_source_t source;
-    char *id;             /* "5:131", a puzzle's name, or the id in a records file; unique in its set */
-    int32_t layer;        /* -1 unless SUBJECT */
-    int32_t index;        /* -1 unless SUBJECT */
-    record_list_t top;    /* most positive first; for PUZZLE and RECORDS: the records to explain from */
+    /* "5:131", a puzzle's name, or the id in a records file; unique in its set */
+    char *id;
+    int32_t layer; /* -1 unless SUBJECT */
+    int32_t index; /* -1 unless SUBJECT */
+    /* most positive first; for PUZZLE and RECORDS: the records to explain from */
+    record_list_t top;
     record_list_t random; /* for PUZZLE: the held-back records to score on, if there are any */
     record_list_t bands[NEURON_BANDS];
     bool has_quantiles;
-    double quantiles[NEURON_QUANTILES];        /* boundaries at 0.5, 0.9, 0.99, 0.999; of record maxima in ours */
+    /* boundaries at 0.5, 0.9, 0.99, 0.999; of record maxima in ours */
+    double quantiles[NEURON_QUANTILES];
     double mean, variance, skewness, kurtosis; /* NaN: not known */
     bool has_above_zero;
     double above_zero;     /* fraction of tokens whose activation is above 0 */
@@ -66,16 +69,17 @@ typedef struct {
     const activation_record_t **records; /* [count], borrowed from the neuron record */
 } split_list_t;
 
-/* The records of one split, in order (the published layout):
- * SUBJECT, from the first 20 top and 15 random records: top index i mod 4 = 0 train, 1 calibration, 2 valid, 3 test;
- * random i mod 3 = 0 calibration, 1 valid, 2 test; calibration/valid/test list top then random. PUZZLE and RECORDS:
- * train is `top`, valid is `random`; the others are empty. The caller frees with neuron_split_free. */
+/* The records of one split, in order (the published layout): SUBJECT, from the first 20 top and 15
+ * random records: top index i mod 4 = 0 train, 1 calibration, 2 valid, 3 test; random i mod 3 = 0
+ * calibration, 1 valid, 2 test; calibration/valid/test list top then random. PUZZLE and RECORDS:
+ * train is `top`, valid is `random`; the others are empty. The caller frees with
+ * neuron_split_free. */
 split_list_t neuron_split(const neuron_record_t *neuron, split_t split);
 void neuron_split_free(split_list_t *list);
 
 /* The activation above which a token counts as highly activating: `threshold` if set, else the 0.9
- * quantile boundary, else (no boundaries) 1.0 for puzzles and bare record sets, and NaN with `false` for neurons of a
- * subject model. */
+ * quantile boundary, else (no boundaries) 1.0 for puzzles and bare record sets, and NaN with
+ * `false` for neurons of a subject model. */
 bool neuron_threshold(const neuron_record_t *neuron, double *threshold);
 
 /* Largest activation over the records of a list; 0 if there are none. */

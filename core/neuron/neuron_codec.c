@@ -1,13 +1,17 @@
-/* neuron_codec.c - neuron records as msgpack: one array, version first, members in the order of the struct.
+/* neuron_codec.c - neuron records as msgpack: one array, version first, members in the
+ * order of the struct.
  *
- *   [version, source, id, layer, index, top, random, [band x5], [quantile x4] or [], [mean, variance, skewness,
- * kurtosis], threshold, explanation | nil, baseline_score, above_zero] A list is an array of records; a record is
- * [[token, ...], activations]; a token is a binary.
+ *   [version, source, id, layer, index, top, random, [band x5], [quantile x4] or [],
+ *    [mean, variance, skewness, kurtosis], threshold, explanation | nil, baseline_score,
+ *    above_zero]
  *
- * Version 1 is without the last member: records of which it is not known, so that their bytes stay what they were.
+ * A list is an array of records; a record is [[token, ...], activations]; a token is a binary.
  *
- * Canonical: all NaN are one NaN and -0 is 0, so that records that are equal have equal bytes. The decoder holds its
- * input to that by encoding again what it read.
+ * Version 1 is without the last member: records of which it is not known, so that their bytes
+ * stay what they were.
+ *
+ * Canonical: all NaN are one NaN and -0 is 0, so that records that are equal have equal bytes. The
+ * decoder holds its input to that by encoding again what it read.
  */
 #include "core/neuron/neuron_codec.h"
 
@@ -123,7 +127,8 @@ static bool decode_list(pack_reader_t *reader, record_list_t *list) {
         return false;
     list->records = MEMORY_NEW_ARRAY(count, activation_record_t);
     while (list->count < count)
-        if (!decode_record(reader, &list->records[list->count++])) /* counted first: a part is released too */
+        /* counted first: a part is released too */
+        if (!decode_record(reader, &list->records[list->count++]))
             return false;
     return true;
 }
@@ -135,8 +140,8 @@ static bool decode_identity(pack_reader_t *reader, neuron_record_t *neuron) {
     int64_t index = pack_read_integer(reader);
     int64_t least = source == NEURON_SOURCE_SUBJECT ? 0 : -1;
     int64_t most = source == NEURON_SOURCE_SUBJECT ? INT32_MAX : -1;
-    if (source < NEURON_SOURCE_SUBJECT || source > NEURON_SOURCE_RECORDS || !neuron->id || !neuron->id[0] ||
-        layer < least || layer > most || index < least || index > most)
+    if (source < NEURON_SOURCE_SUBJECT || source > NEURON_SOURCE_RECORDS || !neuron->id ||
+        !neuron->id[0] || layer < least || layer > most || index < least || index > most)
         return false;
     neuron->source = (neuron_source_t)source;
     neuron->layer = (int32_t)layer;
@@ -189,11 +194,11 @@ neuron_record_t *neuron_codec_decode(const void *bytes, size_t length, error_inf
     pack_reader_t *reader = pack_reader_open(bytes, length);
     size_t members = pack_read_array(reader);
     int64_t version = pack_read_integer(reader);
-    bool known =
-        version >= 1 && version <= CODEC_VERSION && members == CODEC_MEMBERS - (size_t)(CODEC_VERSION - version);
+    bool known = version >= 1 && version <= CODEC_VERSION &&
+                 members == CODEC_MEMBERS - (size_t)(CODEC_VERSION - version);
     neuron->has_above_zero = version == CODEC_VERSION;
-    bool whole =
-        known && decode_identity(reader, neuron) && decode_lists(reader, neuron) && decode_statistics(reader, neuron);
+    bool whole = known && decode_identity(reader, neuron) && decode_lists(reader, neuron) &&
+                 decode_statistics(reader, neuron);
     whole = pack_reader_close(reader) && whole && is_canonical(neuron, bytes, length);
     if (whole)
         return neuron;
@@ -201,7 +206,8 @@ neuron_record_t *neuron_codec_decode(const void *bytes, size_t length, error_inf
     if (known)
         error_set(error, ERROR_FATAL, "a stored neuron record of %zu bytes is damaged", length);
     else
-        error_set(error, ERROR_FATAL, "a stored neuron record is of version %lld; this glia reads version %d",
+        error_set(error, ERROR_FATAL,
+                  "a stored neuron record is of version %lld; this glia reads version %d",
                   (long long)version, CODEC_VERSION);
     return NULL;
 }

@@ -1,4 +1,5 @@
-/* neuron_codec.h - the canonical msgpack form of a neuron record, as stored; its hash is the record's identity. */
+/* neuron_codec.h - the canonical msgpack form of a neuron record, as stored; its hash is the
+ * record's identity. */
 #ifndef GLIA_NEURON_NEURON_CODEC_H
 #define GLIA_NEURON_NEURON_CODEC_H
 

@@ -1,4 +1,5 @@
-/* neuron_json.c - neuron records from JSON documents and JSONL. What an entry holds is read in neuron_json_entry.c. */
+/* neuron_json.c - neuron records from JSON documents and JSONL. What an entry holds is read in
+ * neuron_json_entry.c. */
 #include "core/neuron/neuron_json.h"
 
 #include <stdlib.h>
@@ -26,7 +27,8 @@ static void keep(reading_t *reading, neuron_record_t *neuron) {
     list->neurons[list->count++] = neuron;
 }
 
-static bool take_entry(reading_t *reading, const neuron_json_place_t *place, const json_value_t *entry) {
+static bool take_entry(reading_t *reading, const neuron_json_place_t *place,
+                       const json_value_t *entry) {
     neuron_record_t *neuron = neuron_json_entry(&reading->source, place, entry);
     if (neuron)
         keep(reading, neuron);
@@ -41,7 +43,8 @@ static bool take_puzzles(reading_t *reading, const json_value_t *object) {
     while (json_next(&members, &key, &puzzle)) {
         neuron_json_place_t at = {NULL, key, 0}, at_name = {&at, "name", 0};
         if (!neuron_json_is_puzzle(puzzle))
-            return neuron_json_refuse(&reading->source, &at, "is no puzzle (name, explanation, sentences)");
+            return neuron_json_refuse(&reading->source, &at,
+                                      "is no puzzle (name, explanation, sentences)");
         const char *name = json_as_string(json_get(puzzle, "name"), NULL);
         if (name && strcmp(name, key) != 0)
             return neuron_json_refuse(&reading->source, &at_name, "differs from the puzzle's key");
@@ -84,13 +87,15 @@ static void name_line(const reading_t *reading) {
         return;
     char *said = memory_copy_string(reading->source.error->message);
     const char *column = strncmp(said, ":1:", 3) == 0 ? said + 2 : said;
-    error_set(reading->source.error, ERROR_CONFIG, "%s:%zu%s", reading->source.name, reading->source.line, column);
+    error_set(reading->source.error, ERROR_CONFIG, "%s:%zu%s", reading->source.name,
+              reading->source.line, column);
     free(said);
 }
 
 static bool take_document(reading_t *reading, const char *text, size_t length) {
     const char *name = reading->source.line ? "" : reading->source.name;
-    json_value_t *root = json_parse(text, length, name, JSON_ALLOW_NONFINITE, reading->source.error);
+    json_value_t *root =
+        json_parse(text, length, name, JSON_ALLOW_NONFINITE, reading->source.error);
     if (!root) {
         name_line(reading);
         return false;
@@ -111,7 +116,8 @@ static bool take_lines(reading_t *reading, const char *text, size_t length) {
     return true;
 }
 
-/* JSONL is a text whose first line that is not blank is a whole JSON object and not all there is. */
+/* JSONL is a text whose first line that is not blank is a whole JSON object and
+ * not all there is. */
 static bool is_lines(const char *text, size_t length) {
     size_t at = 0, line = line_length(text, length);
     while (at < length && is_blank(text + at, line)) {
@@ -127,15 +133,16 @@ static bool is_lines(const char *text, size_t length) {
 }
 
 static int compare_ids(const void *a, const void *b) {
-    const neuron_record_t *left = *(neuron_record_t *const *)a, *right = *(neuron_record_t *const *)b;
+    const neuron_record_t *left = *(neuron_record_t *const *)a,
+                          *right = *(neuron_record_t *const *)b;
     return strcmp(left->id, right->id);
 }
 
 static bool check_ids(const reading_t *reading) {
     const neuron_list_t *list = reading->list;
     if (list->count == 0)
-        return error_set(reading->source.error, ERROR_CONFIG, "%s: holds no neuron record, record set or puzzle",
-                         reading->source.name);
+        return error_set(reading->source.error, ERROR_CONFIG,
+                         "%s: holds no neuron record, record set or puzzle", reading->source.name);
     neuron_record_t **sorted = memory_copy(list->neurons, list->count * sizeof *sorted);
     qsort(sorted, list->count, sizeof *sorted, compare_ids);
     const char *repeated = NULL;
@@ -149,18 +156,21 @@ static bool check_ids(const reading_t *reading) {
     while (strcmp(list->neurons[--last]->id, repeated) != 0) {
     }
     if (reading->lines[last])
-        return error_set(reading->source.error, ERROR_CONFIG, "%s:%zu: the id %s is there twice", reading->source.name,
-                         reading->lines[last], repeated);
-    return error_set(reading->source.error, ERROR_CONFIG, "%s: the id %s is there twice (entry %zu)",
-                     reading->source.name, repeated, last + 1);
+        return error_set(reading->source.error, ERROR_CONFIG, "%s:%zu: the id %s is there twice",
+                         reading->source.name, reading->lines[last], repeated);
+    return error_set(reading->source.error, ERROR_CONFIG,
+                     "%s: the id %s is there twice (entry %zu)", reading->source.name, repeated,
+                     last + 1);
 }
 
-bool neuron_json_parse(const char *text, size_t length, const char *name, neuron_list_t *list, error_info_t *error) {
+bool neuron_json_parse(const char *text, size_t length, const char *name, neuron_list_t *list,
+                       error_info_t *error) {
     *list = (neuron_list_t){0};
     if (length > NEURON_JSON_MAX_BYTES)
         return error_set(error, ERROR_CONFIG, "%s: larger than 1 GiB; split the file", name);
     reading_t reading = {.source = {.name = name, .error = error}, .list = list};
-    bool done = is_lines(text, length) ? take_lines(&reading, text, length) : take_document(&reading, text, length);
+    bool done = is_lines(text, length) ? take_lines(&reading, text, length)
+                                       : take_document(&reading, text, length);
     done = done && check_ids(&reading);
     free(reading.lines);
     if (!done)

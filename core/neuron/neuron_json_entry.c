@@ -1,4 +1,5 @@
-/* neuron_json_entry.c - one entry (puzzle, record set, published neuron record) from JSON to a neuron record. */
+/* neuron_json_entry.c - one entry (puzzle, record set, published neuron record) from JSON to
+ * a neuron record. */
 #include "core/neuron/neuron_json_entry.h"
 
 #include <float.h>
@@ -22,10 +23,12 @@ static void spell(const neuron_json_place_t *place, buffer_t *out) {
     }
     size_t length = strlen(place->key);
     buffer_append_text(out, place->up ? "." : "");
-    buffer_append(out, place->key, text_utf8_valid_prefix(place->key, length < SHOWN_KEY ? length : SHOWN_KEY));
+    buffer_append(out, place->key,
+                  text_utf8_valid_prefix(place->key, length < SHOWN_KEY ? length : SHOWN_KEY));
 }
 
-bool neuron_json_refuse(const neuron_json_source_t *source, const neuron_json_place_t *place, const char *what) {
+bool neuron_json_refuse(const neuron_json_source_t *source, const neuron_json_place_t *place,
+                        const char *what) {
     buffer_t text = BUFFER_EMPTY;
     if (source->line)
         buffer_append_format(&text, "%s:%zu: ", source->name, source->line);
@@ -37,8 +40,8 @@ bool neuron_json_refuse(const neuron_json_source_t *source, const neuron_json_pl
     return false;
 }
 
-static bool refuse_count(const neuron_json_source_t *source, const neuron_json_place_t *place, size_t count,
-                         const char *things, int most, const char *fix) {
+static bool refuse_count(const neuron_json_source_t *source, const neuron_json_place_t *place,
+                         size_t count, const char *things, int most, const char *fix) {
     char *what = memory_format("%zu %s; at most %d are taken: %s", count, things, most, fix);
     neuron_json_refuse(source, place, what);
     free(what);
@@ -47,8 +50,8 @@ static bool refuse_count(const neuron_json_source_t *source, const neuron_json_p
 
 /* --- activation records ----------------------------------------------------------------------- */
 
-static bool take_token(const neuron_json_source_t *source, const neuron_json_place_t *place, const json_value_t *value,
-                       token_t *token) {
+static bool take_token(const neuron_json_source_t *source, const neuron_json_place_t *place,
+                       const json_value_t *value, token_t *token) {
     const char *bytes = json_as_string(value, &token->length);
     if (!bytes || token->length == 0)
         return neuron_json_refuse(source, place, "a token is a non-empty string");
@@ -56,13 +59,15 @@ static bool take_token(const neuron_json_source_t *source, const neuron_json_pla
     return true;
 }
 
-/* The float32 nearest to a decimal. The shortest decimal that stands for FLT_MAX lies a little above it, so the limit
- * is where rounding goes to infinity: half a unit in the last place beyond. */
+/* The float32 nearest to a decimal. The shortest decimal that stands for FLT_MAX lies a
+ * little above it, so the limit is where rounding goes to infinity: half a unit in the
+ * last place beyond. */
 static bool to_float(double number, float *nearest) {
     static const double ROUNDS_TO_INFINITY = 0x1.ffffffp127;
     if (!(fabs(number) < ROUNDS_TO_INFINITY)) /* NaN fails the comparison too */
         return false;
-    *nearest = fabs(number) > (double)FLT_MAX ? copysignf(FLT_MAX, number < 0 ? -1.0F : 1.0F) : (float)number;
+    *nearest = fabs(number) > (double)FLT_MAX ? copysignf(FLT_MAX, number < 0 ? -1.0F : 1.0F)
+                                              : (float)number;
     return true;
 }
 
@@ -74,13 +79,14 @@ static bool take_activation(const neuron_json_source_t *source, const neuron_jso
 }
 
 /* Room for the tokens of `array`, if their number is sound. */
-static bool open_record(const neuron_json_source_t *source, const neuron_json_place_t *place, const json_value_t *array,
-                        activation_record_t *record) {
+static bool open_record(const neuron_json_source_t *source, const neuron_json_place_t *place,
+                        const json_value_t *array, activation_record_t *record) {
     size_t count = json_count(array);
     if (!json_is(array, JSON_KIND_ARRAY) || count == 0)
         return neuron_json_refuse(source, place, "must be a non-empty array");
     if (count > NEURON_MAX_TOKENS)
-        return refuse_count(source, place, count, "tokens in one record", NEURON_MAX_TOKENS, "split the record");
+        return refuse_count(source, place, count, "tokens in one record", NEURON_MAX_TOKENS,
+                            "split the record");
     record->tokens = MEMORY_NEW_ARRAY(count, token_t);
     record->activations = MEMORY_NEW_ARRAY(count, float);
     record->count = count;
@@ -91,18 +97,22 @@ typedef bool take_record_t(const neuron_json_source_t *source, const neuron_json
                            const json_value_t *value, activation_record_t *record);
 
 /* {tokens, activations} */
-static bool take_record(const neuron_json_source_t *source, const neuron_json_place_t *place, const json_value_t *value,
-                        activation_record_t *record) {
-    neuron_json_place_t at_tokens = {place, "tokens", 0}, at_activations = {place, "activations", 0};
-    const json_value_t *tokens = json_get(value, "tokens"), *activations = json_get(value, "activations");
+static bool take_record(const neuron_json_source_t *source, const neuron_json_place_t *place,
+                        const json_value_t *value, activation_record_t *record) {
+    neuron_json_place_t at_tokens = {place, "tokens", 0},
+                        at_activations = {place, "activations", 0};
+    const json_value_t *tokens = json_get(value, "tokens"),
+                       *activations = json_get(value, "activations");
     if (!open_record(source, &at_tokens, tokens, record))
         return false;
     if (!json_is(activations, JSON_KIND_ARRAY) || json_count(activations) != record->count)
         return neuron_json_refuse(source, &at_activations, "must be an array as long as tokens");
     for (size_t i = 0; i < record->count; i++) {
-        neuron_json_place_t at_token = {&at_tokens, NULL, i}, at_activation = {&at_activations, NULL, i};
+        neuron_json_place_t at_token = {&at_tokens, NULL, i},
+                            at_activation = {&at_activations, NULL, i};
         if (!take_token(source, &at_token, json_at(tokens, i), &record->tokens[i]) ||
-            !take_activation(source, &at_activation, json_at(activations, i), &record->activations[i]))
+            !take_activation(source, &at_activation, json_at(activations, i),
+                             &record->activations[i]))
             return false;
     }
     return true;
@@ -126,8 +136,8 @@ static bool take_sentence(const neuron_json_source_t *source, const neuron_json_
     return true;
 }
 
-static bool take_list(const neuron_json_source_t *source, const neuron_json_place_t *place, const json_value_t *array,
-                      take_record_t *take, record_list_t *list) {
+static bool take_list(const neuron_json_source_t *source, const neuron_json_place_t *place,
+                      const json_value_t *array, take_record_t *take, record_list_t *list) {
     size_t count = json_count(array);
     if (!json_is(array, JSON_KIND_ARRAY))
         return neuron_json_refuse(source, place, "must be an array");
@@ -137,7 +147,8 @@ static bool take_list(const neuron_json_source_t *source, const neuron_json_plac
     while (list->count < count) {
         neuron_json_place_t at = {place, NULL, list->count};
         const json_value_t *item = json_at(array, list->count);
-        if (!take(source, &at, item, &list->records[list->count++])) /* counted: what was read of it is released */
+        /* counted: what was read of it is released */
+        if (!take(source, &at, item, &list->records[list->count++]))
             return false;
     }
     return true;
@@ -145,8 +156,8 @@ static bool take_list(const neuron_json_source_t *source, const neuron_json_plac
 
 /* A list member; one that is absent or null is refused if `required`, else left empty. */
 static bool take_list_member(const neuron_json_source_t *source, const neuron_json_place_t *place,
-                             const json_value_t *object, const char *key, bool required, take_record_t *take,
-                             record_list_t *list) {
+                             const json_value_t *object, const char *key, bool required,
+                             take_record_t *take, record_list_t *list) {
     neuron_json_place_t at = {place, key, 0};
     const json_value_t *array = json_get(object, key);
     if (!required && json_is(array, JSON_KIND_NULL))
@@ -157,14 +168,15 @@ static bool take_list_member(const neuron_json_source_t *source, const neuron_js
 /* --- the other members ------------------------------------------------------------------------ */
 
 /* Owned text of a member; absent or null leaves NULL. */
-static bool take_text(const neuron_json_source_t *source, const neuron_json_place_t *place, const json_value_t *object,
-                      const char *key, char **text) {
+static bool take_text(const neuron_json_source_t *source, const neuron_json_place_t *place,
+                      const json_value_t *object, const char *key, char **text) {
     neuron_json_place_t at = {place, key, 0};
     const json_value_t *value = json_get(object, key);
     size_t length = 0;
     const char *bytes = json_as_string(value, &length);
     if (!bytes)
-        return json_is(value, JSON_KIND_NULL) || neuron_json_refuse(source, &at, "must be a string");
+        return json_is(value, JSON_KIND_NULL) ||
+               neuron_json_refuse(source, &at, "must be a string");
     if (strlen(bytes) != length)
         return neuron_json_refuse(source, &at, "holds a NUL character");
     *text = memory_copy(bytes, length);
@@ -187,8 +199,8 @@ static bool take_statistic(const neuron_json_source_t *source, const neuron_json
 }
 
 /* threshold, explanation, baseline_score: each may be missing. */
-static bool take_known(const neuron_json_source_t *source, const neuron_json_place_t *place, const json_value_t *object,
-                       neuron_record_t *neuron) {
+static bool take_known(const neuron_json_source_t *source, const neuron_json_place_t *place,
+                       const json_value_t *object, neuron_record_t *neuron) {
     return take_statistic(source, place, object, "threshold", &neuron->threshold) &&
            take_statistic(source, place, object, "baseline_score", &neuron->baseline_score) &&
            take_text(source, place, object, "explanation", &neuron->explanation);
@@ -202,10 +214,13 @@ static bool take_quantiles(const neuron_json_source_t *source, const neuron_json
         return true;
     size_t count = json_count(array), first = count == NEURON_QUANTILES + 2 ? 1 : 0;
     if (!json_is(array, JSON_KIND_ARRAY) || (count != NEURON_QUANTILES && first == 0))
+        return neuron_json_refuse(
+            source, &at,
+            "must be four boundaries (0.5, 0.9, 0.99, 0.999), alone or between two nulls");
+    if (first && (!json_is(json_at(array, 0), JSON_KIND_NULL) ||
+                  !json_is(json_at(array, count - 1), JSON_KIND_NULL)))
         return neuron_json_refuse(source, &at,
-                                  "must be four boundaries (0.5, 0.9, 0.99, 0.999), alone or between two nulls");
-    if (first && (!json_is(json_at(array, 0), JSON_KIND_NULL) || !json_is(json_at(array, count - 1), JSON_KIND_NULL)))
-        return neuron_json_refuse(source, &at, "the first and the last of six boundaries must be null");
+                                  "the first and the last of six boundaries must be null");
     size_t known = 0;
     for (size_t i = 0; i < NEURON_QUANTILES; i++) {
         const json_value_t *value = json_at(array, first + i);
@@ -218,11 +233,12 @@ static bool take_quantiles(const neuron_json_source_t *source, const neuron_json
             return neuron_json_refuse(source, &at, "must not fall from one to the next");
     }
     neuron->has_quantiles = known == NEURON_QUANTILES;
-    return known == 0 || neuron->has_quantiles || neuron_json_refuse(source, &at, "must be known all or none");
+    return known == 0 || neuron->has_quantiles ||
+           neuron_json_refuse(source, &at, "must be known all or none");
 }
 
-static bool take_bands(const neuron_json_source_t *source, const neuron_json_place_t *place, const json_value_t *object,
-                       neuron_record_t *neuron) {
+static bool take_bands(const neuron_json_source_t *source, const neuron_json_place_t *place,
+                       const json_value_t *object, neuron_record_t *neuron) {
     neuron_json_place_t at = {place, "random_sample_by_quantile", 0};
     const json_value_t *array = json_get(object, at.key);
     if (json_is(array, JSON_KIND_NULL))
@@ -254,34 +270,39 @@ static bool fill_published(const neuron_json_source_t *source, const neuron_json
     neuron_json_place_t at = {place, "neuron_id", 0};
     int64_t layer = -1, index = -1;
     if (!json_as_integer(json_path(entry, "neuron_id.layer_index"), &layer) ||
-        !json_as_integer(json_path(entry, "neuron_id.neuron_index"), &index) || layer < 0 || layer > INT32_MAX ||
-        index < 0 || index > INT32_MAX)
-        return neuron_json_refuse(source, &at, "must have layer_index and neuron_index, whole numbers from 0");
+        !json_as_integer(json_path(entry, "neuron_id.neuron_index"), &index) || layer < 0 ||
+        layer > INT32_MAX || index < 0 || index > INT32_MAX)
+        return neuron_json_refuse(source, &at,
+                                  "must have layer_index and neuron_index, whole numbers from 0");
     neuron->source = NEURON_SOURCE_SUBJECT;
     neuron->layer = (int32_t)layer;
     neuron->index = (int32_t)index;
     neuron->id = memory_format("%d:%d", neuron->layer, neuron->index);
-    return take_list_member(source, place, entry, "most_positive_activation_records", true, take_record,
-                            &neuron->top) &&
-           take_list_member(source, place, entry, "random_sample", false, take_record, &neuron->random) &&
-           take_bands(source, place, entry, neuron) && take_quantiles(source, place, entry, neuron) &&
+    return take_list_member(source, place, entry, "most_positive_activation_records", true,
+                            take_record, &neuron->top) &&
+           take_list_member(source, place, entry, "random_sample", false, take_record,
+                            &neuron->random) &&
+           take_bands(source, place, entry, neuron) &&
+           take_quantiles(source, place, entry, neuron) &&
            take_statistic(source, place, entry, "mean", &neuron->mean) &&
            take_statistic(source, place, entry, "variance", &neuron->variance) &&
            take_statistic(source, place, entry, "skewness", &neuron->skewness) &&
            take_statistic(source, place, entry, "kurtosis", &neuron->kurtosis) &&
-           take_above_zero(source, place, entry, neuron) && take_known(source, place, entry, neuron);
+           take_above_zero(source, place, entry, neuron) &&
+           take_known(source, place, entry, neuron);
 }
 
-static bool take_id(const neuron_json_source_t *source, const neuron_json_place_t *place, const json_value_t *entry,
-                    const char *key, neuron_record_t *neuron) {
+static bool take_id(const neuron_json_source_t *source, const neuron_json_place_t *place,
+                    const json_value_t *entry, const char *key, neuron_record_t *neuron) {
     neuron_json_place_t at = {place, key, 0};
     if (!take_text(source, place, entry, key, &neuron->id))
         return false;
-    return (neuron->id && neuron->id[0]) || neuron_json_refuse(source, &at, "must be a non-empty string");
+    return (neuron->id && neuron->id[0]) ||
+           neuron_json_refuse(source, &at, "must be a non-empty string");
 }
 
-static bool require_records(const neuron_json_source_t *source, const neuron_json_place_t *place, const char *key,
-                            const neuron_record_t *neuron) {
+static bool require_records(const neuron_json_source_t *source, const neuron_json_place_t *place,
+                            const char *key, const neuron_record_t *neuron) {
     neuron_json_place_t at = {place, key, 0};
     return neuron->top.count > 0 || neuron_json_refuse(source, &at, "must not be empty");
 }
@@ -289,14 +310,16 @@ static bool require_records(const neuron_json_source_t *source, const neuron_jso
 static bool fill_record_set(const neuron_json_source_t *source, const neuron_json_place_t *place,
                             const json_value_t *entry, neuron_record_t *neuron) {
     neuron->source = NEURON_SOURCE_RECORDS;
-    return take_id(source, place, entry, "id", neuron) && take_known(source, place, entry, neuron) &&
+    return take_id(source, place, entry, "id", neuron) &&
+           take_known(source, place, entry, neuron) &&
            take_list_member(source, place, entry, "records", true, take_record, &neuron->top) &&
            require_records(source, place, "records", neuron) &&
-           take_list_member(source, place, entry, "score_records", false, take_record, &neuron->random);
+           take_list_member(source, place, entry, "score_records", false, take_record,
+                            &neuron->random);
 }
 
-static bool fill_puzzle(const neuron_json_source_t *source, const neuron_json_place_t *place, const json_value_t *entry,
-                        neuron_record_t *neuron) {
+static bool fill_puzzle(const neuron_json_source_t *source, const neuron_json_place_t *place,
+                        const json_value_t *entry, neuron_record_t *neuron) {
     neuron_json_place_t at = {place, "explanation", 0};
     neuron->source = NEURON_SOURCE_PUZZLE;
     if (!take_id(source, place, entry, "name", neuron) ||
@@ -306,14 +329,15 @@ static bool fill_puzzle(const neuron_json_source_t *source, const neuron_json_pl
         return neuron_json_refuse(source, &at, "is missing: a puzzle has a known answer");
     return take_list_member(source, place, entry, "sentences", true, take_sentence, &neuron->top) &&
            require_records(source, place, "sentences", neuron) &&
-           take_list_member(source, place, entry, "score_sentences", false, take_sentence, &neuron->random);
+           take_list_member(source, place, entry, "score_sentences", false, take_sentence,
+                            &neuron->random);
 }
 
-typedef bool fill_t(const neuron_json_source_t *source, const neuron_json_place_t *place, const json_value_t *entry,
-                    neuron_record_t *neuron);
+typedef bool fill_t(const neuron_json_source_t *source, const neuron_json_place_t *place,
+                    const json_value_t *entry, neuron_record_t *neuron);
 
-/* The kind of an entry by its members, NULL if it is none. By the type of a member too: in an object of puzzles, any
- * word may be a puzzle's name. */
+/* The kind of an entry by its members, NULL if it is none. By the type of a member too: in an
+ * object of puzzles, any word may be a puzzle's name. */
 static fill_t *kind_of(const json_value_t *entry) {
     const json_value_t *id = json_get(entry, "neuron_id");
     if (json_is(id, JSON_KIND_OBJECT) && !json_get(id, "sentences"))
@@ -333,12 +357,13 @@ bool neuron_json_is_puzzle(const json_value_t *value) {
     return kind_of(value) == fill_puzzle;
 }
 
-neuron_record_t *neuron_json_entry(const neuron_json_source_t *source, const neuron_json_place_t *place,
-                                   const json_value_t *entry) {
+neuron_record_t *neuron_json_entry(const neuron_json_source_t *source,
+                                   const neuron_json_place_t *place, const json_value_t *entry) {
     fill_t *fill = kind_of(entry);
     if (!fill) {
         neuron_json_refuse(source, place,
-                           "is no puzzle (name, sentences), record set (id, records) or neuron record (neuron_id)");
+                           "is no puzzle (name, sentences), record set (id, records) or neuron "
+                           "record (neuron_id)");
         return NULL;
     }
     neuron_record_t *neuron = MEMORY_NEW(neuron_record_t);

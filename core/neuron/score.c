@@ -44,7 +44,8 @@ static bool is_constant(const double *values, size_t count) {
     return true;
 }
 
-static bool fit_linear(score_calibration_t *calibration, const double *simulated, const double *real, size_t count) {
+static bool fit_linear(score_calibration_t *calibration, const double *simulated,
+                       const double *real, size_t count) {
     if (count < 2 || is_constant(simulated, count))
         return false;
     double mean_simulated = stats_mean(simulated, count);
@@ -71,8 +72,8 @@ static double *sorted_copy(const double *values, size_t count) {
     return copy;
 }
 
-bool score_calibration_fit(score_calibration_t *calibration, score_calibration_kind_t kind, const double *simulated,
-                           const double *real, size_t count) {
+bool score_calibration_fit(score_calibration_t *calibration, score_calibration_kind_t kind,
+                           const double *simulated, const double *real, size_t count) {
     *calibration = (score_calibration_t){0};
     if (kind == SCORE_CALIBRATION_NONE)
         return true;
@@ -129,11 +130,14 @@ static double value_at(const double *ascending, size_t count, double position) {
     return ascending[left] + fraction * (ascending[left + 1] - ascending[left]);
 }
 
-void score_calibration_apply(const score_calibration_t *calibration, const double *values, double *out, size_t count) {
+void score_calibration_apply(const score_calibration_t *calibration, const double *values,
+                             double *out, size_t count) {
     for (size_t i = 0; i < count; i++) {
         switch (calibration->kind) {
         case SCORE_CALIBRATION_NONE: out[i] = values[i]; break;
-        case SCORE_CALIBRATION_LINEAR: out[i] = calibration->slope * values[i] + calibration->intercept; break;
+        case SCORE_CALIBRATION_LINEAR:
+            out[i] = calibration->slope * values[i] + calibration->intercept;
+            break;
         case SCORE_CALIBRATION_PERCENTILE: {
             double position = position_of(calibration->simulated, calibration->count, values[i]);
             out[i] = value_at(calibration->real, calibration->count, position);

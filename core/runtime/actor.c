@@ -37,7 +37,8 @@ enum { CHECKS = false };
 
 enum { AT_START = -1 }; /* in place of a message's kind */
 
-/* A timer callback runs at most this many actor turns before other events of the loop get theirs. */
+/* A timer callback runs at most this many actor turns before other events of the
+ * loop get theirs. */
 enum { TURNS_A_TICK = 8 };
 
 static void scheduler_arm(scheduler_t *scheduler) {
@@ -73,9 +74,11 @@ static void actor_check(const actor_t *actor, int kind) {
     if (!broken)
         return;
     if (kind == AT_START)
-        fprintf(stderr, "glia: bug: invariant of the %s at its start: %s\n", actor_name(actor), broken);
+        fprintf(stderr, "glia: bug: invariant of the %s at its start: %s\n", actor_name(actor),
+                broken);
     else
-        fprintf(stderr, "glia: bug: invariant of the %s after kind %d: %s\n", actor_name(actor), kind, broken);
+        fprintf(stderr, "glia: bug: invariant of the %s after kind %d: %s\n", actor_name(actor),
+                kind, broken);
     abort();
 }
 
@@ -131,13 +134,12 @@ void scheduler_free(scheduler_t *scheduler) {
     if (!scheduler)
         return;
     clock_timer_free(scheduler->clock, scheduler->timer);
-    for (actor_t *actor = scheduler->all; actor; actor = actor->next) {
+    for (actor_t *actor = scheduler->all; actor; actor = actor->next)
         while (actor->first) {
             actor_message_t *message = actor->first;
             actor->first = message->next;
             message_free(message);
         }
-    }
     while (scheduler->all) {
         actor_t *actor = scheduler->all;
         scheduler->all = actor->next;
@@ -157,7 +159,8 @@ uint64_t scheduler_delivered(const scheduler_t *scheduler) {
     return scheduler->delivered;
 }
 
-actor_t *actor_create(scheduler_t *scheduler, const actor_definition_t *definition, void *state, size_t mailbox) {
+actor_t *actor_create(scheduler_t *scheduler, const actor_definition_t *definition, void *state,
+                      size_t mailbox) {
     actor_t *actor = MEMORY_NEW(actor_t);
     actor->definition = definition;
     actor->state = state;
@@ -188,7 +191,8 @@ clock_port_t *actor_clock(const actor_t *actor) {
 bool actor_send(actor_t *to, actor_t *sender, int kind, uint64_t correlation, void *payload,
                 void (*release)(void *payload)) {
     if (!(to->definition->kinds & ACTOR_KIND(kind))) {
-        fprintf(stderr, "glia: bug: %s does not take messages of kind %d\n", to->definition->name, kind);
+        fprintf(stderr, "glia: bug: %s does not take messages of kind %d\n", to->definition->name,
+                kind);
         abort();
     }
     if (to->held >= to->capacity)
@@ -209,7 +213,7 @@ void actor_tell(actor_t *to, actor_t *sender, int kind, uint64_t correlation, vo
                 void (*release)(void *payload)) {
     if (actor_send(to, sender, kind, correlation, payload, release))
         return;
-    fprintf(stderr, "glia: bug: the mailbox of %s (%zu) is full; %s sent kind %d\n", to->definition->name, to->capacity,
-            sender ? sender->definition->name : "a port", kind);
+    fprintf(stderr, "glia: bug: the mailbox of %s (%zu) is full; %s sent kind %d\n",
+            to->definition->name, to->capacity, sender ? sender->definition->name : "a port", kind);
     abort();
 }

@@ -34,16 +34,18 @@ static inline int64_t clock_now(clock_port_t *clock) {
 static inline int64_t clock_utc(clock_port_t *clock) {
     return clock->utc(clock);
 }
-/* Which monotonic times can be compared, across processes too: those of one era, that is, of one boot of the machine.
- * 0: not known, comparable to none. */
+/* Which monotonic times can be compared, across processes too: those of one era, that is, of one
+ * boot of the machine. 0: not known, comparable to none. */
 static inline uint32_t clock_era(clock_port_t *clock) {
     return clock->era(clock);
 }
 /* A stopped timer; `fire` is called on the loop thread, once per start, never inside start. */
-static inline clock_timer_t *clock_timer_create(clock_port_t *clock, clock_fire_t *fire, void *context) {
+static inline clock_timer_t *clock_timer_create(clock_port_t *clock, clock_fire_t *fire,
+                                                void *context) {
     return clock->timer_create(clock, fire, context);
 }
-/* (Re)starts the timer: it fires at the first turn at or after monotonic time `at` (a past time: soon). */
+/* (Re)starts the timer: it fires at the first turn at or after monotonic time `at` (a
+ * past time: soon). */
 static inline void clock_timer_start(clock_port_t *clock, clock_timer_t *timer, int64_t at) {
     clock->timer_start(clock, timer, at);
 }

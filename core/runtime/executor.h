@@ -9,16 +9,19 @@
 
 typedef struct executor executor_t;
 typedef void executor_work_t(void *context); /* on a worker; touches nothing but `context` */
-typedef void executor_done_t(void *context); /* on the loop thread, exactly once, never inside submit */
+/* on the loop thread, exactly once, never inside submit */
+typedef void executor_done_t(void *context);
 
 /* What an implementation provides; it embeds this as its first member. */
 struct executor {
-    void (*submit)(executor_t *executor, executor_work_t *work, executor_done_t *done, void *context);
+    void (*submit)(executor_t *executor, executor_work_t *work, executor_done_t *done,
+                   void *context);
 };
 
 /* Never fails and never blocks; callers bound what they have outstanding. `context` belongs to the
  * work until `done` is called. */
-static inline void executor_submit(executor_t *executor, executor_work_t *work, executor_done_t *done, void *context) {
+static inline void executor_submit(executor_t *executor, executor_work_t *work,
+                                   executor_done_t *done, void *context) {
     executor->submit(executor, work, done, context);
 }
 

@@ -1,8 +1,9 @@
-/* loop.c - the ports clock, executor, signals and readiness on libuv. The one file that includes uv.h.
+/* loop.c - the ports clock, executor, signals and readiness on libuv. The one file
+ * that includes uv.h.
  *
- * Who keeps uv_run alive: a started timer (its uv_timer_t, or the idle handle behind `soon`), an active
- * watch, an executor's watch while work is outstanding among them (watches_hold). The lag probe,
- * signals and idle executors are unreferenced.
+ * Who keeps uv_run alive: a started timer (its uv_timer_t, or the idle handle behind `soon`), an
+ * active watch, an executor's watch while work is outstanding among them (watches_hold). The lag
+ * probe, signals and idle executors are unreferenced.
  */
 #include "core/runtime/loop.h"
 
@@ -23,7 +24,8 @@
 enum {
     LAG_PERIOD_MS = 20,
     WORKER_NICE = 5,
-    CLOSE_TURNS = 1000, /* more turns than any close callback needs; past it a handle was never freed */
+    /* more turns than any close callback needs; past it a handle was never freed */
+    CLOSE_TURNS = 1000,
     THREADS_MAXIMUM = 64,
 };
 
@@ -48,7 +50,7 @@ struct loop {
     histogram_t lag;
 };
 
-/* --- lists ----------------------------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 static void link_clear(link_t *link) {
     link->next = link;
@@ -83,7 +85,7 @@ static void link_splice(link_t *to, link_t *from) {
     link_clear(from);
 }
 
-/* --- clock and timers ------------------------------------------------------------------------------- */
+/* --- clock and timers ------------------------------------------------------------------------- */
 
 struct clock_timer {
     uv_timer_t uv; /* first member: the handle is the timer */
@@ -158,8 +160,9 @@ static void timer_expired(uv_timer_t *handle) {
         timer->fire(timer->context);
 }
 
-/* libuv's loop time is the monotonic clock in whole milliseconds and may be stale within a turn. A uv
- * timer of `due - loop time` expires at loop time `due`, stale or not; `due` is `at` rounded up. */
+/* libuv's loop time is the monotonic clock in whole milliseconds and may be stale within a
+ * turn. A uv timer of `due - loop time` expires at loop time `due`, stale or not; `due` is
+ * `at` rounded up. */
 static void timer_wait(clock_timer_t *timer) {
     uv_update_time(timer->uv.loop);
     uint64_t due = ((uint64_t)timer->at + 999) / 1000;
@@ -167,15 +170,17 @@ static void timer_wait(clock_timer_t *timer) {
     uv_timer_start(&timer->uv, timer_expired, due > current ? due - current : 1, 0);
 }
 
-/* libuv runs a timer that is due within the very pass that started it, so that one which restarts itself
- * would starve all input. Timers that are due already therefore go through an idle handle: a batch a turn. */
+/* libuv runs a timer that is due within the very pass that started it, so that one which restarts
+ * itself would starve all input. Timers that are due already therefore go through an idle handle:
+ * a batch a turn. */
 static void soon_turn(uv_idle_t *idle) {
     loop_t *loop = idle->data;
     link_splice(&loop->firing, &loop->soon);
     while (!link_alone(&loop->firing)) {
         link_t *link = loop->firing.next;
         link_remove(link);
-        clock_timer_t *timer = (clock_timer_t *)(void *)((char *)link - offsetof(clock_timer_t, soon));
+        clock_timer_t *timer =
+            (clock_timer_t *)(void *)((char *)link - offsetof(clock_timer_t, soon));
         timer->fire(timer->context);
     }
     if (link_alone(&loop->soon))
@@ -208,7 +213,7 @@ clock_port_t *loop_clock(loop_t *loop) {
     return &loop->clock;
 }
 
-/* --- lag ---------------------------------------------------------------------------------------------- */
+/* --- lag -------------------------------------------------------------------------------------- */
 
 static void lag_probe(uv_timer_t *handle);
 
@@ -232,9 +237,10 @@ uint64_t loop_lag_samples(loop_t *loop) {
     return loop->lag.samples;
 }
 
-/* --- watches ------------------------------------------------------------------------------------------ */
+/* --- watches ---------------------------------------------------------------------------------- */
 
-/* The loop waits for the whole set as for one descriptor, which keeps it alive while anything in it is set. */
+/* The loop waits for the whole set as for one descriptor, which keeps it alive while
+ * anything in it is set. */
 static void watches_hold(void *context, bool active) {
     loop_t *loop = context;
     if (active)
@@ -281,14 +287,15 @@ void loop_watch_free(loop_watch_t *watch) {
         watches_remove(watch);
 }
 
-/* --- the loop ----------------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 loop_t *loop_create(error_info_t *error) {
     loop_t *loop = MEMORY_NEW(loop_t);
     loop->watches = watches_create(watches_hold, loop);
     int status = loop->watches ? uv_loop_init(&loop->uv) : UV_EMFILE;
     if (status != 0) {
-        error_set(error, ERROR_RETRYABLE, "cannot create an event loop: %s; check the limits on open files",
+        error_set(error, ERROR_RETRYABLE,
+                  "cannot create an event loop: %s; check the limits on open files",
                   uv_strerror(status));
         watches_free(loop->watches);
         free(loop);
@@ -340,7 +347,7 @@ void loop_free(loop_t *loop) {
     free(loop);
 }
 
-/* --- executors ---------------------------------------------------------------------------------------- */
+/* --- executors -------------------------------------------------------------------------------- */
 
 typedef struct task {
     struct task *next;
@@ -360,7 +367,8 @@ typedef struct {
     int wake_fd;              /* an eventfd: the loop's turn to look at `finished` */
     uv_prepare_t before_wait; /* active while `submitted` holds a task */
     size_t outstanding;       /* loop thread only: submitted, `done` not called yet */
-    task_queue_t submitted;   /* loop thread only: of this turn, handed over before the loop waits */
+    /* loop thread only: of this turn, handed over before the loop waits */
+    task_queue_t submitted;
     size_t submitted_count;
     task_queue_t delivering; /* loop thread only */
     unsigned thread_count;
@@ -394,7 +402,8 @@ static task_t *task_pop(task_queue_t *queue) {
 }
 
 static void executor_thread(void *argument) {
-    /* Workers give way to the loop thread when there are more of them than cores (on Linux this is the thread's own).
+    /* Workers give way to the loop thread when there are more of them than cores (on Linux this is
+     * the thread's own).
      */
     (void)setpriority(PRIO_PROCESS, 0, WORKER_NICE);
     loop_executor_t *executor = argument;
@@ -412,12 +421,13 @@ static void executor_thread(void *argument) {
         uv_mutex_unlock(&executor->mutex);
         task->work(task->context);
         uv_mutex_lock(&executor->mutex);
-        bool was_empty = executor->finished.first == NULL;
+        bool was_empty = !executor->finished.first;
         task_push(&executor->finished, task);
         uv_cond_signal(&executor->work_finished);
         if (!was_empty)
             continue;
-        /* One wake-up a batch: the loop takes all of `finished` at once. With the lock open, or it would run into it.
+        /* One wake-up a batch: the loop takes all of `finished` at once. With the lock open, or it
+         * would run into it.
          */
         uv_mutex_unlock(&executor->mutex);
         uint64_t one = 1;
@@ -428,7 +438,8 @@ static void executor_thread(void *argument) {
     uv_mutex_unlock(&executor->mutex);
 }
 
-/* All of a turn's tasks under one lock; threads are woken when it is open, or they would run into it. */
+/* All of a turn's tasks under one lock; threads are woken when it is open, or they
+ * would run into it. */
 static void executor_hand_over(loop_executor_t *executor) {
     if (executor->submitted_count == 0)
         return;
@@ -438,7 +449,8 @@ static void executor_hand_over(loop_executor_t *executor) {
     else
         executor->waiting.first = executor->submitted.first;
     executor->waiting.last = executor->submitted.last;
-    size_t wake = executor->idle < executor->submitted_count ? executor->idle : executor->submitted_count;
+    size_t wake =
+        executor->idle < executor->submitted_count ? executor->idle : executor->submitted_count;
     uv_mutex_unlock(&executor->mutex);
     executor->submitted = (task_queue_t){0};
     executor->submitted_count = 0;
@@ -451,7 +463,8 @@ static void executor_before_wait(uv_prepare_t *handle) {
     executor_hand_over(handle->data);
 }
 
-static void executor_submit_uv(executor_t *port, executor_work_t *work, executor_done_t *done, void *context) {
+static void executor_submit_uv(executor_t *port, executor_work_t *work, executor_done_t *done,
+                               void *context) {
     loop_executor_t *executor = (loop_executor_t *)port;
     task_t *task = MEMORY_NEW(task_t);
     task->work = work;
@@ -464,7 +477,8 @@ static void executor_submit_uv(executor_t *port, executor_work_t *work, executor
         uv_prepare_start(&executor->before_wait, executor_before_wait);
 }
 
-/* The batch is a member, not a local: a `done` may free the executor, which then delivers the rest. */
+/* The batch is a member, not a local: a `done` may free the executor, which then
+ * delivers the rest. */
 static void executor_deliver(loop_executor_t *executor) {
     for (task_t *task; (task = task_pop(&executor->delivering));) {
         if (--executor->outstanding == 0)
@@ -524,14 +538,16 @@ void loop_executor_free(executor_t *port) {
 
 executor_t *loop_executor_create(loop_t *loop, unsigned threads, error_info_t *error) {
     if (threads < 1 || threads > THREADS_MAXIMUM) {
-        error_set(error, ERROR_USAGE, "an executor has 1 to %d threads, not %u", THREADS_MAXIMUM, threads);
+        error_set(error, ERROR_USAGE, "an executor has 1 to %d threads, not %u", THREADS_MAXIMUM,
+                  threads);
         return NULL;
     }
     loop_executor_t *executor = MEMORY_NEW(loop_executor_t);
     executor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     executor->wake = loop_watch_create(loop, executor->wake_fd, executor_wake, executor);
     if (!executor->wake) {
-        error_set(error, ERROR_RETRYABLE, "cannot create an executor; check the limits on open files");
+        error_set(error, ERROR_RETRYABLE,
+                  "cannot create an executor; check the limits on open files");
         if (executor->wake_fd >= 0)
             close(executor->wake_fd);
         free(executor);
@@ -544,9 +560,11 @@ executor_t *loop_executor_create(loop_t *loop, unsigned threads, error_info_t *e
         uv_cond_init(&executor->work_finished) != 0)
         abort(); /* Linux: cannot fail */
     for (; executor->thread_count < threads; executor->thread_count++) {
-        int status = uv_thread_create(&executor->threads[executor->thread_count], executor_thread, executor);
+        int status =
+            uv_thread_create(&executor->threads[executor->thread_count], executor_thread, executor);
         if (status != 0) {
-            error_set(error, ERROR_RETRYABLE, "cannot start worker thread %u of %u: %s; check the limits on processes",
+            error_set(error, ERROR_RETRYABLE,
+                      "cannot start worker thread %u of %u: %s; check the limits on processes",
                       executor->thread_count + 1, threads, uv_strerror(status));
             loop_executor_free(&executor->port);
             return NULL;
@@ -555,7 +573,7 @@ executor_t *loop_executor_create(loop_t *loop, unsigned threads, error_info_t *e
     return &executor->port;
 }
 
-/* --- signals ------------------------------------------------------------------------------------------ */
+/* --- signals ---------------------------------------------------------------------------------- */
 
 struct loop_signal {
     uv_signal_t uv; /* first member */
@@ -572,7 +590,8 @@ static void signal_closed(uv_handle_t *handle) {
     free(handle);
 }
 
-loop_signal_t *loop_signal_create(loop_t *loop, int signal_number, loop_signal_fire_t *fire, void *context) {
+loop_signal_t *loop_signal_create(loop_t *loop, int signal_number, loop_signal_fire_t *fire,
+                                  void *context) {
     loop_signal_t *signal = MEMORY_NEW(loop_signal_t);
     signal->fire = fire;
     signal->context = context;

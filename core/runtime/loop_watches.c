@@ -1,5 +1,5 @@
-/* loop_watches.c - changes are collected in a list and applied before the loop waits; events go by number, so that one
- * for a watch that an earlier `fire` freed finds nobody. */
+/* loop_watches.c - changes are collected in a list and applied before the loop waits; events go by
+ * number, so that one for a watch that an earlier `fire` freed finds nobody. */
 #include "core/runtime/loop_watches.h"
 
 #include <errno.h>
@@ -126,7 +126,9 @@ static void apply(loop_watch_t *watch) {
     if (watch->wanted == watch->told)
         return;
     struct epoll_event event = event_of(watch);
-    int change = watch->wanted == 0 ? EPOLL_CTL_DEL : watch->told == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    int change = watch->wanted == 0 ? EPOLL_CTL_DEL
+                 : watch->told == 0 ? EPOLL_CTL_ADD
+                                    : EPOLL_CTL_MOD;
     watch->told = watch->wanted;
     if (epoll_ctl(watch->watches->epoll, change, watch->fd, &event) != 0 && change != EPOLL_CTL_DEL)
         abort(); /* it could be watched when it was added, and is open as long as it is watched */
@@ -148,7 +150,8 @@ void watches_remove(loop_watch_t *watch) {
     while (*link != watch)
         link = &(*link)->next;
     *link = watch->next;
-    apply(watch); /* at once: the descriptor may be closed, and its number be another one's, right after */
+    /* at once: the descriptor may be closed, and its number be another one's, right after */
+    apply(watch);
     watches->slots[watch->slot].watch = NULL;
     free(watch);
 }
@@ -158,9 +161,8 @@ static void dispatch(loop_watch_t *watch, uint32_t events) {
     int ready = (events & EPOLLIN ? LOOP_READABLE : 0) | (events & EPOLLOUT ? LOOP_WRITABLE : 0);
     if (events & EPOLLHUP)
         ready |= watch->wanted;
-    if (watch->wanted == 0) {
+    if (watch->wanted == 0)
         return; /* stopped by an earlier one of these events */
-    }
     if (events & EPOLLERR) {
         watches_set(watch, 0);
         watch->fire(watch->context, watch->fd, LOOP_BROKEN);

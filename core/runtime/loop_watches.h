@@ -1,8 +1,9 @@
 /* loop_watches.h - file descriptors on an epoll set of their own; private to loop.c.
  *
- * libuv's uv_poll_start takes a descriptor out of the kernel's set and puts it back at every change: five system calls
- * for an exchange on a kept connection. Here a change is only noted, and what it comes to is told to the kernel once,
- * before the loop waits; for most exchanges that is nothing. What a watch is: loop.h.
+ * libuv's uv_poll_start takes a descriptor out of the kernel's set and puts it back at every
+ * change: five system calls for an exchange on a kept connection. Here a change is only noted, and
+ * what it comes to is told to the kernel once, before the loop waits; for most exchanges that is
+ * nothing. What a watch is: loop.h.
  */
 #ifndef GLIA_RUNTIME_LOOP_WATCHES_H
 #define GLIA_RUNTIME_LOOP_WATCHES_H
@@ -14,7 +15,8 @@
 
 typedef struct watches watches_t;
 
-/* `hold` is called when the first watch is set and when none is set any more. NULL: no descriptor left. */
+/* `hold` is called when the first watch is set and when none is set any more. NULL: no
+ * descriptor left. */
 watches_t *watches_create(void (*hold)(void *context, bool active), void *context);
 void watches_free(watches_t *watches);
 /* Readable when watches_dispatch has something to do. */

@@ -1,8 +1,9 @@
 /* activation_pass.c - the pass, compiled for wide vectors and for plain ones.
  *
- * A strip of neurons keeps its sums in the first-level cache while all tokens go by; a token's part of a strip is four
- * cache lines side by side. The loops over a strip have a constant length and independent turns, so compilers make
- * vectors of them; ISO C forbids them to fuse or reorder, so that every variant gives the same bits. */
+ * A strip of neurons keeps its sums in the first-level cache while all tokens go by; a token's part
+ * of a strip is four cache lines side by side. The loops over a strip have a constant length and
+ * independent turns, so compilers make vectors of them; ISO C forbids them to fuse or reorder, so
+ * that every variant gives the same bits. */
 #include "core/subject/activation_pass.h"
 
 #include <math.h>
@@ -16,7 +17,8 @@ typedef struct {
     int32_t above[STRIP];
 } strip_t;
 
-static inline __attribute__((always_inline)) void take_token(strip_t *restrict strip, const float *restrict x) {
+static inline __attribute__((always_inline)) void take_token(strip_t *restrict strip,
+                                                             const float *restrict x) {
     for (size_t i = 0; i < STRIP; i++) {
         double a = (double)x[i], square = a * a;
         strip->sums[0][i] += a;
@@ -38,7 +40,8 @@ typedef struct {
     float *maxima;
 } pass_t;
 
-static inline __attribute__((always_inline)) void pass_strip(const pass_t *pass, size_t first, size_t width) {
+static inline __attribute__((always_inline)) void pass_strip(const pass_t *pass, size_t first,
+                                                             size_t width) {
     strip_t strip;
     float padded[STRIP] = {0};
     memset(&strip, 0, sizeof strip);
@@ -92,7 +95,9 @@ __attribute__((target("avx512f"))) static void pass_widest(const pass_t *pass) {
     pass->sums ? pass_all(pass) : maxima_all(pass);
 }
 static void run(const pass_t *pass) {
-    (__builtin_cpu_supports("avx512f") ? pass_widest : __builtin_cpu_supports("avx2") ? pass_wide : pass_plain)(pass);
+    (__builtin_cpu_supports("avx512f") ? pass_widest
+     : __builtin_cpu_supports("avx2")  ? pass_wide
+                                       : pass_plain)(pass);
 }
 #else
 static void run(const pass_t *pass) {
@@ -100,8 +105,8 @@ static void run(const pass_t *pass) {
 }
 #endif
 
-void activation_pass(const float *activations, size_t excerpts, size_t length, size_t neurons, size_t stride,
-                     double *sums, int32_t *above, float *maxima) {
+void activation_pass(const float *activations, size_t excerpts, size_t length, size_t neurons,
+                     size_t stride, double *sums, int32_t *above, float *maxima) {
     pass_t pass = {.activations = activations,
                    .excerpts = excerpts,
                    .length = length,
@@ -113,8 +118,8 @@ void activation_pass(const float *activations, size_t excerpts, size_t length, s
     run(&pass);
 }
 
-void activation_maxima(const float *activations, size_t excerpts, size_t length, size_t neurons, size_t stride,
-                       float *maxima) {
+void activation_maxima(const float *activations, size_t excerpts, size_t length, size_t neurons,
+                       size_t stride, float *maxima) {
     pass_t pass = {.activations = activations,
                    .excerpts = excerpts,
                    .length = length,

@@ -1,4 +1,5 @@
-/* bpe.c - merge rules in a hash table; neighbours in a linked list; pairs that can be joined in a heap. */
+/* bpe.c - merge rules in a hash table; neighbours in a linked list; pairs that can be
+ * joined in a heap. */
 #include "core/subject/bpe.h"
 
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 
 static const uint32_t NONE = UINT32_MAX;
 
-/* --- rules --------------------------------------------------------------------------------------------- */
+/* --- rules ------------------------------------------------------------------------------------ */
 
 typedef struct {
     uint32_t left, right;
@@ -29,7 +30,8 @@ static size_t slot_of(const bpe_t *bpe, uint32_t left, uint32_t right) {
 /* The slot of the pair, or the free one where it belongs. */
 static rule_t *find_slot(const bpe_t *bpe, uint32_t left, uint32_t right) {
     size_t at = slot_of(bpe, left, right);
-    while (bpe->slots[at].rank != NONE && (bpe->slots[at].left != left || bpe->slots[at].right != right))
+    while (bpe->slots[at].rank != NONE &&
+           (bpe->slots[at].left != left || bpe->slots[at].right != right))
         at = (at + 1) & bpe->mask;
     return &bpe->slots[at];
 }
@@ -75,9 +77,10 @@ void bpe_add(bpe_t *bpe, uint32_t left, uint32_t right, uint32_t rank, uint32_t 
     *slot = (rule_t){.left = left, .right = right, .rank = rank, .merged = merged};
 }
 
-/* --- the procedure ------------------------------------------------------------------------------------- */
+/* --- the procedure ---------------------------------------------------------------------------- */
 
-/* Place i of the pre-token. A symbol that was joined to the one on its left is gone: its rank is NONE for good. */
+/* Place i of the pre-token. A symbol that was joined to the one on its left is gone: its rank
+ * is NONE for good. */
 struct bpe_symbol {
     uint32_t id, previous, next; /* places; NONE at the ends */
     uint32_t rank, merged;       /* of the pair that begins here; NONE: no rule */
@@ -140,7 +143,8 @@ static void note_fresh(bpe_work_t *work, uint32_t at) {
     work->fresh[work->fresh_count++] = at;
 }
 
-/* Joins the pair that begins at `at`. The two pairs that come up wait until all of the present rank are joined. */
+/* Joins the pair that begins at `at`. The two pairs that come up wait until all of the present
+ * rank are joined. */
 static void join(const bpe_t *bpe, bpe_work_t *work, uint32_t at) {
     struct bpe_symbol *left = &work->symbols[at];
     struct bpe_symbol *right = &work->symbols[left->next];

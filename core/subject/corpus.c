@@ -31,7 +31,7 @@ typedef struct {
     error_info_t *error;
 } reader_t;
 
-/* --- tokens -------------------------------------------------------------------------------------------- */
+/* --- tokens ----------------------------------------------------------------------------------- */
 
 /* A document with a first byte begins. */
 static bool begin_document(reader_t *reader) {
@@ -39,9 +39,10 @@ static bool begin_document(reader_t *reader) {
     if (reader->documents++ == 0)
         return true;
     if (!tokenizer_end_of_text(reader->tokenizer, &end))
-        return error_set(reader->error, ERROR_CONFIG,
-                         "%s: documents are joined by <|endoftext|>, and the tokenizer has no such token",
-                         reader->path);
+        return error_set(
+            reader->error, ERROR_CONFIG,
+            "%s: documents are joined by <|endoftext|>, and the tokenizer has no such token",
+            reader->path);
     corpus_sample_add(reader->sample, &end, 1);
     return true;
 }
@@ -49,8 +50,10 @@ static bool begin_document(reader_t *reader) {
 /* Encodes the text, or its front, and hands the tokens on; *taken: bytes. */
 static bool encode(reader_t *reader, const char *text, size_t length, bool whole, size_t *taken) {
     reader->list.count = 0;
-    bool good = whole ? tokenizer_encode(reader->tokenizer, text, length, &reader->list, reader->error)
-                      : tokenizer_encode_front(reader->tokenizer, text, length, &reader->list, taken, reader->error);
+    bool good =
+        whole ? tokenizer_encode(reader->tokenizer, text, length, &reader->list, reader->error)
+              : tokenizer_encode_front(reader->tokenizer, text, length, &reader->list, taken,
+                                       reader->error);
     if (whole)
         *taken = length;
     if (good)
@@ -75,7 +78,7 @@ static bool report(reader_t *reader, size_t bytes) {
            error_set(reader->error, ERROR_RETRYABLE, "stopped while reading %s", reader->path);
 }
 
-/* --- text ---------------------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------- */
 
 /* Reads `most` bytes or less behind what is there; *got 0: the end. */
 static bool read_more(reader_t *reader, size_t most, size_t *got) {
@@ -108,7 +111,8 @@ static bool read_until(reader_t *reader, size_t enough, bool *ended) {
     return true;
 }
 
-/* One document, encoded as it comes in. What no pre-token ended in is looked at again only when it has doubled. */
+/* One document, encoded as it comes in. What no pre-token ended in is looked at again only when
+ * it has doubled. */
 static bool read_text(reader_t *reader) {
     bool ended = false;
     bool begun = false;
@@ -123,9 +127,10 @@ static bool read_text(reader_t *reader) {
         if (!encode(reader, buffer_text(&reader->text), reader->text.length, ended, &taken))
             return false;
         if (taken == 0 && reader->text.length >= CORPUS_MAX_TEXT)
-            return error_set(reader->error, ERROR_CONFIG,
-                             "%s: %d bytes from byte %llu on are one run without a break: this is no text",
-                             reader->path, CORPUS_MAX_TEXT, (unsigned long long)offset);
+            return error_set(
+                reader->error, ERROR_CONFIG,
+                "%s: %d bytes from byte %llu on are one run without a break: this is no text",
+                reader->path, CORPUS_MAX_TEXT, (unsigned long long)offset);
         drop_front(&reader->text, taken);
         offset += taken;
         enough = reader->text.length < CHUNK / 2 ? CHUNK : 2 * reader->text.length;
@@ -134,7 +139,7 @@ static bool read_text(reader_t *reader) {
     return true;
 }
 
-/* --- JSON lines ---------------------------------------------------------------------------------------- */
+/* --- JSON lines ------------------------------------------------------------------------------- */
 
 static bool is_blank(const char *line, size_t length) {
     for (size_t i = 0; i < length; i++)
@@ -155,11 +160,12 @@ static bool take_line(reader_t *reader, const char *line, size_t length, uint64_
     const char *text = json_as_string(member, &size);
     bool good = true;
     if (!json_is(value, JSON_KIND_OBJECT))
-        good = error_set(reader->error, ERROR_CONFIG, "%s:%llu: a line has to be a JSON object", reader->path,
-                         (unsigned long long)number);
+        good = error_set(reader->error, ERROR_CONFIG, "%s:%llu: a line has to be a JSON object",
+                         reader->path, (unsigned long long)number);
     else if (!text)
         good = error_set(reader->error, ERROR_CONFIG,
-                         member ? "%s:%llu: \"%.80s\" has to be a string" : "%s:%llu: there is no text field \"%.80s\"",
+                         member ? "%s:%llu: \"%.80s\" has to be a string"
+                                : "%s:%llu: there is no text field \"%.80s\"",
                          reader->path, (unsigned long long)number, field);
     else if (size > 0)
         good = begin_document(reader) && encode(reader, text, size, true, &taken);
@@ -167,8 +173,8 @@ static bool take_line(reader_t *reader, const char *line, size_t length, uint64_
     return good;
 }
 
-/* The whole lines in reader->text, and the last without an end if the file is over. `looked`: how much is known to hold
- * no line's end. */
+/* The whole lines in reader->text, and the last without an end if the file is over. `looked`: how
+ * much is known to hold no line's end. */
 static bool take_lines(reader_t *reader, bool ended, size_t looked, uint64_t *number) {
     buffer_t *text = &reader->text;
     size_t start = 0;
@@ -197,16 +203,17 @@ static bool read_lines(reader_t *reader) {
         if (reader->text.length > 0 && !take_lines(reader, ended, looked, &number))
             return false;
         if (reader->text.length > CORPUS_MAX_TEXT)
-            return error_set(reader->error, ERROR_CONFIG, "%s:%llu: a line may have %d bytes", reader->path,
-                             (unsigned long long)number + 1, CORPUS_MAX_TEXT);
+            return error_set(reader->error, ERROR_CONFIG, "%s:%llu: a line may have %d bytes",
+                             reader->path, (unsigned long long)number + 1, CORPUS_MAX_TEXT);
     }
     return true;
 }
 
-/* --- files --------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static bool names_lines(const char *path) {
-    static const char *const endings[] = {".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".jsonl.zst", ".ndjson.zst"};
+    static const char *const endings[] = {".jsonl",     ".ndjson",    ".jsonl.gz",
+                                          ".ndjson.gz", ".jsonl.zst", ".ndjson.zst"};
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
         if (text_ends_with(path, endings[i]))
             return true;
@@ -219,12 +226,13 @@ static corpus_stream_t *open_shipped(reader_t *reader) {
     error_info_t ignored;
     if (!reader->shipped)
         reader->shipped = subject_files_open(NULL, &ignored);
-    if (reader->shipped && subject_files_get(reader->shipped, EMBEDDED_NAME, &bytes, &length, &ignored)) {
+    if (reader->shipped &&
+        subject_files_get(reader->shipped, EMBEDDED_NAME, &bytes, &length, &ignored)) {
         reader->bytes_total += length;
         return corpus_stream_open_memory(EMBEDDED_NAME, bytes, length);
     }
-    error_set(reader->error, ERROR_CONFIG, "this build of glia has no corpus of its own (\"%s\"); name a file",
-              CORPUS_EMBEDDED);
+    error_set(reader->error, ERROR_CONFIG,
+              "this build of glia has no corpus of its own (\"%s\"); name a file", CORPUS_EMBEDDED);
     return NULL;
 }
 
@@ -261,26 +269,30 @@ static bool check_enough(const reader_t *reader) {
     const char *more = reader->files.count > 1 ? " and the others" : "";
     unsigned long long tokens = corpus_sample_tokens(reader->sample);
     if (tokens == 0)
-        return error_set(reader->error, ERROR_CONFIG, "the corpus is empty: there is no text in %s%s", first, more);
+        return error_set(reader->error, ERROR_CONFIG,
+                         "the corpus is empty: there is no text in %s%s", first, more);
     return corpus_sample_windows(reader->sample) > 0 ||
-           error_set(reader->error, ERROR_CONFIG,
-                     "the corpus is shorter than one excerpt: %s%s: %llu tokens, and an excerpt has %zu", first, more,
-                     tokens, reader->options->length);
+           error_set(
+               reader->error, ERROR_CONFIG,
+               "the corpus is shorter than one excerpt: %s%s: %llu tokens, and an excerpt has %zu",
+               first, more, tokens, reader->options->length);
 }
 
 static bool check_options(const corpus_options_t *options, error_info_t *error) {
     if (options->length < 1 || options->length > CORPUS_MAX_LENGTH)
-        return error_set(error, ERROR_CONFIG, "an excerpt of %zu tokens: 1 to %d are possible", options->length,
-                         CORPUS_MAX_LENGTH);
+        return error_set(error, ERROR_CONFIG, "an excerpt of %zu tokens: 1 to %d are possible",
+                         options->length, CORPUS_MAX_LENGTH);
     return options->count >= 1 ||
-           error_set(error, ERROR_CONFIG, "no excerpt is asked for; the count has to be at least 1");
+           error_set(error, ERROR_CONFIG,
+                     "no excerpt is asked for; the count has to be at least 1");
 }
 
 bool corpus_draw(const char *const *paths, size_t path_count, const tokenizer_t *tokenizer,
                  const corpus_options_t *options, excerpts_t *excerpts, error_info_t *error) {
     *excerpts = (excerpts_t){0};
     reader_t reader = {.tokenizer = tokenizer, .options = options, .error = error};
-    if (!check_options(options, error) || !corpus_files_list(paths, path_count, &reader.files, error))
+    if (!check_options(options, error) ||
+        !corpus_files_list(paths, path_count, &reader.files, error))
         return false;
     reader.sample = corpus_sample_create(options);
     bool good = read_files(&reader) && check_enough(&reader);

@@ -12,21 +12,25 @@
 #include "core/subject/corpus.h"
 
 static bool check_name(const char *path, error_info_t *error) {
-    static const char *const foreign[] = {".xz",  ".bz2",    ".lz4",     ".br",      ".zip",   ".7z",  ".tar",
-                                          ".tgz", ".tar.gz", ".tar.zst", ".parquet", ".arrow", ".npy", ".pdf"};
+    static const char *const foreign[] = {".xz",      ".bz2",   ".lz4", ".br",     ".zip",
+                                          ".7z",      ".tar",   ".tgz", ".tar.gz", ".tar.zst",
+                                          ".parquet", ".arrow", ".npy", ".pdf"};
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
         if (text_ends_with(path, foreign[i]))
-            return error_set(error, ERROR_CONFIG,
-                             "%s: a corpus is text or JSON lines, plain or packed as .gz or .zst; %s is neither", path,
-                             foreign[i]);
+            return error_set(
+                error, ERROR_CONFIG,
+                "%s: a corpus is text or JSON lines, plain or packed as .gz or .zst; %s is neither",
+                path, foreign[i]);
     return true;
 }
 
 /* Takes `path` over. */
-static bool add(corpus_files_t *files, char *path, uint64_t size, bool unsized, error_info_t *error) {
+static bool add(corpus_files_t *files, char *path, uint64_t size, bool unsized,
+                error_info_t *error) {
     if (!check_name(path, error) ||
         (files->count == CORPUS_MAX_FILES &&
-         !error_set(error, ERROR_CONFIG, "%s: the corpus has more than %d files", path, CORPUS_MAX_FILES))) {
+         !error_set(error, ERROR_CONFIG, "%s: the corpus has more than %d files", path,
+                    CORPUS_MAX_FILES))) {
         free(path);
         return false;
     }
@@ -50,7 +54,8 @@ static int compare_names(const void *a, const void *b) {
 static bool read_names(const char *path, names_t *names, error_info_t *error) {
     DIR *directory = opendir(path);
     if (!directory)
-        return error_set(error, ERROR_CONFIG, "%s: cannot read the directory: %s", path, strerror(errno));
+        return error_set(error, ERROR_CONFIG, "%s: cannot read the directory: %s", path,
+                         strerror(errno));
     const struct dirent *entry;
     while ((entry = readdir(directory)) && names->count <= CORPUS_MAX_FILES) {
         if (entry->d_name[0] == '.')
@@ -71,12 +76,14 @@ static bool add_path(corpus_files_t *files, const char *path, int depth, error_i
 
 static bool add_directory(corpus_files_t *files, const char *path, int depth, error_info_t *error) {
     if (depth == CORPUS_MAX_DEPTH)
-        return error_set(error, ERROR_CONFIG, "%s: more than %d directories in each other; is a link going round?",
-                         path, CORPUS_MAX_DEPTH);
+        return error_set(error, ERROR_CONFIG,
+                         "%s: more than %d directories in each other; is a link going round?", path,
+                         CORPUS_MAX_DEPTH);
     names_t names = {0};
     bool good = read_names(path, &names, error);
     for (size_t i = 0; i < names.count; i++) {
-        char *child = memory_format(text_ends_with(path, "/") ? "%s%s" : "%s/%s", path, names.names[i]);
+        char *child =
+            memory_format(text_ends_with(path, "/") ? "%s%s" : "%s/%s", path, names.names[i]);
         good = good && add_path(files, child, depth + 1, error);
         free(child);
         free(names.names[i]);
@@ -95,10 +102,12 @@ static bool add_path(corpus_files_t *files, const char *path, int depth, error_i
     if (!S_ISREG(status.st_mode) && depth > 0)
         return true;
     bool sized = S_ISREG(status.st_mode);
-    return add(files, memory_copy_string(path), sized ? (uint64_t)status.st_size : 0, !sized, error);
+    return add(files, memory_copy_string(path), sized ? (uint64_t)status.st_size : 0, !sized,
+               error);
 }
 
-bool corpus_files_list(const char *const *paths, size_t count, corpus_files_t *files, error_info_t *error) {
+bool corpus_files_list(const char *const *paths, size_t count, corpus_files_t *files,
+                       error_info_t *error) {
     *files = (corpus_files_t){0};
     bool good = true, input = false;
     for (size_t i = 0; i < count && good; i++) {
@@ -112,7 +121,8 @@ bool corpus_files_list(const char *const *paths, size_t count, corpus_files_t *f
         input |= is_input;
     }
     if (good && files->count == 0)
-        good = error_set(error, ERROR_CONFIG, count == 0 ? "no corpus is named" : "%s: no file of a corpus is in it",
+        good = error_set(error, ERROR_CONFIG,
+                         count == 0 ? "no corpus is named" : "%s: no file of a corpus is in it",
                          count == 0 ? "" : paths[0]);
     if (!good)
         corpus_files_clear(files);

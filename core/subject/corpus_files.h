@@ -21,11 +21,13 @@ typedef struct {
     size_t count, capacity;
 } corpus_files_t;
 
-/* A directory stands for all of its files and directories, recursively, in the order of their names' bytes; names that
- * begin with a dot are left out. Links are followed. The caller clears *files after success. Blocks. Errors (CONFIG): a
- * path that is not there or not readable, a file in a format that is no text (.xz, .bz2, .zip, .parquet ...), standard
- * input twice, no file at all, too many, too deep. */
-bool corpus_files_list(const char *const *paths, size_t count, corpus_files_t *files, error_info_t *error);
+/* A directory stands for all of its files and directories, recursively, in the order of their
+ * names' bytes; names that begin with a dot are left out. Links are followed. The caller clears
+ * *files after success. Blocks. Errors (CONFIG): a path that is not there or not readable, a file
+ * in a format that is no text (.xz, .bz2, .zip, .parquet ...), standard input twice, no file at
+ * all, too many, too deep. */
+bool corpus_files_list(const char *const *paths, size_t count, corpus_files_t *files,
+                       error_info_t *error);
 void corpus_files_clear(corpus_files_t *files);
 
 #endif

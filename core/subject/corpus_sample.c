@@ -1,5 +1,5 @@
-/* corpus_sample.c - bottom-k sampling: the windows whose hashes are the smallest, kept in a heap with the largest on
- * top. */
+/* corpus_sample.c - bottom-k sampling: the windows whose hashes are the smallest, kept in a heap
+ * with the largest on top. */
 #include "core/subject/corpus_sample.h"
 
 #include <stdlib.h>
@@ -86,14 +86,16 @@ static void put(corpus_sample_t *sample, size_t slot, const uint32_t *window) {
 }
 
 static void take_window(corpus_sample_t *sample, const uint32_t *window) {
-    kept_t kept = {
-        .rank = rank_of(sample, sample->windows_seen), .window = sample->windows_seen, .slot = sample->kept_count};
+    kept_t kept = {.rank = rank_of(sample, sample->windows_seen),
+                   .window = sample->windows_seen,
+                   .slot = sample->kept_count};
     sample->windows_seen++;
     if (sample->kept_count < sample->count) {
         if (sample->kept_count == sample->capacity) {
             sample->capacity = sample->capacity ? 2 * sample->capacity : 64;
             sample->kept = memory_resize(sample->kept, sample->capacity, sizeof *sample->kept);
-            sample->tokens = memory_resize(sample->tokens, sample->capacity, sample->length * sizeof *sample->tokens);
+            sample->tokens = memory_resize(sample->tokens, sample->capacity,
+                                           sample->length * sizeof *sample->tokens);
         }
         put(sample, kept.slot, window);
         sample->kept[sample->kept_count++] = kept;
@@ -148,7 +150,8 @@ static hash_t identify(const excerpts_t *excerpts) {
     for (size_t i = 0; i < excerpts->count; i++) {
         for (size_t k = 0; k < excerpts->length; k++)
             for (unsigned byte = 0; byte < 4; byte++)
-                bytes[4 * k + byte] = (uint8_t)(excerpts->tokens[i * excerpts->length + k] >> (8 * byte));
+                bytes[4 * k + byte] =
+                    (uint8_t)(excerpts->tokens[i * excerpts->length + k] >> (8 * byte));
         hash_builder_add_hash(builder, hash_bytes(bytes, excerpts->length * 4));
     }
     free(bytes);

@@ -44,10 +44,12 @@ static packing_t packing_of(const char *name) {
 
 corpus_stream_t *corpus_stream_open(const char *path, error_info_t *error) {
     bool input = !strcmp(path, "-");
-    int file = input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int file = input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                     : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct stat status;
     if (file < 0 || fstat(file, &status) != 0) {
-        error_set(error, ERROR_CONFIG, "%s: cannot open: %s", input ? "standard input" : path, strerror(errno));
+        error_set(error, ERROR_CONFIG, "%s: cannot open: %s", input ? "standard input" : path,
+                  strerror(errno));
         if (file >= 0)
             close(file);
         return NULL;
@@ -95,7 +97,7 @@ uint64_t corpus_stream_position(const corpus_stream_t *stream) {
     return stream->position - (stream->end - stream->at);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* More of the file behind what is there, which is less than a chunk. */
 static bool fill(corpus_stream_t *stream, error_info_t *error) {
@@ -128,7 +130,8 @@ static bool recognise(corpus_stream_t *stream, error_info_t *error) {
     return true;
 }
 
-static bool read_plain(corpus_stream_t *stream, char *out, size_t room, size_t *got, error_info_t *error) {
+static bool read_plain(corpus_stream_t *stream, char *out, size_t room, size_t *got,
+                       error_info_t *error) {
     if (stream->at == stream->end && !fill(stream, error))
         return false;
     size_t there = stream->end - stream->at;
@@ -142,17 +145,21 @@ static bool read_plain(corpus_stream_t *stream, char *out, size_t room, size_t *
 /* What is asked when the file ends. */
 static bool check_end(const corpus_stream_t *stream, const char *kind, error_info_t *error) {
     if (stream->within)
-        return error_set(error, ERROR_CONFIG, "%s: the %s data ends too early; the file was cut short", stream->path,
+        return error_set(error, ERROR_CONFIG,
+                         "%s: the %s data ends too early; the file was cut short", stream->path,
                          kind);
-    return stream->started || error_set(error, ERROR_CONFIG, "%s: is empty, and so no %s file", stream->path, kind);
+    return stream->started ||
+           error_set(error, ERROR_CONFIG, "%s: is empty, and so no %s file", stream->path, kind);
 }
 
-/* --- gzip ---------------------------------------------------------------------------------------------- */
+/* --- gzip ------------------------------------------------------------------------------------- */
 
 /* One call of zlib; *got as it gives. */
-static bool inflate_some(corpus_stream_t *stream, char *out, size_t room, size_t *got, error_info_t *error) {
+static bool inflate_some(corpus_stream_t *stream, char *out, size_t room, size_t *got,
+                         error_info_t *error) {
     z_stream *gzip = stream->gzip;
-    uInt there = (uInt)(stream->end - stream->at < UINT32_MAX ? stream->end - stream->at : UINT32_MAX);
+    uInt there =
+        (uInt)(stream->end - stream->at < UINT32_MAX ? stream->end - stream->at : UINT32_MAX);
     uInt space = (uInt)(room < UINT32_MAX ? room : UINT32_MAX);
     gzip->next_in = (z_const Bytef *)(uintptr_t)(stream->bytes + stream->at);
     gzip->avail_in = there;
@@ -167,12 +174,13 @@ static bool inflate_some(corpus_stream_t *stream, char *out, size_t room, size_t
     if (code == Z_STREAM_END)
         stream->within = false;
     else if (code != Z_OK && code != Z_BUF_ERROR)
-        return error_set(error, ERROR_CONFIG, "%s: is no gzip file, or a damaged one (%s)", stream->path,
-                         gzip->msg ? gzip->msg : zError(code));
+        return error_set(error, ERROR_CONFIG, "%s: is no gzip file, or a damaged one (%s)",
+                         stream->path, gzip->msg ? gzip->msg : zError(code));
     return true;
 }
 
-static bool read_gzip(corpus_stream_t *stream, char *out, size_t room, size_t *got, error_info_t *error) {
+static bool read_gzip(corpus_stream_t *stream, char *out, size_t room, size_t *got,
+                      error_info_t *error) {
     if (!stream->gzip) {
         stream->gzip = MEMORY_NEW(z_stream);
         if (inflateInit2(stream->gzip, 15 + 16) != Z_OK)
@@ -180,7 +188,8 @@ static bool read_gzip(corpus_stream_t *stream, char *out, size_t room, size_t *g
     }
     for (*got = 0;;) {
         /* Between members, or behind the last, tapes leave zeros. */
-        while (stream->started && !stream->within && stream->at < stream->end && stream->bytes[stream->at] == 0)
+        while (stream->started && !stream->within && stream->at < stream->end &&
+               stream->bytes[stream->at] == 0)
             stream->at++;
         bool more = stream->at < stream->end;
         if ((more || stream->within) && !inflate_some(stream, out, room, got, error))
@@ -196,15 +205,16 @@ static bool read_gzip(corpus_stream_t *stream, char *out, size_t room, size_t *g
     }
 }
 
-/* --- zstd ---------------------------------------------------------------------------------------------- */
+/* --- zstd ------------------------------------------------------------------------------------- */
 
-static bool unzstd_some(corpus_stream_t *stream, char *out, size_t room, size_t *got, error_info_t *error) {
+static bool unzstd_some(corpus_stream_t *stream, char *out, size_t room, size_t *got,
+                        error_info_t *error) {
     ZSTD_inBuffer from = {stream->bytes + stream->at, stream->end - stream->at, 0};
     ZSTD_outBuffer to = {out, room, 0};
     size_t code = ZSTD_decompressStream(stream->zstd, &to, &from);
     if (ZSTD_isError(code))
-        return error_set(error, ERROR_CONFIG, "%s: is no zstd file, or a damaged one (%s)", stream->path,
-                         ZSTD_getErrorName(code));
+        return error_set(error, ERROR_CONFIG, "%s: is no zstd file, or a damaged one (%s)",
+                         stream->path, ZSTD_getErrorName(code));
     stream->at += from.pos;
     *got = to.pos;
     if (from.pos > 0 || to.pos > 0) {
@@ -214,7 +224,8 @@ static bool unzstd_some(corpus_stream_t *stream, char *out, size_t room, size_t 
     return true;
 }
 
-static bool read_zstd(corpus_stream_t *stream, char *out, size_t room, size_t *got, error_info_t *error) {
+static bool read_zstd(corpus_stream_t *stream, char *out, size_t room, size_t *got,
+                      error_info_t *error) {
     if (!stream->zstd)
         stream->zstd = ZSTD_createDStream();
     if (!stream->zstd)
@@ -234,7 +245,8 @@ static bool read_zstd(corpus_stream_t *stream, char *out, size_t room, size_t *g
     }
 }
 
-bool corpus_stream_read(corpus_stream_t *stream, char *out, size_t room, size_t *got, error_info_t *error) {
+bool corpus_stream_read(corpus_stream_t *stream, char *out, size_t room, size_t *got,
+                        error_info_t *error) {
     *got = 0;
     if (stream->packing == UNKNOWN && !recognise(stream, error))
         return false;

@@ -14,7 +14,7 @@
 
 enum { MAX_CONFIG = 1 << 20, PADDED_EMBEDDINGS = 1024 };
 
-/* --- config.json ----------------------------------------------------------------------------------------------------
+/* --- config.json ---------------------------------------------------------------------------------
  */
 
 static const struct {
@@ -32,25 +32,27 @@ const char *gpt2_gelu_name(gpt2_gelu_t gelu) {
 }
 
 static bool find_gelu(const char *name, gpt2_gelu_t *gelu) {
-    for (size_t i = 0; i < ACTIVATION_FUNCTIONS && name != NULL; i++) {
+    for (size_t i = 0; i < ACTIVATION_FUNCTIONS && name; i++)
         if (strcmp(name, activation_functions[i].name) == 0) {
             *gelu = activation_functions[i].gelu;
             return true;
         }
-    }
     return false;
 }
 
-/* A size; `other` is another name that it goes by, or NULL. `otherwise` if it is absent or null (0: then an error). */
-static bool read_size(const json_value_t *config, const char *path, const char *key, const char *other, size_t maximum,
-                      size_t otherwise, size_t *size, error_info_t *error) {
+/* A size; `other` is another name that it goes by, or NULL. `otherwise` if it is absent or null (0:
+ * then an error). */
+static bool read_size(const json_value_t *config, const char *path, const char *key,
+                      const char *other, size_t maximum, size_t otherwise, size_t *size,
+                      error_info_t *error) {
     const json_value_t *value = json_get(config, key);
-    if (json_is(value, JSON_KIND_NULL) && other != NULL)
+    if (json_is(value, JSON_KIND_NULL) && other)
         value = json_get(config, other);
     int64_t integer = (int64_t)otherwise;
     if ((!json_is(value, JSON_KIND_NULL) && !json_as_integer(value, &integer)) || integer < 1 ||
         (uint64_t)integer > maximum)
-        return error_set(error, ERROR_CONFIG, "%s: %s is not an integer from 1 to %zu", path, key, maximum);
+        return error_set(error, ERROR_CONFIG, "%s: %s is not an integer from 1 to %zu", path, key,
+                         maximum);
     *size = (size_t)integer;
     return true;
 }
@@ -62,57 +64,67 @@ static bool read_boolean(const json_value_t *config, const char *path, const cha
            error_set(error, ERROR_CONFIG, "%s: %s is neither true nor false", path, key);
 }
 
-static bool read_gelu(const json_value_t *config, const char *path, const char *override, gpt2_gelu_t *gelu,
-                      error_info_t *error) {
-    if (override != NULL)
+static bool read_gelu(const json_value_t *config, const char *path, const char *override,
+                      gpt2_gelu_t *gelu, error_info_t *error) {
+    if (override)
         return find_gelu(override, gelu) ||
-               error_set(error, ERROR_CONFIG, "'%.100s' is no GELU; there are gelu_new and gelu", override);
+               error_set(error, ERROR_CONFIG, "'%.100s' is no GELU; there are gelu_new and gelu",
+                         override);
     const char *name = json_as_string(json_get(config, "activation_function"), NULL);
     return find_gelu(name, gelu) ||
-           error_set(
-               error, ERROR_CONFIG,
-               "%s: activation_function is %s%.100s%s, which glia does not compute; it computes gelu_new and gelu",
-               path, name == NULL ? "no name" : "'", name == NULL ? "" : name, name == NULL ? "" : "'");
+           error_set(error, ERROR_CONFIG,
+                     "%s: activation_function is %s%.100s%s, which glia does not compute; it "
+                     "computes gelu_new and gelu",
+                     path, !name ? "no name" : "'", !name ? "" : name, !name ? "" : "'");
 }
 
-static bool read_epsilon(const json_value_t *config, const char *path, double *epsilon, error_info_t *error) {
+static bool read_epsilon(const json_value_t *config, const char *path, double *epsilon,
+                         error_info_t *error) {
     const json_value_t *value = json_get(config, "layer_norm_epsilon");
     *epsilon = 1e-5;
-    return json_is(value, JSON_KIND_NULL) || (json_as_number(value, epsilon) && *epsilon >= 1e-30 && *epsilon <= 1) ||
-           error_set(error, ERROR_CONFIG, "%s: layer_norm_epsilon is not a number from 1e-30 to 1", path);
+    return json_is(value, JSON_KIND_NULL) ||
+           (json_as_number(value, epsilon) && *epsilon >= 1e-30 && *epsilon <= 1) ||
+           error_set(error, ERROR_CONFIG, "%s: layer_norm_epsilon is not a number from 1e-30 to 1",
+                     path);
 }
 
-static bool read_sizes(gpt2_t *model, const json_value_t *config, const char *path, error_info_t *error) {
+static bool read_sizes(gpt2_t *model, const json_value_t *config, const char *path,
+                       error_info_t *error) {
     gpt2_shape_t *shape = &model->shape;
     if (!read_size(config, path, "n_layer", NULL, 1024, 0, &shape->layers, error) ||
         !read_size(config, path, "n_embd", NULL, 1 << 16, 0, &shape->width, error) ||
         !read_size(config, path, "n_head", NULL, 1 << 16, 0, &shape->heads, error) ||
         !read_size(config, path, "n_positions", "n_ctx", 1 << 20, 0, &shape->context, error) ||
         !read_size(config, path, "vocab_size", NULL, 1 << 24, 0, &shape->vocabulary, error) ||
-        !read_size(config, path, "n_inner", NULL, 1 << 20, 4 * shape->width, &shape->neurons, error))
+        !read_size(config, path, "n_inner", NULL, 1 << 20, 4 * shape->width, &shape->neurons,
+                   error))
         return false;
     return shape->width % shape->heads == 0 ||
-           error_set(error, ERROR_CONFIG, "%s: n_head %zu does not divide n_embd %zu", path, shape->heads,
-                     shape->width);
+           error_set(error, ERROR_CONFIG, "%s: n_head %zu does not divide n_embd %zu", path,
+                     shape->heads, shape->width);
 }
 
-static bool read_config(gpt2_t *model, const json_value_t *config, const char *path, const char *gelu,
-                        error_info_t *error) {
+static bool read_config(gpt2_t *model, const json_value_t *config, const char *path,
+                        const char *gelu, error_info_t *error) {
     const json_value_t *type = json_get(config, "model_type");
     const char *name = json_as_string(type, NULL);
     if (!json_is(config, JSON_KIND_OBJECT))
         return error_set(error, ERROR_CONFIG, "%s is not a JSON object", path);
-    if (!json_is(type, JSON_KIND_NULL) && (name == NULL || strcmp(name, "gpt2") != 0))
-        return error_set(error, ERROR_CONFIG, "%s: model_type is '%.100s'; subject models are of type 'gpt2'", path,
-                         name == NULL ? "" : name);
+    if (!json_is(type, JSON_KIND_NULL) && (!name || strcmp(name, "gpt2") != 0))
+        return error_set(error, ERROR_CONFIG,
+                         "%s: model_type is '%.100s'; subject models are of type 'gpt2'", path,
+                         !name ? "" : name);
     model->scale_by_size = true;
-    return read_sizes(model, config, path, error) && read_gelu(config, path, gelu, &model->shape.gelu, error) &&
+    return read_sizes(model, config, path, error) &&
+           read_gelu(config, path, gelu, &model->shape.gelu, error) &&
            read_epsilon(config, path, &model->shape.epsilon, error) &&
            read_boolean(config, path, "scale_attn_weights", &model->scale_by_size, error) &&
-           read_boolean(config, path, "scale_attn_by_inverse_layer_idx", &model->scale_by_layer, error);
+           read_boolean(config, path, "scale_attn_by_inverse_layer_idx", &model->scale_by_layer,
+                        error);
 }
 
-static bool load_config(gpt2_t *model, subject_files_t *files, const char *gelu, error_info_t *error) {
+static bool load_config(gpt2_t *model, subject_files_t *files, const char *gelu,
+                        error_info_t *error) {
     const uint8_t *bytes;
     size_t length;
     if (!subject_files_need(files, CONFIG_FILE, &bytes, &length, error))
@@ -120,16 +132,17 @@ static bool load_config(gpt2_t *model, subject_files_t *files, const char *gelu,
     char *path = subject_files_path(files, CONFIG_FILE);
     json_value_t *config = NULL;
     if (length > MAX_CONFIG)
-        error_set(error, ERROR_CONFIG, "%s: %zu bytes are over the limit of %d", path, length, (int)MAX_CONFIG);
+        error_set(error, ERROR_CONFIG, "%s: %zu bytes are over the limit of %d", path, length,
+                  (int)MAX_CONFIG);
     else
         config = json_parse((const char *)bytes, length, path, JSON_PLAIN, error);
-    bool good = config != NULL && read_config(model, config, path, gelu, error);
+    bool good = config && read_config(model, config, path, gelu, error);
     json_free(config);
     free(path);
     return good;
 }
 
-/* --- weights --------------------------------------------------------------------------------------------------------
+/* --- weights -------------------------------------------------------------------------------------
  */
 
 typedef enum { NO_SIZE, WIDTH, THREE_WIDTHS, NEURONS, VOCABULARY, CONTEXT } size_name_t;
@@ -192,16 +205,20 @@ static bool refuse(const loader_t *loader, const safetensors_tensor_t *tensor, c
     return false;
 }
 
-static bool check_shape(const loader_t *loader, const safetensors_tensor_t *tensor, const weight_t *weight) {
+static bool check_shape(const loader_t *loader, const safetensors_tensor_t *tensor,
+                        const weight_t *weight) {
     size_t rows = size_of(&loader->model->shape, weight->rows);
-    size_t columns = size_of(&loader->model->shape, weight->columns), rank = weight->columns == NO_SIZE ? 1 : 2;
-    if (tensor->rank == rank && tensor->shape[0] == rows && (rank == 1 || tensor->shape[1] == columns))
+    size_t columns = size_of(&loader->model->shape, weight->columns),
+           rank = weight->columns == NO_SIZE ? 1 : 2;
+    if (tensor->rank == rank && tensor->shape[0] == rows &&
+        (rank == 1 || tensor->shape[1] == columns))
         return true;
     char wanted[64], what[400];
     snprintf(wanted, sizeof wanted, rank == 1 ? "[%zu]" : "[%zu, %zu]", rows, columns);
     int length = snprintf(what, sizeof what, "has shape [");
     for (size_t i = 0; i < tensor->rank; i++)
-        length += snprintf(what + length, sizeof what - (size_t)length, i == 0 ? "%zu" : ", %zu", tensor->shape[i]);
+        length += snprintf(what + length, sizeof what - (size_t)length, i == 0 ? "%zu" : ", %zu",
+                           tensor->shape[i]);
     snprintf(what + length, sizeof what - (size_t)length, "]; " CONFIG_FILE " makes it %s", wanted);
     return refuse(loader, tensor, what);
 }
@@ -210,7 +227,7 @@ static const safetensors_tensor_t *find_tensor(const loader_t *loader, const cha
     char longer[96];
     snprintf(longer, sizeof longer, "transformer.%s", name);
     const safetensors_tensor_t *tensor = safetensors_find(loader->tensors, name);
-    return tensor != NULL ? tensor : safetensors_find(loader->tensors, longer);
+    return tensor ? tensor : safetensors_find(loader->tensors, longer);
 }
 
 /* Whether all elements are finite, once they are converted. */
@@ -230,18 +247,21 @@ static bool converts_finite(const safetensors_tensor_t *tensor) {
     return finite;
 }
 
-static bool load_weight(loader_t *loader, const weight_t *weight, size_t layer, const float **place) {
+static bool load_weight(loader_t *loader, const weight_t *weight, size_t layer,
+                        const float **place) {
     char name[64];
     /* The format is one of the literals above. */
     const char *number = strstr(weight->name, "%zu");
-    if (number == NULL)
+    if (!number)
         snprintf(name, sizeof name, "%s", weight->name);
     else
-        snprintf(name, sizeof name, "%.*s%zu%s", (int)(number - weight->name), weight->name, layer, number + 3);
+        snprintf(name, sizeof name, "%.*s%zu%s", (int)(number - weight->name), weight->name, layer,
+                 number + 3);
     const safetensors_tensor_t *tensor = find_tensor(loader, name);
-    if (tensor == NULL) {
+    if (!tensor) {
         char *path = subject_files_path(loader->files, "model.safetensors");
-        error_set(loader->error, ERROR_CONFIG, "%s has no tensor '%s', nor 'transformer.%s'", path, name, name);
+        error_set(loader->error, ERROR_CONFIG, "%s has no tensor '%s', nor 'transformer.%s'", path,
+                  name, name);
         free(path);
         return false;
     }
@@ -251,7 +271,7 @@ static bool load_weight(loader_t *loader, const weight_t *weight, size_t layer, 
         return false;
     gpt2_t *model = loader->model;
     *place = safetensors_in_place(tensor);
-    if (*place == NULL)
+    if (!*place)
         model->pending[model->pending_count++] = (gpt2_pending_t){tensor, place};
     else
         model->mapped_size += tensor->size;
@@ -273,7 +293,9 @@ static bool load_layer(loader_t *loader, size_t index) {
         if (!(last && weight->not_last) && !load_weight(loader, weight, index, place))
             return false;
     }
-    double scale = model->scale_by_size ? 1 / __builtin_sqrt((double)(model->shape.width / model->shape.heads)) : 1;
+    double scale = model->scale_by_size
+                       ? 1 / __builtin_sqrt((double)(model->shape.width / model->shape.heads))
+                       : 1;
     layer->attention_scale = (float)(model->scale_by_layer ? scale / (double)(index + 1) : scale);
     return true;
 }
@@ -303,7 +325,7 @@ static void release_files(const gpt2_t *model) {
 }
 
 void gpt2_convert(gpt2_t *model) {
-    if (model->tensors == NULL)
+    if (!model->tensors)
         return;
     for (size_t i = 0; i < model->pending_count; i++) {
         const safetensors_tensor_t *tensor = model->pending[i].tensor;
@@ -332,19 +354,19 @@ static void add_shape(hash_builder_t *hash, const gpt2_t *model) {
 
 gpt2_t *gpt2_load(subject_files_t *files, const char *gelu, error_info_t *error) {
     gpt2_t *model = gpt2_open(files, gelu, error);
-    if (model != NULL)
+    if (model)
         gpt2_convert(model);
     return model;
 }
 
 gpt2_t *gpt2_open(subject_files_t *files, const char *gelu, error_info_t *error) {
     error_info_t own; /* subject_files_get() needs one */
-    error = error == NULL ? &own : error;
+    error = !error ? &own : error;
     gpt2_t *model = MEMORY_NEW(gpt2_t);
     model->files = files;
     model->tensors = load_config(model, files, gelu, error) ? safetensors_open(files, error) : NULL;
     bool good = false;
-    if (model->tensors != NULL) {
+    if (model->tensors) {
         loader_t loader = {model, files, model->tensors, hash_builder_create("gpt2"), error};
         add_shape(loader.hash, model);
         good = load_weights(&loader);
@@ -358,7 +380,7 @@ gpt2_t *gpt2_open(subject_files_t *files, const char *gelu, error_info_t *error)
 }
 
 void gpt2_free(gpt2_t *model) {
-    if (model == NULL)
+    if (!model)
         return;
     for (size_t i = 0; i < model->owned_count; i++)
         free(model->owned[i]);
@@ -378,7 +400,7 @@ hash_t gpt2_identity(const gpt2_t *model) {
 }
 
 size_t gpt2_memory(const gpt2_t *model, size_t *mapped) {
-    if (mapped != NULL)
+    if (mapped)
         *mapped = model->mapped_size;
     return model->owned_size;
 }
@@ -387,9 +409,8 @@ bool gpt2_check_vocabulary(const gpt2_t *model, size_t tokens, error_info_t *err
     size_t embeddings = model->shape.vocabulary;
     if (tokens <= embeddings && embeddings - tokens < PADDED_EMBEDDINGS)
         return true;
-    return error_set(
-        error, ERROR_CONFIG,
-        "the tokenizer has %zu tokens, the model embeddings for %zu; vocab.json and model.safetensors are of "
-        "different models",
-        tokens, embeddings);
+    return error_set(error, ERROR_CONFIG,
+                     "the tokenizer has %zu tokens, the model embeddings for %zu; vocab.json and "
+                     "model.safetensors are of different models",
+                     tokens, embeddings);
 }

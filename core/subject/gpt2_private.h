@@ -27,13 +27,15 @@ typedef struct {
 
 struct gpt2 {
     gpt2_shape_t shape;
-    bool scale_by_size, scale_by_layer; /* attention_scale is over sqrt(width / heads), over (layer + 1) */
-    const float *token_embedding;       /* [vocabulary][width] */
-    const float *position_embedding;    /* [context][width] */
-    gpt2_layer_t *layers;               /* [shape.layers] */
-    subject_files_t *files;             /* borrowed */
-    safetensors_t *tensors;             /* NULL: all weights are where they are used */
-    gpt2_pending_t *pending;            /* [pending_count]: weights that gpt2_convert() has to convert */
+    /* attention_scale is over sqrt(width / heads), over (layer + 1) */
+    bool scale_by_size, scale_by_layer;
+    const float *token_embedding;    /* [vocabulary][width] */
+    const float *position_embedding; /* [context][width] */
+    gpt2_layer_t *layers;            /* [shape.layers] */
+    subject_files_t *files;          /* borrowed */
+    safetensors_t *tensors;          /* NULL: all weights are where they are used */
+    /* [pending_count]: weights that gpt2_convert() has to convert */
+    gpt2_pending_t *pending;
     size_t pending_count;
     float **owned; /* [owned_count]: weights that were converted */
     size_t owned_count;

@@ -1,6 +1,7 @@
-/* kernels.c - vectorisable loops. Each is written once, as a body that is inlined into versions for any x86-64, for
- * AVX2 and for AVX-512, and chosen when it runs. The Makefile compiles this file with -O3, which has the loops
- * vectorised, and -ffp-contract=off, without which a compiler may round a*b+c once instead of twice. */
+/* kernels.c - vectorisable loops. Each is written once, as a body that is inlined into versions for
+ * any x86-64, for AVX2 and for AVX-512, and chosen when it runs. The Makefile compiles this file
+ * with -O3, which has the loops vectorised, and -ffp-contract=off, without which a compiler may
+ * round a*b+c once instead of twice. */
 #include "core/subject/kernels.h"
 
 #include <math.h>
@@ -25,8 +26,9 @@ static inline float float_of(uint32_t bits) {
 #define AVX2       __attribute__((target("avx2")))
 #define AVX512     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
 #define HAS_AVX2() __builtin_cpu_supports("avx2")
-#define HAS_AVX512()                                                                                                   \
-    (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+#define HAS_AVX512()                                                             \
+    (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && \
+     __builtin_cpu_supports("avx512vl"))
 #else
 #define AVX2
 #define AVX512
@@ -35,29 +37,30 @@ static inline float float_of(uint32_t bits) {
 #endif
 
 /* Defines `name` as a choice between the versions of `name`_body. */
-#define KERNEL(type, name, parameters, arguments)                                                                      \
-    static type name##_plain parameters {                                                                              \
-        return name##_body arguments;                                                                                  \
-    }                                                                                                                  \
-    AVX2 static type name##_avx2 parameters {                                                                          \
-        return name##_body arguments;                                                                                  \
-    }                                                                                                                  \
-    AVX512 static type name##_avx512 parameters {                                                                      \
-        return name##_body arguments;                                                                                  \
-    }                                                                                                                  \
-    type name parameters {                                                                                             \
-        if (HAS_AVX512())                                                                                              \
-            return name##_avx512 arguments;                                                                            \
-        return HAS_AVX2() ? name##_avx2 arguments : name##_plain arguments;                                            \
+#define KERNEL(type, name, parameters, arguments)                           \
+    static type name##_plain parameters {                                   \
+        return name##_body arguments;                                       \
+    }                                                                       \
+    AVX2 static type name##_avx2 parameters {                               \
+        return name##_body arguments;                                       \
+    }                                                                       \
+    AVX512 static type name##_avx512 parameters {                           \
+        return name##_body arguments;                                       \
+    }                                                                       \
+    type name parameters {                                                  \
+        if (HAS_AVX512())                                                   \
+            return name##_avx512 arguments;                                 \
+        return HAS_AVX2() ? name##_avx2 arguments : name##_plain arguments; \
     }
 
-/* --- exp and gelu ---------------------------------------------------------------------------------------------------
+/* --- exp and gelu --------------------------------------------------------------------------------
  */
 
-/* exp(y) for y in [-87, 88], relative error below 2e-7; y outside of it counts as its nearest end. With n the integer
- * nearest to y / ln 2 and r = y - n ln 2, |r| <= 0.35: exp(y) = 2^n exp(r), and exp(r) by its Taylor polynomial of
- * degree 7 (the next term is below 6e-9). ln 2 in two parts, the first with trailing zeros, so that n times it is exact
- * (Cody and Waite 1980). Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits. */
+/* exp(y) for y in [-87, 88], relative error below 2e-7; y outside of it counts as its nearest end.
+ * With n the integer nearest to y / ln 2 and r = y - n ln 2, |r| <= 0.35: exp(y) = 2^n exp(r), and
+ * exp(r) by its Taylor polynomial of degree 7 (the next term is below 6e-9). ln 2 in two parts, the
+ * first with trailing zeros, so that n times it is exact (Cody and Waite 1980). Adding 1.5 * 2^23
+ * rounds to an integer and leaves it in the low bits. */
 BODY float exponential(float y) {
     const float shift = 12582912.0f;
     y = y < -87.0f ? -87.0f : y;
@@ -76,7 +79,8 @@ BODY float exponential(float y) {
     return float_of(bits_of(p) + (bits_of(shifted) << 23));
 }
 
-/* x/2 (1 + tanh u) = x / (1 + exp(-2u)), without the cancellation of the former where u is negative. */
+/* x/2 (1 + tanh u) = x / (1 + exp(-2u)), without the cancellation of the former
+ * where u is negative. */
 BODY float gelu_new(float x) {
     const float twice_root = 1.59576912f; /* 2 sqrt(2 / pi) */
     float u = twice_root * (x + 0.044715f * x * x * x);
@@ -84,8 +88,8 @@ BODY float gelu_new(float x) {
     return x < -30.0f ? -0.0f : y; /* where the exponential was cut off */
 }
 
-/* With z = |x| / sqrt 2: x/2 (1 + erf z) for x >= 0, x/2 erfc z for x < 0; erfc by Abramowitz and Stegun 7.1.26, which
- * is within 1.5e-7. */
+/* With z = |x| / sqrt 2: x/2 (1 + erf z) for x >= 0, x/2 erfc z for x < 0; erfc by Abramowitz and
+ * Stegun 7.1.26, which is within 1.5e-7. */
 BODY float gelu_exact(float x) {
     float size = x < 0 ? -x : x;
     float z = size * 0.707106781f;
@@ -96,7 +100,8 @@ BODY float gelu_exact(float x) {
     p = p * t - 0.284496736f;
     p = p * t + 0.254829592f;
     float half_complement = 0.5f * (p * t * exponential(-z * z)); /* erfc(z) / 2 */
-    half_complement = size > 13.0f ? 0.0f : half_complement;      /* where the exponential was cut off */
+    /* where the exponential was cut off */
+    half_complement = size > 13.0f ? 0.0f : half_complement;
     return x < 0 ? x * half_complement : x - x * half_complement;
 }
 
@@ -124,7 +129,7 @@ BODY bool kernel_gelu_body(float *values, size_t count) {
 }
 KERNEL(bool, kernel_gelu, (float *values, size_t count), (values, count))
 
-/* --- rows -----------------------------------------------------------------------------------------------------------
+/* --- rows ----------------------------------------------------------------------------------------
  */
 
 BODY float lanes_total(const float lanes[KERNEL_LANES]) {
@@ -148,12 +153,11 @@ BODY float row_sum(const float *row, size_t columns) {
 BODY float row_square_sum(const float *row, size_t columns, float mean) {
     float lanes[KERNEL_LANES] = {0};
     size_t i = 0;
-    for (; i + KERNEL_LANES <= columns; i += KERNEL_LANES) {
+    for (; i + KERNEL_LANES <= columns; i += KERNEL_LANES)
         for (size_t j = 0; j < KERNEL_LANES; j++) {
             float rest = row[i + j] - mean;
             lanes[j] += rest * rest;
         }
-    }
     for (size_t j = 0; i + j < columns; j++) {
         float rest = row[i + j] - mean;
         lanes[j] += rest * rest;
@@ -161,8 +165,8 @@ BODY float row_square_sum(const float *row, size_t columns, float mean) {
     return lanes_total(lanes);
 }
 
-BODY void kernel_layer_norm_body(const float *in, size_t rows, size_t columns, const float *gain, const float *bias,
-                                 float epsilon, float *out) {
+BODY void kernel_layer_norm_body(const float *in, size_t rows, size_t columns, const float *gain,
+                                 const float *bias, float epsilon, float *out) {
     for (size_t r = 0; r < rows; r++) {
         const float *row = in + r * columns;
         float mean = row_sum(row, columns) / (float)columns;
@@ -173,7 +177,8 @@ BODY void kernel_layer_norm_body(const float *in, size_t rows, size_t columns, c
     }
 }
 KERNEL(void, kernel_layer_norm,
-       (const float *in, size_t rows, size_t columns, const float *gain, const float *bias, float epsilon, float *out),
+       (const float *in, size_t rows, size_t columns, const float *gain, const float *bias,
+        float epsilon, float *out),
        (in, rows, columns, gain, bias, epsilon, out))
 
 void kernel_fill_rows(float *out, size_t rows, size_t columns, const float *row) {
@@ -223,7 +228,7 @@ BODY void kernel_causal_softmax_body(float *scores, size_t size) {
 }
 KERNEL(void, kernel_causal_softmax, (float *scores, size_t size), (scores, size))
 
-/* --- weights --------------------------------------------------------------------------------------------------------
+/* --- weights -------------------------------------------------------------------------------------
  */
 
 /* IEEE 754 binary16: sign, 5 bits of exponent (bias 15), 10 of fraction. */

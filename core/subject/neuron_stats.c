@@ -1,4 +1,5 @@
-/* neuron_stats.c - the two passes, and what is kept of each neuron. (What comes out: neuron_stats_result.c.) */
+/* neuron_stats.c - the two passes, and what is kept of each neuron. (What comes out:
+ * neuron_stats_result.c.) */
 #include "core/subject/neuron_stats.h"
 
 #include <assert.h>
@@ -16,7 +17,7 @@ uint64_t neuron_stats_mix(uint64_t a, uint64_t b) {
     return x ^ x >> 31;
 }
 
-/* --- making one ------------------------------------------------------------------------------------------- */
+/* --- making one ------------------------------------------------------------------------------- */
 
 static size_t list_records(const neuron_stats_options_t *o) {
     return o->random + NEURON_BANDS * o->band;
@@ -24,7 +25,8 @@ static size_t list_records(const neuron_stats_options_t *o) {
 
 size_t neuron_stats_bytes(const neuron_stats_options_t *o) {
     size_t record = o->length * sizeof(float);
-    size_t always = o->top * (record + 10) + ACTIVATION_POWERS * sizeof(double) + sizeof(uint64_t) + sizeof(float);
+    size_t always = o->top * (record + 10) + ACTIVATION_POWERS * sizeof(double) + sizeof(uint64_t) +
+                    sizeof(float);
     size_t first = always + value_sketch_bytes_a_column(o->excerpts);
     size_t second = always + list_records(o) * (record + 14) + NEURON_QUANTILES * sizeof(float);
     return first > second ? first : second;
@@ -64,7 +66,8 @@ static void draw_sample(neuron_stats_t *stats) {
     size_t excerpts = stats->options.excerpts;
     draw_t *draws = MEMORY_NEW_ARRAY(excerpts, draw_t);
     for (size_t i = 0; i < excerpts; i++)
-        draws[i] = (draw_t){.priority = neuron_stats_mix(stats->options.seed ^ UINT64_C(0x53616D706C65), i),
+        draws[i] = (draw_t){.priority =
+                                neuron_stats_mix(stats->options.seed ^ UINT64_C(0x53616D706C65), i),
                             .excerpt = (uint32_t)i};
     qsort(draws, excerpts, sizeof *draws, compare_draws);
     stats->sample_count = excerpts < NEURON_STATS_SAMPLE ? excerpts : NEURON_STATS_SAMPLE;
@@ -110,10 +113,11 @@ void neuron_stats_free(neuron_stats_t *stats) {
         pthread_mutex_destroy(&stats->locks[i]);
         free(stats->chosen[i]);
     }
-    void *const owned[] = {stats->chosen,      stats->first,         stats->locks,      stats->sums,
-                           stats->above,       stats->least,         stats->top_slot,   stats->top_maximum,
-                           stats->top_excerpt, stats->top_values,    stats->sample,     stats->boundaries,
-                           stats->drawn_hash,  stats->drawn_excerpt, stats->drawn_slot, stats->drawn_values};
+    void *const owned[] = {
+        stats->chosen,      stats->first,         stats->locks,      stats->sums,
+        stats->above,       stats->least,         stats->top_slot,   stats->top_maximum,
+        stats->top_excerpt, stats->top_values,    stats->sample,     stats->boundaries,
+        stats->drawn_hash,  stats->drawn_excerpt, stats->drawn_slot, stats->drawn_values};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
     value_sketch_free(stats->sketch);
@@ -124,7 +128,7 @@ size_t neuron_stats_count(const neuron_stats_t *stats) {
     return stats->total;
 }
 
-/* --- one batch -------------------------------------------------------------------------------------------- */
+/* --- one batch -------------------------------------------------------------------------------- */
 
 struct neuron_stats_batch {
     neuron_stats_t *stats;
@@ -133,8 +137,10 @@ struct neuron_stats_batch {
     double *sums;             /* [ACTIVATION_POWERS][total] */
     int32_t *above;           /* [total] */
     float *maxima;            /* [most][total] */
-    float *values;            /* [most][total]: what goes into the sketch, if that is not the maxima */
-    float *picked;            /* [most * length][neurons]: the chosen columns, where not all are chosen */
+    /* [most][total]: what goes into the sketch, if that is not the maxima */
+    float *values;
+    /* [most * length][neurons]: the chosen columns, where not all are chosen */
+    float *picked;
 };
 
 neuron_stats_batch_t *neuron_stats_batch_create(neuron_stats_t *stats, size_t excerpts) {
@@ -185,16 +191,17 @@ static void copy_record(const float *column, size_t stride, size_t length, float
         out[i] = column[i * stride];
 }
 
-/* `column` [length] with `stride`: the record. Those that are kept stand in order, the best first; their activations
- * stay where they are. */
-static void keep_top(neuron_stats_t *stats, size_t number, uint32_t excerpt, float maximum, const float *column,
-                     size_t stride) {
+/* `column` [length] with `stride`: the record. Those that are kept stand in order, the best first;
+ * their activations stay where they are. */
+static void keep_top(neuron_stats_t *stats, size_t number, uint32_t excerpt, float maximum,
+                     const float *column, size_t stride) {
     size_t top = stats->options.top, length = stats->options.length;
     float *maxima = stats->top_maximum + number * top;
     uint32_t *excerpts = stats->top_excerpt + number * top;
     uint16_t *slots = stats->top_slot + number * top, slot = slots[top - 1];
     size_t at = top;
-    while (at > 0 && (maximum > maxima[at - 1] || (maximum == maxima[at - 1] && excerpt < excerpts[at - 1])))
+    while (at > 0 &&
+           (maximum > maxima[at - 1] || (maximum == maxima[at - 1] && excerpt < excerpts[at - 1])))
         at--;
     if (at == top)
         return;
@@ -210,8 +217,8 @@ static void keep_top(neuron_stats_t *stats, size_t number, uint32_t excerpt, flo
 }
 
 /* Most records are kept by no neuron near: a look at BLOCK of them at once. */
-static void keep_tops(neuron_stats_t *stats, size_t first, size_t count, uint32_t excerpt, const float *maxima,
-                      const float *activations) {
+static void keep_tops(neuron_stats_t *stats, size_t first, size_t count, uint32_t excerpt,
+                      const float *maxima, const float *activations) {
     enum { BLOCK = 64 };
     const float *least = stats->least + first;
     for (size_t from = 0; from < count; from += BLOCK) {
@@ -229,25 +236,26 @@ static void visit_first(neuron_stats_batch_t *batch, size_t layer, const float *
     neuron_stats_t *stats = batch->stats;
     size_t first = stats->first[layer], chosen = stats->first[layer + 1] - first;
     size_t length = stats->options.length;
-    activation_pass(activations, batch->count, length, chosen, stats->total, batch->sums + first, batch->above + first,
-                    batch->maxima + first);
+    activation_pass(activations, batch->count, length, chosen, stats->total, batch->sums + first,
+                    batch->above + first, batch->maxima + first);
     for (size_t e = 0; batch->values && e < batch->count; e++) {
-        size_t place =
-            (size_t)(neuron_stats_mix(stats->options.seed ^ UINT64_C(0x546F6B656E), batch->excerpts[e]) % length);
-        memcpy(batch->values + e * stats->total + first, activations + (e * length + place) * chosen,
-               chosen * sizeof(float));
+        size_t place = (size_t)(neuron_stats_mix(stats->options.seed ^ UINT64_C(0x546F6B656E),
+                                                 batch->excerpts[e]) %
+                                length);
+        memcpy(batch->values + e * stats->total + first,
+               activations + (e * length + place) * chosen, chosen * sizeof(float));
     }
     /* What is kept does not depend on the order in which batches come here. */
     pthread_mutex_lock(&stats->locks[layer]);
     for (size_t e = 0; e < batch->count; e++)
-        keep_tops(stats, first, chosen, batch->excerpts[e], batch->maxima + e * stats->total + first,
-                  activations + e * length * chosen);
+        keep_tops(stats, first, chosen, batch->excerpts[e],
+                  batch->maxima + e * stats->total + first, activations + e * length * chosen);
     pthread_mutex_unlock(&stats->locks[layer]);
 }
 
 /* Keeps the records of the least hashes of a list [size], in order. */
-static void keep_drawn(neuron_stats_t *stats, size_t at, size_t size, uint64_t hash, uint32_t excerpt,
-                       const float *column, size_t stride) {
+static void keep_drawn(neuron_stats_t *stats, size_t at, size_t size, uint64_t hash,
+                       uint32_t excerpt, const float *column, size_t stride) {
     size_t length = stats->options.length, i = size;
     uint64_t *hashes = stats->drawn_hash + at;
     uint32_t *excerpts = stats->drawn_excerpt + at;
@@ -276,20 +284,24 @@ size_t neuron_stats_band(const neuron_stats_t *stats, size_t number, float maxim
 static void visit_second(neuron_stats_batch_t *batch, size_t layer, const float *activations) {
     neuron_stats_t *stats = batch->stats;
     const neuron_stats_options_t *o = &stats->options;
-    size_t first = stats->first[layer], chosen = stats->first[layer + 1] - first, size = list_records(o);
-    activation_maxima(activations, batch->count, o->length, chosen, stats->total, batch->maxima + first);
+    size_t first = stats->first[layer], chosen = stats->first[layer + 1] - first,
+           size = list_records(o);
+    activation_maxima(activations, batch->count, o->length, chosen, stats->total,
+                      batch->maxima + first);
     pthread_mutex_lock(&stats->locks[layer]);
     for (size_t i = 0; i < chosen; i++) {
-        uint64_t neuron = neuron_stats_mix(o->seed, (uint64_t)layer << 32 | stats->chosen[layer][i]);
+        uint64_t neuron =
+            neuron_stats_mix(o->seed, (uint64_t)layer << 32 | stats->chosen[layer][i]);
         size_t at = (first + i) * size;
         for (size_t e = 0; e < batch->count; e++) {
             const float *column = activations + e * o->length * chosen + i;
             uint64_t hash = neuron_stats_mix(neuron, batch->excerpts[e]);
-            size_t band = neuron_stats_band(stats, first + i, batch->maxima[e * stats->total + first + i]);
+            size_t band =
+                neuron_stats_band(stats, first + i, batch->maxima[e * stats->total + first + i]);
             keep_drawn(stats, at, o->random, hash, batch->excerpts[e], column, chosen);
             /* Another hash: otherwise the bands' samples would be the random ones again. */
-            keep_drawn(stats, at + o->random + band * o->band, o->band, neuron_stats_mix(hash, 1), batch->excerpts[e],
-                       column, chosen);
+            keep_drawn(stats, at + o->random + band * o->band, o->band, neuron_stats_mix(hash, 1),
+                       batch->excerpts[e], column, chosen);
         }
     }
     pthread_mutex_unlock(&stats->locks[layer]);
@@ -303,7 +315,7 @@ void neuron_stats_visit(void *context, size_t layer, const float *activations) {
     (batch->stats->sampling ? visit_second : visit_first)(batch, layer, columns);
 }
 
-/* --- all batches ------------------------------------------------------------------------------------------ */
+/* --- all batches ------------------------------------------------------------------------------ */
 
 void neuron_stats_merge(neuron_stats_t *stats, const neuron_stats_batch_t *batch) {
     stats->merged += batch->count;
@@ -336,7 +348,8 @@ static void begin_sampling(neuron_stats_t *stats) {
     for (size_t i = 0; i < drawn; i++) {
         size_t in_list = i % size;
         stats->drawn_excerpt[i] = NO_EXCERPT;
-        stats->drawn_slot[i] = (uint16_t)(in_list < o->random ? in_list : (in_list - o->random) % o->band);
+        stats->drawn_slot[i] =
+            (uint16_t)(in_list < o->random ? in_list : (in_list - o->random) % o->band);
     }
     stats->sampling = true;
     stats->merged = 0;
@@ -350,12 +363,13 @@ void neuron_stats_sample(neuron_stats_t *stats, const uint32_t **excerpts, size_
         return;
     begin_sampling(stats);
     for (size_t i = 0; i < stats->total; i++)
-        value_sketch_quantiles(stats->sketch, i, quantiles, NEURON_QUANTILES, stats->boundaries + i * NEURON_QUANTILES);
+        value_sketch_quantiles(stats->sketch, i, quantiles, NEURON_QUANTILES,
+                               stats->boundaries + i * NEURON_QUANTILES);
     value_sketch_free(stats->sketch);
     stats->sketch = NULL;
 }
 
-/* --- going on --------------------------------------------------------------------------------------------- */
+/* --- going on --------------------------------------------------------------------------------- */
 
 bool neuron_stats_resume(neuron_stats_t *stats, bool sampling, size_t merged) {
     if (merged > (sampling ? stats->sample_count : stats->options.excerpts))

@@ -1,4 +1,5 @@
-/* neuron_stats_private.h - the state, shared by neuron_stats.c (the passes) and neuron_stats_result.c (what comes out).
+/* neuron_stats_private.h - the state, shared by neuron_stats.c (the passes) and
+ * neuron_stats_result.c (what comes out).
  */
 #ifndef GLIA_SUBJECT_NEURON_STATS_PRIVATE_H
 #define GLIA_SUBJECT_NEURON_STATS_PRIVATE_H

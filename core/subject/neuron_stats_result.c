@@ -6,7 +6,7 @@
 #include "core/base/memory.h"
 #include "core/subject/neuron_stats_private.h"
 
-/* --- a neuron ------------------------------------------------------------------------------------------------- */
+/* --- a neuron --------------------------------------------------------------------------------- */
 
 static void add_record(record_list_t *list, const float *values, size_t length) {
     activation_record_t *record = &list->records[list->count++];
@@ -15,7 +15,8 @@ static void add_record(record_list_t *list, const float *values, size_t length) 
 }
 
 static void take_moments(const neuron_stats_t *stats, size_t number, neuron_record_t *neuron) {
-    double n = (double)stats->options.excerpts * (double)stats->options.length, power[ACTIVATION_POWERS];
+    double n = (double)stats->options.excerpts * (double)stats->options.length,
+           power[ACTIVATION_POWERS];
     for (size_t p = 0; p < ACTIVATION_POWERS; p++)
         power[p] = stats->sums[p * stats->total + number] / n;
     double m = power[0], variance = power[1] - m * m;
@@ -40,22 +41,25 @@ static bool holds(const uint32_t *numbers, size_t count, uint32_t excerpt) {
 
 static const float *top_values(const neuron_stats_t *stats, size_t number, size_t place) {
     size_t top = stats->options.top;
-    return stats->top_values + (number * top + stats->top_slot[number * top + place]) * stats->options.length;
+    return stats->top_values +
+           (number * top + stats->top_slot[number * top + place]) * stats->options.length;
 }
 
 /* A drawn list [size] at `at`; returns how many there are. */
-static size_t take_drawn(const neuron_stats_t *stats, size_t at, size_t size, record_list_t *list, uint32_t *numbers) {
+static size_t take_drawn(const neuron_stats_t *stats, size_t at, size_t size, record_list_t *list,
+                         uint32_t *numbers) {
     size_t length = stats->options.length, count = 0;
     list->records = MEMORY_NEW_ARRAY(size + 1, activation_record_t);
     for (; count < size && stats->drawn_excerpt[at + count] != NO_EXCERPT; count++) {
         numbers[count] = stats->drawn_excerpt[at + count];
-        add_record(list, stats->drawn_values + (at + stats->drawn_slot[at + count]) * length, length);
+        add_record(list, stats->drawn_values + (at + stats->drawn_slot[at + count]) * length,
+                   length);
     }
     return count;
 }
 
-static size_t fill_band(const neuron_stats_t *stats, size_t number, size_t band, size_t count, record_list_t *list,
-                        uint32_t *numbers) {
+static size_t fill_band(const neuron_stats_t *stats, size_t number, size_t band, size_t count,
+                        record_list_t *list, uint32_t *numbers) {
     const neuron_stats_options_t *o = &stats->options;
     for (size_t i = 0; i < o->top && count < o->band; i++) {
         size_t at = number * o->top + i;
@@ -78,21 +82,23 @@ static void find_name(const neuron_stats_t *stats, size_t number, neuron_record_
     neuron->id = memory_format("%d:%d", neuron->layer, neuron->index);
 }
 
-neuron_record_t *neuron_stats_neuron(const neuron_stats_t *stats, size_t number, uint32_t **numbers) {
+neuron_record_t *neuron_stats_neuron(const neuron_stats_t *stats, size_t number,
+                                     uint32_t **numbers) {
     const neuron_stats_options_t *o = &stats->options;
     size_t size = o->random + NEURON_BANDS * o->band, at = number * size, count = 0;
     neuron_record_t *neuron = MEMORY_NEW(neuron_record_t);
     find_name(stats, number, neuron);
     *numbers = MEMORY_NEW_ARRAY(o->top + size + 1, uint32_t);
     neuron->top.records = MEMORY_NEW_ARRAY(o->top + 1, activation_record_t);
-    for (size_t i = number * o->top; i < (number + 1) * o->top && stats->top_excerpt[i] != NO_EXCERPT; i++) {
+    for (size_t i = number * o->top;
+         i < (number + 1) * o->top && stats->top_excerpt[i] != NO_EXCERPT; i++) {
         (*numbers)[count++] = stats->top_excerpt[i];
         add_record(&neuron->top, top_values(stats, number, i % o->top), o->length);
     }
     count += take_drawn(stats, at, o->random, &neuron->random, *numbers + count);
     for (size_t band = 0; band < NEURON_BANDS; band++) {
-        size_t got =
-            take_drawn(stats, at + o->random + band * o->band, o->band, &neuron->bands[band], *numbers + count);
+        size_t got = take_drawn(stats, at + o->random + band * o->band, o->band,
+                                &neuron->bands[band], *numbers + count);
         count += fill_band(stats, number, band, got, &neuron->bands[band], *numbers + count);
     }
     neuron->has_quantiles = true;
@@ -104,7 +110,7 @@ neuron_record_t *neuron_stats_neuron(const neuron_stats_t *stats, size_t number,
     return neuron;
 }
 
-/* --- pieces --------------------------------------------------------------------------------------------------- */
+/* --- pieces ----------------------------------------------------------------------------------- */
 
 typedef struct {
     neuron_stats_piece_t *pieces;
@@ -126,7 +132,13 @@ static void add_plane(list_t *list, uint32_t plane, void *bytes, size_t size) {
     }
 }
 
-enum { PLANE_SUMS, PLANE_ABOVE, PLANE_TOP, PLANE_DRAWN = PLANE_TOP + 5, PLANE_SKETCH = PLANE_DRAWN + 5 };
+enum {
+    PLANE_SUMS,
+    PLANE_ABOVE,
+    PLANE_TOP,
+    PLANE_DRAWN = PLANE_TOP + 5,
+    PLANE_SKETCH = PLANE_DRAWN + 5
+};
 
 neuron_stats_piece_t *neuron_stats_pieces(neuron_stats_t *stats, size_t *count) {
     const neuron_stats_options_t *o = &stats->options;
@@ -149,7 +161,8 @@ neuron_stats_piece_t *neuron_stats_pieces(neuron_stats_t *stats, size_t *count) 
         value_plane_t planes[VALUE_SKETCH_PLANES];
         size_t plane_count = value_sketch_planes(stats->sketch, planes);
         for (size_t i = 0; i < plane_count; i++)
-            add_plane(&list, PLANE_SKETCH + (uint32_t)i, planes[i].values, planes[i].count * sizeof(float));
+            add_plane(&list, PLANE_SKETCH + (uint32_t)i, planes[i].values,
+                      planes[i].count * sizeof(float));
     }
     *count = list.count;
     return list.pieces;

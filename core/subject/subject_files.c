@@ -40,24 +40,27 @@ static bool has_embedded(void) {
 }
 
 subject_files_t *subject_files_open(const char *directory, error_info_t *error) {
-    if (directory != NULL && strcmp(directory, SUBJECT_FILES_EMBEDDED) == 0)
+    if (directory && strcmp(directory, SUBJECT_FILES_EMBEDDED) == 0)
         directory = NULL;
-    if (directory == NULL && !has_embedded()) {
+    if (!directory && !has_embedded()) {
         error_set(error, ERROR_CONFIG,
-                  "this build of glia has no subject model of its own; name a model directory in subject.model");
+                  "this build of glia has no subject model of its own; name a model directory in "
+                  "subject.model");
         return NULL;
     }
     struct stat status;
-    if (directory != NULL && stat(directory, &status) != 0) {
-        error_set(error, ERROR_CONFIG, "%s: %s; subject.model names a directory with config.json and model.safetensors",
+    if (directory && stat(directory, &status) != 0) {
+        error_set(error, ERROR_CONFIG,
+                  "%s: %s; subject.model names a directory with config.json and model.safetensors",
                   directory, strerror(errno));
         return NULL;
     }
-    if (directory != NULL && !S_ISDIR(status.st_mode)) {
-        error_set(error, ERROR_CONFIG,
-                  "%s is not a directory; subject.model names the directory that holds config.json and "
-                  "model.safetensors",
-                  directory);
+    if (directory && !S_ISDIR(status.st_mode)) {
+        error_set(
+            error, ERROR_CONFIG,
+            "%s is not a directory; subject.model names the directory that holds config.json and "
+            "model.safetensors",
+            directory);
         return NULL;
     }
     subject_files_t *files = MEMORY_NEW(subject_files_t);
@@ -80,9 +83,9 @@ static void unmap(mapped_file_t *file) {
 }
 
 void subject_files_close(subject_files_t *files) {
-    if (files == NULL)
+    if (!files)
         return;
-    while (files->mapped != NULL) {
+    while (files->mapped) {
         mapped_file_t *file = files->mapped;
         files->mapped = file->next;
         unmap(file);
@@ -92,14 +95,15 @@ void subject_files_close(subject_files_t *files) {
 }
 
 char *subject_files_path(const subject_files_t *files, const char *name) {
-    return files->directory != NULL ? memory_format("%s/%s", files->directory, name)
-                                    : memory_format(SUBJECT_FILES_EMBEDDED "%s", name);
+    return files->directory ? memory_format("%s/%s", files->directory, name)
+                            : memory_format(SUBJECT_FILES_EMBEDDED "%s", name);
 }
 
-static bool find_in_memory(const subject_files_t *files, const char *name, const uint8_t **bytes, size_t *length) {
+static bool find_in_memory(const subject_files_t *files, const char *name, const uint8_t **bytes,
+                           size_t *length) {
     embedded_file_t file;
     bool found = false;
-    if (files->files == NULL) {
+    if (!files->files) {
         char *path = memory_format(EMBEDDED_FOLDER "%s", name);
         found = embedded_find(path, &file);
         free(path);
@@ -116,8 +120,8 @@ static bool find_in_memory(const subject_files_t *files, const char *name, const
 }
 
 /* `path` is open as `descriptor`; leaves it open. */
-static bool map_file(subject_files_t *files, const char *name, const char *path, int descriptor, const uint8_t **bytes,
-                     size_t *length, error_info_t *error) {
+static bool map_file(subject_files_t *files, const char *name, const char *path, int descriptor,
+                     const uint8_t **bytes, size_t *length, error_info_t *error) {
     struct stat status;
     if (fstat(descriptor, &status) != 0)
         return error_set(error, ERROR_CONFIG, "%s: %s", path, strerror(errno));
@@ -131,7 +135,8 @@ static bool map_file(subject_files_t *files, const char *name, const char *path,
     size_t size = (size_t)status.st_size;
     void *memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
     if (memory == MAP_FAILED)
-        return error_set(error, ERROR_CONFIG, "%s: %zu bytes cannot be mapped: %s", path, size, strerror(errno));
+        return error_set(error, ERROR_CONFIG, "%s: %zu bytes cannot be mapped: %s", path, size,
+                         strerror(errno));
     mapped_file_t *file = MEMORY_NEW(mapped_file_t);
     *file = (mapped_file_t){files->mapped, memory_copy_string(name), memory, size};
     files->mapped = file;
@@ -140,20 +145,20 @@ static bool map_file(subject_files_t *files, const char *name, const char *path,
     return true;
 }
 
-bool subject_files_get(subject_files_t *files, const char *name, const uint8_t **bytes, size_t *length,
-                       error_info_t *error) {
+bool subject_files_get(subject_files_t *files, const char *name, const uint8_t **bytes,
+                       size_t *length, error_info_t *error) {
     error->class_ = ERROR_NONE;
-    if (*name == '\0' || strchr(name, '/') != NULL || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return error_set(error, ERROR_CONFIG, "'%.200s' is no name of a file in the model's directory", name);
-    if (files->directory == NULL)
+    if (*name == '\0' || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return error_set(error, ERROR_CONFIG,
+                         "'%.200s' is no name of a file in the model's directory", name);
+    if (!files->directory)
         return find_in_memory(files, name, bytes, length);
-    for (const mapped_file_t *file = files->mapped; file != NULL; file = file->next) {
+    for (const mapped_file_t *file = files->mapped; file; file = file->next)
         if (strcmp(file->name, name) == 0) {
             *bytes = file->bytes;
             *length = file->length;
             return true;
         }
-    }
     char *path = subject_files_path(files, name);
     /* Non-blocking: a pipe of that name must not hold the program up before it is refused. */
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -166,8 +171,8 @@ bool subject_files_get(subject_files_t *files, const char *name, const uint8_t *
     return got;
 }
 
-bool subject_files_need(subject_files_t *files, const char *name, const uint8_t **bytes, size_t *length,
-                        error_info_t *error) {
+bool subject_files_need(subject_files_t *files, const char *name, const uint8_t **bytes,
+                        size_t *length, error_info_t *error) {
     if (subject_files_get(files, name, bytes, length, error))
         return true;
     if (error->class_ == ERROR_NONE) {
@@ -179,7 +184,7 @@ bool subject_files_need(subject_files_t *files, const char *name, const uint8_t 
 }
 
 void subject_files_release(subject_files_t *files, const char *name) {
-    for (mapped_file_t **link = &files->mapped; *link != NULL; link = &(*link)->next) {
+    for (mapped_file_t **link = &files->mapped; *link; link = &(*link)->next) {
         mapped_file_t *file = *link;
         if (strcmp(file->name, name) == 0) {
             *link = file->next;

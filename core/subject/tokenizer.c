@@ -11,23 +11,26 @@
 #include "core/base/text.h"
 #include "core/subject/tokenizer_private.h"
 
-/* The Unicode property White_Space, written out: PCRE2's own \s has U+180E too, which is none since Unicode 6.3. */
-#define SPACE                                                                                                          \
-    "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-static const char PATTERN[] =
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^" SPACE "\\p{L}\\p{N}]+|[" SPACE "]+(?![^" SPACE "])|[" SPACE "]+";
+/* The Unicode property White_Space, written out: PCRE2's own \s has U+180E too, which is none
+ * since Unicode 6.3. */
+#define SPACE                                                                                   \
+    "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}" \
+    "\\x{205f}\\x{3000}"
+static const char PATTERN[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^" SPACE
+                              "\\p{L}\\p{N}]+|[" SPACE "]+(?![^" SPACE "])|[" SPACE "]+";
 
-/* What may stand behind a pre-token and have a say in its end: one character of at most 4 bytes (the rest of a
- * contraction and a space with the character behind it are no longer). */
+/* What may stand behind a pre-token and have a say in its end: one character of at most 4 bytes
+ * (the rest of a contraction and a space with the character behind it are no longer). */
 enum { LOOKAHEAD = 4 };
 
 bool tokenizer_prepare_pattern(tokenizer_t *tokenizer, error_info_t *error) {
     int code;
     PCRE2_SIZE offset;
-    pcre2_code *pattern =
-        pcre2_compile((PCRE2_SPTR)PATTERN, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_ANCHORED, &code, &offset, NULL);
+    pcre2_code *pattern = pcre2_compile((PCRE2_SPTR)PATTERN, PCRE2_ZERO_TERMINATED,
+                                        PCRE2_UTF | PCRE2_ANCHORED, &code, &offset, NULL);
     if (!pattern)
-        return error_set(error, ERROR_BUG, "PCRE2 refuses the tokenizer's pattern (error %d at %zu)", code, offset);
+        return error_set(error, ERROR_BUG,
+                         "PCRE2 refuses the tokenizer's pattern (error %d at %zu)", code, offset);
     /* Where there is no JIT compiler, PCRE2 interprets. */
     (void)pcre2_jit_compile(pattern, PCRE2_JIT_COMPLETE);
     tokenizer->pattern = pattern;
@@ -44,7 +47,7 @@ void tokenizer_free(tokenizer_t *tokenizer) {
     free(tokenizer);
 }
 
-/* --- what is known of tokens --------------------------------------------------------------------------- */
+/* --- what is known of tokens ------------------------------------------------------------------ */
 
 size_t tokenizer_size(const tokenizer_t *tokenizer) {
     return tokenizer->size;
@@ -65,7 +68,8 @@ hash_t tokenizer_identity(const tokenizer_t *tokenizer) {
     return tokenizer->identity;
 }
 
-bool tokenizer_decode(const tokenizer_t *tokenizer, const uint32_t *ids, size_t count, buffer_t *out) {
+bool tokenizer_decode(const tokenizer_t *tokenizer, const uint32_t *ids, size_t count,
+                      buffer_t *out) {
     size_t before = out->length;
     for (size_t i = 0; i < count; i++) {
         size_t length;
@@ -80,7 +84,7 @@ bool tokenizer_decode(const tokenizer_t *tokenizer, const uint32_t *ids, size_t 
     return true;
 }
 
-/* --- lists --------------------------------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 static void reserve(token_list_t *list, size_t more) {
     if (list->capacity - list->count >= more)
@@ -102,7 +106,7 @@ void token_list_clear(token_list_t *list) {
     *list = (token_list_t){0};
 }
 
-/* --- encoding ------------------------------------------------------------------------------------------ */
+/* --- encoding --------------------------------------------------------------------------------- */
 
 typedef struct {
     const tokenizer_t *tokenizer;
@@ -121,14 +125,17 @@ static void encode_pre_token(encoder_t *encoder, const char *bytes, size_t lengt
     out->count += bpe_merge(encoder->tokenizer->bpe, &encoder->work, ids, length);
 }
 
-/* text[*at, end) is UTF-8, and alone. Leaves *at before the first pre-token that passes the limit, else at the end. */
-static bool encode_valid(encoder_t *encoder, const char *text, size_t *at, size_t end, error_info_t *error) {
+/* text[*at, end) is UTF-8, and alone. Leaves *at before the first pre-token that passes the limit,
+ * else at the end. */
+static bool encode_valid(encoder_t *encoder, const char *text, size_t *at, size_t end,
+                         error_info_t *error) {
     while (*at < end) {
-        int found = pcre2_match(encoder->tokenizer->pattern, (PCRE2_SPTR)text, end, *at, PCRE2_NO_UTF_CHECK,
-                                encoder->match, NULL);
+        int found = pcre2_match(encoder->tokenizer->pattern, (PCRE2_SPTR)text, end, *at,
+                                PCRE2_NO_UTF_CHECK, encoder->match, NULL);
         size_t stop = found > 0 ? pcre2_get_ovector_pointer(encoder->match)[1] : 0;
         if (stop <= *at)
-            return error_set(error, ERROR_BUG, "PCRE2 failed on a text at byte %zu (error %d)", *at, found);
+            return error_set(error, ERROR_BUG, "PCRE2 failed on a text at byte %zu (error %d)", *at,
+                             found);
         if (stop > encoder->limit)
             return true;
         encode_pre_token(encoder, text + *at, stop - *at);
@@ -145,7 +152,8 @@ static size_t invalid_run(const char *bytes, size_t length) {
     return run;
 }
 
-static bool encode_all(encoder_t *encoder, const char *text, size_t length, size_t *taken, error_info_t *error) {
+static bool encode_all(encoder_t *encoder, const char *text, size_t length, size_t *taken,
+                       error_info_t *error) {
     size_t at = 0;
     for (;;) {
         size_t valid = at + text_utf8_valid_prefix(text + at, length - at);
@@ -161,13 +169,14 @@ static bool encode_all(encoder_t *encoder, const char *text, size_t length, size
     return true;
 }
 
-static bool encode(const tokenizer_t *tokenizer, const char *text, size_t length, size_t limit, token_list_t *out,
-                   size_t *taken, uint64_t *steps, error_info_t *error) {
+static bool encode(const tokenizer_t *tokenizer, const char *text, size_t length, size_t limit,
+                   token_list_t *out, size_t *taken, uint64_t *steps, error_info_t *error) {
     if (steps)
         *steps = 0;
     *taken = 0;
     if (length > INT32_MAX)
-        return error_set(error, ERROR_CONFIG, "a text of %zu bytes is too long to be encoded at once (2 GiB)", length);
+        return error_set(error, ERROR_CONFIG,
+                         "a text of %zu bytes is too long to be encoded at once (2 GiB)", length);
     if (length == 0)
         return true;
     encoder_t encoder = {.tokenizer = tokenizer, .out = out, .limit = limit};
@@ -185,19 +194,20 @@ static bool encode(const tokenizer_t *tokenizer, const char *text, size_t length
     return good;
 }
 
-bool tokenizer_encode(const tokenizer_t *tokenizer, const char *text, size_t length, token_list_t *out,
-                      error_info_t *error) {
+bool tokenizer_encode(const tokenizer_t *tokenizer, const char *text, size_t length,
+                      token_list_t *out, error_info_t *error) {
     size_t taken;
     return encode(tokenizer, text, length, length, out, &taken, NULL, error);
 }
 
-bool tokenizer_encode_front(const tokenizer_t *tokenizer, const char *text, size_t length, token_list_t *out,
-                            size_t *taken, error_info_t *error) {
-    return encode(tokenizer, text, length, length > LOOKAHEAD ? length - LOOKAHEAD : 0, out, taken, NULL, error);
+bool tokenizer_encode_front(const tokenizer_t *tokenizer, const char *text, size_t length,
+                            token_list_t *out, size_t *taken, error_info_t *error) {
+    return encode(tokenizer, text, length, length > LOOKAHEAD ? length - LOOKAHEAD : 0, out, taken,
+                  NULL, error);
 }
 
-bool tokenizer_encode_counted(const tokenizer_t *tokenizer, const char *text, size_t length, token_list_t *out,
-                              uint64_t *steps, error_info_t *error) {
+bool tokenizer_encode_counted(const tokenizer_t *tokenizer, const char *text, size_t length,
+                              token_list_t *out, uint64_t *steps, error_info_t *error) {
     size_t taken;
     return encode(tokenizer, text, length, length, out, &taken, steps, error);
 }

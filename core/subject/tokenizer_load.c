@@ -1,4 +1,5 @@
-/* tokenizer_load.c - a tokenizer from the files of a model: vocab.json and merges.txt, or tokenizer.json. */
+/* tokenizer_load.c - a tokenizer from the files of a model: vocab.json and merges.txt, or
+ * tokenizer.json. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,8 @@ typedef struct {
     error_info_t *error;
 } loader_t;
 
-static bool complain(loader_t *loader, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool complain(loader_t *loader, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static bool complain(loader_t *loader, const char *format, ...) {
     char text[ERROR_MESSAGE_SIZE];
     va_list arguments;
@@ -47,21 +49,24 @@ static void set_path(loader_t *loader, subject_files_t *files, const char *name)
     loader->path = subject_files_path(files, name);
 }
 
-/* --- the byte alphabet --------------------------------------------------------------------------------- */
+/* --- the byte alphabet ------------------------------------------------------------------------ */
 
-/* GPT-2's files write each byte as one printable character: itself where it is one in Latin-1, else U+0100 and on. */
+/* GPT-2's files write each byte as one printable character: itself where it is one in Latin-1,
+ * else U+0100 and on. */
 static void fill_alphabet(int16_t bytes_of[512]) {
     for (int i = 0; i < 512; i++)
         bytes_of[i] = -1;
     int next = 256;
     for (int byte = 0; byte < 256; byte++) {
-        bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+        bool printable =
+            (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
         bytes_of[printable ? byte : next++] = (int16_t)byte;
     }
 }
 
 /* Appends the bytes that `text` stands for; false: something else is in it. */
-static bool append_alphabet(const loader_t *loader, const char *text, size_t length, buffer_t *out) {
+static bool append_alphabet(const loader_t *loader, const char *text, size_t length,
+                            buffer_t *out) {
     for (size_t i = 0; i < length;) {
         uint32_t character;
         size_t step = text_utf8_decode(text + i, length - i, &character);
@@ -82,7 +87,7 @@ static const char *show(const char *text, size_t length, buffer_t *scratch) {
     return buffer_text(scratch);
 }
 
-/* --- tokens -------------------------------------------------------------------------------------------- */
+/* --- tokens ----------------------------------------------------------------------------------- */
 
 static uint32_t *find_slot(const loader_t *loader, const char *bytes, size_t length) {
     size_t at = (size_t)hash_low64(hash_bytes(bytes, length)) & loader->mask;
@@ -114,7 +119,8 @@ static void add_entry(loader_t *loader, size_t length, uint32_t id) {
 static bool read_id(loader_t *loader, const json_value_t *value, const char *name, uint32_t *id) {
     int64_t integer;
     if (!json_as_integer(value, &integer) || integer < 0 || integer >= TOKENIZER_MAX_TOKENS)
-        return complain(loader, "token \"%s\" needs an id from 0 to %d", name, TOKENIZER_MAX_TOKENS - 1);
+        return complain(loader, "token \"%s\" needs an id from 0 to %d", name,
+                        TOKENIZER_MAX_TOKENS - 1);
     *id = (uint32_t)integer;
     return true;
 }
@@ -126,20 +132,23 @@ static bool read_token(loader_t *loader, const json_value_t *value, buffer_t *sc
     if (!read_id(loader, value, show(key, length, scratch), &id))
         return false;
     size_t start = loader->bytes.length;
-    if (length > 2 * TOKENIZER_MAX_TOKEN_BYTES || !append_alphabet(loader, key, length, &loader->bytes))
-        return complain(loader, "token \"%s\" is not written in the alphabet of bytes of GPT-2's files",
+    if (length > 2 * TOKENIZER_MAX_TOKEN_BYTES ||
+        !append_alphabet(loader, key, length, &loader->bytes))
+        return complain(loader,
+                        "token \"%s\" is not written in the alphabet of bytes of GPT-2's files",
                         show(key, length, scratch));
     size_t bytes = loader->bytes.length - start;
     if (bytes == 0 || bytes > TOKENIZER_MAX_TOKEN_BYTES)
-        return complain(loader, "token \"%s\" has %zu bytes; 1 to %d are possible", show(key, length, scratch), bytes,
-                        TOKENIZER_MAX_TOKEN_BYTES);
+        return complain(loader, "token \"%s\" has %zu bytes; 1 to %d are possible",
+                        show(key, length, scratch), bytes, TOKENIZER_MAX_TOKEN_BYTES);
     add_entry(loader, bytes, id);
     return true;
 }
 
 static bool read_vocabulary(loader_t *loader, const json_value_t *object) {
     if (json_count(object) > TOKENIZER_MAX_TOKENS)
-        return complain(loader, "%zu tokens are too many; %d are possible", json_count(object), TOKENIZER_MAX_TOKENS);
+        return complain(loader, "%zu tokens are too many; %d are possible", json_count(object),
+                        TOKENIZER_MAX_TOKENS);
     buffer_t scratch = BUFFER_EMPTY;
     json_iterator_t members = json_iterate(object);
     const char *key;
@@ -151,7 +160,8 @@ static bool read_vocabulary(loader_t *loader, const json_value_t *object) {
     return good;
 }
 
-/* Tokens that tokenizer.json lists beside the vocabulary, mostly <|endoftext|>: their text is their bytes. */
+/* Tokens that tokenizer.json lists beside the vocabulary, mostly <|endoftext|>: their text
+ * is their bytes. */
 static bool read_added(loader_t *loader, const json_value_t *array) {
     if (json_count(array) > TOKENIZER_MAX_TOKENS)
         return complain(loader, "added_tokens has %zu members; %d are possible", json_count(array),
@@ -160,7 +170,8 @@ static bool read_added(loader_t *loader, const json_value_t *array) {
         size_t length = 0;
         const char *content = json_as_string(json_get(json_at(array, i), "content"), &length);
         if (!content || length == 0 || length > TOKENIZER_MAX_TOKEN_BYTES)
-            return complain(loader, "added_tokens.%zu needs a content of 1 to %d bytes", i, TOKENIZER_MAX_TOKEN_BYTES);
+            return complain(loader, "added_tokens.%zu needs a content of 1 to %d bytes", i,
+                            TOKENIZER_MAX_TOKEN_BYTES);
         char name[64];
         snprintf(name, sizeof name, "added_tokens.%zu", i);
         uint32_t id = 0;
@@ -185,8 +196,9 @@ static bool index_tokens(loader_t *loader) {
         uint32_t *slot = find_slot(loader, bytes, entry->length);
         if (*slot && loader->entries[*slot - 1].id != entry->id) {
             buffer_t scratch = BUFFER_EMPTY;
-            complain(loader, "token \"%s\" has two ids, %u and %u", show(bytes, entry->length, &scratch),
-                     loader->entries[*slot - 1].id, entry->id);
+            complain(loader, "token \"%s\" has two ids, %u and %u",
+                     show(bytes, entry->length, &scratch), loader->entries[*slot - 1].id,
+                     entry->id);
             buffer_free(&scratch);
             return false;
         }
@@ -205,8 +217,9 @@ static bool order_by_id(loader_t *loader, uint32_t *by_id, size_t size) {
         if (!loader->entries[i].used)
             continue;
         if (id >= size)
-            return complain(loader, "id %u is too high for %zu tokens: ids have to be 0 to %zu without gaps", id, size,
-                            size - 1);
+            return complain(
+                loader, "id %u is too high for %zu tokens: ids have to be 0 to %zu without gaps",
+                id, size, size - 1);
         if (by_id[id] != UINT32_MAX)
             return complain(loader, "id %u is given to two tokens", id);
         by_id[id] = (uint32_t)i;
@@ -245,16 +258,20 @@ static bool finish_tokens(loader_t *loader) {
     for (int byte = 0; byte < 256; byte++) {
         char one = (char)byte;
         if (!find_token(loader, &one, 1, &tokenizer->byte_ids[byte]))
-            return complain(loader, "no token for the byte 0x%02X; a byte-level vocabulary has one for each of the 256",
-                            (unsigned)byte);
+            return complain(
+                loader,
+                "no token for the byte 0x%02X; a byte-level vocabulary has one for each of the 256",
+                (unsigned)byte);
     }
-    tokenizer->has_end_of_text = find_token(loader, END_OF_TEXT, sizeof END_OF_TEXT - 1, &tokenizer->end_of_text);
+    tokenizer->has_end_of_text =
+        find_token(loader, END_OF_TEXT, sizeof END_OF_TEXT - 1, &tokenizer->end_of_text);
     return true;
 }
 
-/* --- merges -------------------------------------------------------------------------------------------- */
+/* --- merges ----------------------------------------------------------------------------------- */
 
-static bool complain_of_merge(loader_t *loader, const char *where, const char *name, size_t length) {
+static bool complain_of_merge(loader_t *loader, const char *where, const char *name,
+                              size_t length) {
     buffer_t scratch = BUFFER_EMPTY;
     complain(loader, "%s: \"%s\" is no token", where, show(name, length, &scratch));
     buffer_free(&scratch);
@@ -262,10 +279,11 @@ static bool complain_of_merge(loader_t *loader, const char *where, const char *n
 }
 
 /* `where`: what messages call the rule ("line 7", "model.merges.6"). */
-static bool add_merge(loader_t *loader, const char *left, size_t left_length, const char *right, size_t right_length,
-                      uint32_t rank, const char *where) {
+static bool add_merge(loader_t *loader, const char *left, size_t left_length, const char *right,
+                      size_t right_length, uint32_t rank, const char *where) {
     buffer_t bytes = BUFFER_EMPTY;
-    bool good = left_length > 0 && right_length > 0 && left_length + right_length <= 2 * TOKENIZER_MAX_TOKEN_BYTES &&
+    bool good = left_length > 0 && right_length > 0 &&
+                left_length + right_length <= 2 * TOKENIZER_MAX_TOKEN_BYTES &&
                 append_alphabet(loader, left, left_length, &bytes);
     size_t split = bytes.length;
     good = good && append_alphabet(loader, right, right_length, &bytes);
@@ -286,7 +304,8 @@ static bool add_merge(loader_t *loader, const char *left, size_t left_length, co
     return true;
 }
 
-static bool add_merge_text(loader_t *loader, const char *text, size_t length, uint32_t rank, const char *where) {
+static bool add_merge_text(loader_t *loader, const char *text, size_t length, uint32_t rank,
+                           const char *where) {
     const char *space = memchr(text, ' ', length);
     if (!space)
         return complain(loader, "%s: a merge is two tokens with a space between them", where);
@@ -295,7 +314,8 @@ static bool add_merge_text(loader_t *loader, const char *text, size_t length, ui
 }
 
 static bool read_merges(loader_t *loader, const char *text, size_t length) {
-    loader->tokenizer->bpe = bpe_create(length / 8 < TOKENIZER_MAX_TOKENS ? length / 8 : TOKENIZER_MAX_TOKENS);
+    loader->tokenizer->bpe =
+        bpe_create(length / 8 < TOKENIZER_MAX_TOKENS ? length / 8 : TOKENIZER_MAX_TOKENS);
     uint32_t rank = 0;
     size_t number = 1;
     for (size_t at = 0; at < length; number++) {
@@ -320,7 +340,8 @@ static bool read_merges(loader_t *loader, const char *text, size_t length) {
 static bool read_merge_array(loader_t *loader, const json_value_t *array) {
     size_t count = json_count(array);
     if (!json_is(array, JSON_KIND_ARRAY) || count > TOKENIZER_MAX_TOKENS)
-        return complain(loader, "model.merges has to be a list of at most %d", TOKENIZER_MAX_TOKENS);
+        return complain(loader, "model.merges has to be a list of at most %d",
+                        TOKENIZER_MAX_TOKENS);
     loader->tokenizer->bpe = bpe_create(count);
     for (size_t i = 0; i < count; i++) {
         const json_value_t *rule = json_at(array, i);
@@ -330,24 +351,27 @@ static bool read_merge_array(loader_t *loader, const json_value_t *array) {
         const char *text = json_as_string(rule, &length);
         const char *left = json_as_string(json_at(rule, 0), &left_length);
         const char *right = json_as_string(json_at(rule, 1), &right_length);
-        bool good = text ? add_merge_text(loader, text, length, (uint32_t)i, where)
-                    : left && right && json_count(rule) == 2
-                        ? add_merge(loader, left, left_length, right, right_length, (uint32_t)i, where)
-                        : complain(loader, "%s: a merge is \"a b\" or [\"a\", \"b\"]", where);
+        bool good =
+            text ? add_merge_text(loader, text, length, (uint32_t)i, where)
+            : left && right && json_count(rule) == 2
+                ? add_merge(loader, left, left_length, right, right_length, (uint32_t)i, where)
+                : complain(loader, "%s: a merge is \"a b\" or [\"a\", \"b\"]", where);
         if (!good)
             return false;
     }
     return true;
 }
 
-/* --- tokenizer.json ------------------------------------------------------------------------------------ */
+/* --- tokenizer.json --------------------------------------------------------------------------- */
 
 static bool is_empty(const json_value_t *value) {
     size_t length = 0;
     bool flag = false;
     double number = 0;
-    return !value || json_is(value, JSON_KIND_NULL) || (json_as_string(value, &length) && length == 0) ||
-           (json_as_boolean(value, &flag) && !flag) || (json_as_number(value, &number) && number == 0);
+    return !value || json_is(value, JSON_KIND_NULL) ||
+           (json_as_string(value, &length) && length == 0) ||
+           (json_as_boolean(value, &flag) && !flag) ||
+           (json_as_number(value, &number) && number == 0);
 }
 
 /* What would make other ids of the same vocabulary and merges is refused. */
@@ -372,11 +396,13 @@ static bool check_kind(loader_t *loader, const json_value_t *root) {
     if (model && strcmp(model, "BPE") != 0)
         return complain(loader, "model.type is \"%.40s\"; only BPE is supported", model);
     if (!split || strcmp(split, "ByteLevel") != 0 || !regex)
-        return complain(loader, "pre_tokenizer.type has to be \"ByteLevel\", with its pattern in use (use_regex)");
+        return complain(
+            loader,
+            "pre_tokenizer.type has to be \"ByteLevel\", with its pattern in use (use_regex)");
     return true;
 }
 
-/* --- files --------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 typedef struct {
     const uint8_t *bytes; /* NULL: not there */
@@ -395,12 +421,14 @@ static bool get_file(loader_t *loader, subject_files_t *files, const char *name,
     }
     set_path(loader, files, name);
     if (file->length > TOKENIZER_MAX_FILE)
-        return complain(loader, "%zu bytes are too many; %d are possible", file->length, TOKENIZER_MAX_FILE);
+        return complain(loader, "%zu bytes are too many; %d are possible", file->length,
+                        TOKENIZER_MAX_FILE);
     return true;
 }
 
 static json_value_t *parse(loader_t *loader, file_t file) {
-    json_value_t *root = json_parse((const char *)file.bytes, file.length, loader->path, JSON_PLAIN, loader->error);
+    json_value_t *root =
+        json_parse((const char *)file.bytes, file.length, loader->path, JSON_PLAIN, loader->error);
     if (root && !json_is(root, JSON_KIND_OBJECT)) {
         complain(loader, "has to be a JSON object");
         json_free(root);
@@ -435,20 +463,26 @@ static bool load_one(loader_t *loader, subject_files_t *files, file_t file) {
 
 static bool load_files(loader_t *loader, subject_files_t *files) {
     file_t vocabulary, merges, both;
-    if (!get_file(loader, files, "vocab.json", &vocabulary) || !get_file(loader, files, "merges.txt", &merges) ||
+    if (!get_file(loader, files, "vocab.json", &vocabulary) ||
+        !get_file(loader, files, "merges.txt", &merges) ||
         !get_file(loader, files, "tokenizer.json", &both))
         return false;
     if (vocabulary.bytes && merges.bytes)
         return load_two(loader, files, vocabulary, merges);
     if (both.bytes)
         return load_one(loader, files, both);
-    set_path(loader, files, merges.bytes ? "vocab.json" : vocabulary.bytes ? "merges.txt" : "tokenizer.json");
-    return complain(loader, "is not there; a tokenizer is vocab.json and merges.txt, or tokenizer.json");
+    set_path(loader, files,
+             merges.bytes       ? "vocab.json"
+             : vocabulary.bytes ? "merges.txt"
+                                : "tokenizer.json");
+    return complain(loader,
+                    "is not there; a tokenizer is vocab.json and merges.txt, or tokenizer.json");
 }
 
 tokenizer_t *tokenizer_load(subject_files_t *files, error_info_t *error) {
     tokenizer_t *tokenizer = MEMORY_NEW(tokenizer_t);
-    loader_t loader = {.tokenizer = tokenizer, .identity = hash_builder_create("tokenizer"), .error = error};
+    loader_t loader = {
+        .tokenizer = tokenizer, .identity = hash_builder_create("tokenizer"), .error = error};
     fill_alphabet(loader.bytes_of);
     bool good = load_files(&loader, files) && tokenizer_prepare_pattern(tokenizer, error);
     tokenizer->identity = hash_builder_finish(loader.identity);

@@ -20,7 +20,7 @@ struct tokenizer {
 /* Compiles GPT-2's pattern. */
 bool tokenizer_prepare_pattern(tokenizer_t *tokenizer, error_info_t *error);
 /* As tokenizer_encode; *steps: bpe_work_t.steps, for tests that bound the work. */
-bool tokenizer_encode_counted(const tokenizer_t *tokenizer, const char *text, size_t length, token_list_t *out,
-                              uint64_t *steps, error_info_t *error);
+bool tokenizer_encode_counted(const tokenizer_t *tokenizer, const char *text, size_t length,
+                              token_list_t *out, uint64_t *steps, error_info_t *error);
 
 #endif

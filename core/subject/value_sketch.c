@@ -1,7 +1,9 @@
-/* value_sketch.c - sorted runs of columns: sorting networks over rows, merges that keep every second value.
+/* value_sketch.c - sorted runs of columns: sorting networks over rows, merges that keep
+ * every second value.
  *
- * A plane of so many rows is [strips][rows][STRIP]: what is sorted together lies together. Rows that lay side by side
- * would be a whole number of pages apart in many models, so that a column of them fits no cache. */
+ * A plane of so many rows is [strips][rows][STRIP]: what is sorted together lies together. Rows
+ * that lay side by side would be a whole number of pages apart in many models, so that a column of
+ * them fits no cache. */
 #include "core/subject/value_sketch.h"
 
 #include <assert.h>
@@ -12,7 +14,12 @@
 #include "core/base/memory.h"
 
 /* STRIP columns are sorted together: 64 bytes, a cache line of each row. */
-enum { STRIP = VALUE_SKETCH_STRIP, LEAST_RUN = 64, LARGEST_RUN = 1 << 16, MOST_LEVELS = VALUE_SKETCH_PLANES - 2 };
+enum {
+    STRIP = VALUE_SKETCH_STRIP,
+    LEAST_RUN = 64,
+    LARGEST_RUN = 1 << 16,
+    MOST_LEVELS = VALUE_SKETCH_PLANES - 2
+};
 static const double EXACT_FROM = 0.99;
 static const double RANK_ERROR = 0.0095;
 
@@ -21,18 +28,21 @@ struct value_sketch {
     size_t strip; /* STRIP */
     uint64_t expected, count;
     bool exact;
-    size_t run, levels, tail;  /* rows */
-    float *input;              /* [strips][run][STRIP]: the last `count` mod `run` rows; exact: all */
-    float *level[MOST_LEVELS]; /* likewise, sorted, of weight 2^i; in use if bit i of count / run is set */
-    float *greatest;           /* [strips][tail][STRIP] sorted */
-    float *scratch;            /* [2 * run][STRIP] */
+    size_t run, levels, tail; /* rows */
+    /* [strips][run][STRIP]: the last `count` mod `run` rows; exact: all */
+    float *input;
+    /* likewise, sorted, of weight 2^i; in use if bit i of count / run is set */
+    float *level[MOST_LEVELS];
+    float *greatest; /* [strips][tail][STRIP] sorted */
+    float *scratch;  /* [2 * run][STRIP] */
 };
 
-/* --- how large -------------------------------------------------------------------------------------------- */
+/* --- how large -------------------------------------------------------------------------------- */
 
-/* Merging two runs of weight w moves the rank of a value by w up or down or not at all, down where the even values stay
- * and up where the odd ones do. With alternation no more than half of the merges of a level, rounded up, err to the
- * same side. A value that is picked stands for at most 2^levels ranks. */
+/* Merging two runs of weight w moves the rank of a value by w up or down or not at all, down where
+ * the even values stay and up where the odd ones do. With alternation no more than half of the
+ * merges of a level, rounded up, err to the same side. A value that is picked stands for at most
+ * 2^levels ranks. */
 uint64_t value_sketch_bound(uint64_t rows, size_t k) {
     uint64_t runs = rows / k, bound = 0, weight = 1;
     for (; runs > 1; runs /= 2, weight *= 2)
@@ -105,7 +115,7 @@ void value_sketch_free(value_sketch_t *sketch) {
     free(sketch);
 }
 
-/* --- sorting networks (Batcher 1968), each comparator over STRIP columns ------------------------------------ */
+/* --- sorting networks (Batcher 1968), each comparator over STRIP columns ---------------------- */
 
 /* Compiled for wide vectors and for plain ones; minima and maxima are the same in both. */
 #define BODY static inline __attribute__((always_inline))
@@ -140,11 +150,12 @@ BODY void sort_rows(float *rows, size_t count, size_t strip) {
             merge_halves(rows + block * strip, size, strip);
 }
 
-/* --- a full run ----------------------------------------------------------------------------------------------- */
+/* --- a full run ------------------------------------------------------------------------------- */
 
-/* The greatest [tail][STRIP] of the kept ones and the sorted run [count][STRIP]: the larger of the i-th smallest kept
- * and the i-th largest new value are a bitonic list of them. */
-BODY void update_greatest(float *restrict kept, size_t tail, const float *restrict run, size_t count, size_t strip) {
+/* The greatest [tail][STRIP] of the kept ones and the sorted run [count][STRIP]: the larger of the
+ * i-th smallest kept and the i-th largest new value are a bitonic list of them. */
+BODY void update_greatest(float *restrict kept, size_t tail, const float *restrict run,
+                          size_t count, size_t strip) {
     for (size_t i = 0; i < count; i++) {
         float *restrict row = kept + i * strip;
         const float *restrict other = run + (count - 1 - i) * strip;
@@ -159,10 +170,12 @@ BODY void fold_strip(const value_sketch_t *sketch, size_t strip, uint64_t runs) 
     size_t count = sketch->run;
     float *run = sketch->input + strip * count * STRIP, *both = sketch->scratch;
     sort_rows(run, count, sketch->strip);
-    update_greatest(sketch->greatest + strip * sketch->tail * STRIP, sketch->tail, run, count, sketch->strip);
+    update_greatest(sketch->greatest + strip * sketch->tail * STRIP, sketch->tail, run, count,
+                    sketch->strip);
     size_t level = 0;
     for (; runs >> level & 1; level++) {
-        size_t odd = (size_t)((runs + 1) >> (level + 1)) & 1; /* alternates from merge to merge of this level */
+        /* alternates from merge to merge of this level */
+        size_t odd = (size_t)((runs + 1) >> (level + 1)) & 1;
         memcpy(both, sketch->level[level] + strip * count * STRIP, count * STRIP * sizeof *run);
         memcpy(both + count * STRIP, run, count * STRIP * sizeof *run);
         merge_halves(both, 2 * count, sketch->strip);
@@ -226,7 +239,7 @@ uint64_t value_sketch_rows(const value_sketch_t *sketch) {
     return sketch->count;
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 typedef struct {
     float value;
@@ -238,16 +251,18 @@ static int compare_items(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Puts the first `rows` values of a column behind items [count]; returns how many there are then. */
-static size_t gather(const float *values, size_t plane_rows, size_t rows, size_t column, uint64_t weight, item_t *items,
-                     size_t count) {
+/* Puts the first `rows` values of a column behind items [count]; returns how many
+ * there are then. */
+static size_t gather(const float *values, size_t plane_rows, size_t rows, size_t column,
+                     uint64_t weight, item_t *items, size_t count) {
     const float *strip = values + column / STRIP * plane_rows * STRIP + column % STRIP;
     for (size_t i = 0; i < rows; i++)
         items[count + i] = (item_t){.value = strip[i * STRIP], .weight = weight};
     return count + rows;
 }
 
-/* items [middle] and items + middle [count - middle] are sorted; all of them are, afterwards. scratch: [middle] */
+/* items [middle] and items + middle [count - middle] are sorted; all of them are, afterwards.
+ * scratch: [middle] */
 static void merge_items(item_t *items, size_t middle, size_t count, item_t *scratch) {
     memcpy(scratch, items, middle * sizeof *items);
     for (size_t a = 0, b = middle, out = 0; a < middle; out++)
@@ -265,40 +280,48 @@ static float value_at(const item_t *items, size_t count, uint64_t rank) {
     return items[count - 1].value;
 }
 
-void value_sketch_quantiles(const value_sketch_t *sketch, size_t column, const double *q, size_t count, float *out) {
+void value_sketch_quantiles(const value_sketch_t *sketch, size_t column, const double *q,
+                            size_t count, float *out) {
     assert(sketch->count > 0);
     size_t waiting = sketch->exact ? (size_t)sketch->count : (size_t)(sketch->count % sketch->run);
     size_t most = waiting + sketch->tail + sketch->levels * sketch->run;
-    item_t *all = MEMORY_NEW_ARRAY(most + 1, item_t), *greatest = MEMORY_NEW_ARRAY(most + 1, item_t);
+    item_t *all = MEMORY_NEW_ARRAY(most + 1, item_t),
+           *greatest = MEMORY_NEW_ARRAY(most + 1, item_t);
     item_t *scratch = MEMORY_NEW_ARRAY(most + 1, item_t);
-    size_t all_count = gather(sketch->input, sketch->run, waiting, column, 1, all, 0), greatest_count = waiting;
+    size_t all_count = gather(sketch->input, sketch->run, waiting, column, 1, all, 0),
+           greatest_count = waiting;
     qsort(all, waiting, sizeof *all, compare_items);
     if (!sketch->exact) {
         memcpy(greatest, all, waiting * sizeof *all);
-        greatest_count = gather(sketch->greatest, sketch->tail, sketch->tail, column, 1, greatest, waiting);
+        greatest_count =
+            gather(sketch->greatest, sketch->tail, sketch->tail, column, 1, greatest, waiting);
         merge_items(greatest, waiting, greatest_count, scratch);
     }
     for (size_t i = 0; i < sketch->levels; i++) {
         if (!(sketch->count / sketch->run >> i & 1))
             continue;
         size_t middle = all_count;
-        all_count = gather(sketch->level[i], sketch->run, sketch->run, column, UINT64_C(1) << i, all, middle);
+        all_count = gather(sketch->level[i], sketch->run, sketch->run, column, UINT64_C(1) << i,
+                           all, middle);
         merge_items(all, middle, all_count, scratch);
     }
     for (size_t i = 0; i < count; i++) {
         double place = ceil(q[i] * (double)sketch->count - 1e-9);
-        uint64_t rank = place < 1 ? 1 : place > (double)sketch->count ? sketch->count : (uint64_t)place;
+        uint64_t rank = place < 1                       ? 1
+                        : place > (double)sketch->count ? sketch->count
+                                                        : (uint64_t)place;
         uint64_t from_above = sketch->count - rank + 1;
         /* The -inf that stand for values which are not there yet have the lowest ranks. */
-        out[i] = sketch->exact || from_above > sketch->tail ? value_at(all, all_count, rank)
-                                                            : greatest[greatest_count - from_above].value;
+        out[i] = sketch->exact || from_above > sketch->tail
+                     ? value_at(all, all_count, rank)
+                     : greatest[greatest_count - from_above].value;
     }
     free(all);
     free(greatest);
     free(scratch);
 }
 
-/* --- saving ----------------------------------------------------------------------------------------------------- */
+/* --- saving ----------------------------------------------------------------------------------- */
 
 static value_plane_t as_plane(const value_sketch_t *sketch, float *values, size_t rows) {
     return (value_plane_t){values, sketch->strips * rows * STRIP};

@@ -12,7 +12,8 @@ rows = sorted(HERE.glob("row_*.py"))
 LARGE = {"xl"}  # takes 12 GB of memory and 16 GB of disk: only if it is named
 unknown = [name for name in wanted if not (HERE / f"row_{name}.py").exists()]
 if unknown:
-    raise SystemExit(f"no such row: {', '.join(unknown)}; there are {', '.join(path.stem[4:] for path in rows)}")
+    raise SystemExit(
+        f"no such row: {', '.join(unknown)}; there are {', '.join(path.stem[4:] for path in rows)}")
 print("| what | measured | required | reached |\n|---|---|---|---|", flush=True)
 good = True
 for path in rows:

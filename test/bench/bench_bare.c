@@ -1,10 +1,12 @@
-/* bench_bare.c - what an exchange costs at least: libuv, libcurl multi (socket action), and nothing else.
+/* bench_bare.c - what an exchange costs at least: libuv, libcurl multi (socket
+ * action), and nothing else.
  *
  *   bench_bare URL FILE CONCURRENCY
  *
- * Posts the body of each line of FILE (Batch-API lines whose last member is "body"), CONCURRENCY in flight, reads each
- * answer into a buffer that is used again, and looks at its status. Easy handles, header list and buffers are made
- * once; the bodies go out as they lie in memory. Nothing is parsed, kept, paced or written. Prints requests per second.
+ * Posts the body of each line of FILE (Batch-API lines whose last member is "body"), CONCURRENCY in
+ * flight, reads each answer into a buffer that is used again, and looks at its status. Easy
+ * handles, header list and buffers are made once; the bodies go out as they lie in memory. Nothing
+ * is parsed, kept, paced or written. Prints requests per second.
  */
 #include <curl/curl.h>
 #include <stdio.h>
@@ -49,7 +51,8 @@ static void slot_next(slot_t *slot) {
     if (length <= 0)
         return;
     char *body = strstr(slot->line, "\"body\":");
-    char *end = slot->line + length - (slot->line[length - 1] == '\n') - 1; /* the line's own brace */
+    /* the line's own brace */
+    char *end = slot->line + length - (slot->line[length - 1] == '\n') - 1;
     if (!body || end <= body) {
         failed++;
         return;
@@ -104,7 +107,8 @@ static int wants_timer(CURLM *handle, long milliseconds, void *context) {
 
 static void on_poll(uv_poll_t *handle, int status, int events) {
     watch_t *watch = (watch_t *)handle;
-    int mask = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
+    int mask = (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
+               (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
     act(watch->fd, status < 0 ? CURL_CSELECT_ERR : mask);
 }
 
@@ -130,7 +134,9 @@ static int wants_socket(CURL *easy, curl_socket_t fd, int what, void *context, v
         watch->fd = fd;
         curl_multi_assign(multi, fd, watch);
     }
-    uv_poll_start(&watch->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
+    uv_poll_start(&watch->poll,
+                  (what & CURL_POLL_IN ? UV_READABLE : 0) |
+                      (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
                   on_poll);
     return 0;
 }

@@ -1,10 +1,12 @@
-/* bench_gpt2.c - tokens a second of the forward pass, beside what sgemm alone would allow at the same shapes.
+/* bench_gpt2.c - tokens a second of the forward pass, beside what sgemm alone would allow
+ * at the same shapes.
  *
  *   build/test/bench/bench_gpt2 DIR [WORKERS [EXCERPTS [LENGTH [BATCHES [TURNS]]]]]
  *
- * DIR: a model (bench_weights makes one). Each of WORKERS (2) threads computes BATCHES (3) batches of EXCERPTS (8)
- * excerpts of LENGTH (64) tokens; then it makes only the products with the layers' matrices (attention's are not
- * counted in its favour). In TURNS (3) turns, so that a slow moment hits both; the best of each is printed, as JSON.
+ * DIR: a model (bench_weights makes one). Each of WORKERS (2) threads computes BATCHES (3) batches
+ * of EXCERPTS (8) excerpts of LENGTH (64) tokens; then it makes only the products with the layers'
+ * matrices (attention's are not counted in its favour). In TURNS (3) turns, so that a slow moment
+ * hits both; the best of each is printed, as JSON.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -22,10 +24,11 @@ typedef struct {
     gpt2_batch_t *batch;
     size_t excerpts, length, batches;
     bool products_only;
-    uint32_t *tokens;    /* [excerpts][length] */
-    float *left, *right; /* operands of the products: [n][neurons], [width][neurons] of the largest */
-    float *out;          /* [n][neurons] */
-    double sum;          /* of what was computed, so that it is used */
+    uint32_t *tokens; /* [excerpts][length] */
+    /* operands of the products: [n][neurons], [width][neurons] of the largest */
+    float *left, *right;
+    float *out; /* [n][neurons] */
+    double sum; /* of what was computed, so that it is used */
 } worker_t;
 
 static double now(void) {
@@ -43,12 +46,13 @@ static void products(worker_t *worker) {
     const gpt2_shape_t *shape = gpt2_shape(worker->model);
     size_t n = worker->excerpts * worker->length, d = shape->width, m = shape->neurons;
     for (size_t l = 0; l < shape->layers; l++) {
-        const size_t sizes[][2] = {{d, 3 * d}, {d, d}, {d, m}, {m, d}}; /* rows, columns of the matrix */
+        /* rows, columns of the matrix */
+        const size_t sizes[][2] = {{d, 3 * d}, {d, d}, {d, m}, {m, d}};
         size_t count = l + 1 < shape->layers ? 4 : 3;
         for (size_t i = 0; i < count; i++) {
             size_t rows = sizes[i][0], columns = sizes[i][1];
-            matrix_multiply(n, columns, rows, 1, worker->left, rows, worker->right, columns, false, false, worker->out,
-                            columns);
+            matrix_multiply(n, columns, rows, 1, worker->left, rows, worker->right, columns, false,
+                            false, worker->out, columns);
         }
     }
 }
@@ -56,12 +60,11 @@ static void products(worker_t *worker) {
 static void *work(void *context) {
     worker_t *worker = context;
     error_info_t error = {0};
-    for (size_t i = 0; i < worker->batches; i++) {
+    for (size_t i = 0; i < worker->batches; i++)
         if (worker->products_only)
             products(worker);
         else if (!gpt2_forward(worker->model, worker->batch, worker->tokens, visit, worker, &error))
             abort();
-    }
     return NULL;
 }
 
@@ -92,9 +95,10 @@ static void prepare(worker_t *worker, const gpt2_t *model, const size_t *numbers
     const gpt2_shape_t *shape = gpt2_shape(model);
     error_info_t error = {0};
     rng_t rng = rng_create(seed);
-    *worker = (worker_t){.model = model, .excerpts = numbers[1], .length = numbers[2], .batches = numbers[3]};
+    *worker = (worker_t){
+        .model = model, .excerpts = numbers[1], .length = numbers[2], .batches = numbers[3]};
     worker->batch = gpt2_batch_create(model, worker->excerpts, worker->length, &error);
-    if (worker->batch == NULL) {
+    if (!worker->batch) {
         fprintf(stderr, "bench_gpt2: %s\n", error.message);
         exit(1);
     }
@@ -127,8 +131,8 @@ int main(int count, char **words) {
     error_info_t error = {0};
     subject_files_t *files = subject_files_open(words[1], &error);
     double start = now();
-    gpt2_t *model = files == NULL ? NULL : gpt2_load(files, NULL, &error);
-    if (model == NULL) {
+    gpt2_t *model = !files ? NULL : gpt2_load(files, NULL, &error);
+    if (!model) {
         fprintf(stderr, "bench_gpt2: %s\n", error.message);
         return 1;
     }
@@ -137,16 +141,19 @@ int main(int count, char **words) {
     for (size_t i = 0; i < numbers[0]; i++)
         prepare(&workers[i], model, numbers, i);
     for (size_t turn = 0; turn < numbers[4]; turn++) {
-        double speed = measure(workers, numbers[0], false), alone = measure(workers, numbers[0], true);
+        double speed = measure(workers, numbers[0], false),
+               alone = measure(workers, numbers[0], true);
         forward = speed > forward ? speed : forward;
         sgemm = alone > sgemm ? alone : sgemm;
     }
     size_t mapped, owned = gpt2_memory(model, &mapped);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("{\"forward\":%.1f,\"sgemm\":%.1f,\"load_seconds\":%.2f,\"converted_bytes\":%zu,\"mapped_bytes\":%zu,"
+    printf("{\"forward\":%.1f,\"sgemm\":%.1f,\"load_seconds\":%.2f,\"converted_bytes\":%zu,"
+           "\"mapped_bytes\":%zu,"
            "\"batch_bytes\":%zu,\"peak_rss_kib\":%ld,\"core\":\"%s\"}\n",
-           forward, sgemm, load, owned, mapped, gpt2_batch_memory(workers[0].batch), usage.ru_maxrss, matrix_core());
+           forward, sgemm, load, owned, mapped, gpt2_batch_memory(workers[0].batch),
+           usage.ru_maxrss, matrix_core());
     for (size_t i = 0; i < numbers[0]; i++)
         release(&workers[i]);
     free(workers);

@@ -2,8 +2,9 @@
 
     bench_gpt2_torch.py DIR EXCERPTS LENGTH BATCHES TURNS
 
-Prints JSON: the best of TURNS, and the BLAS library that the process has mapped. Which one that is depends on the
-dynamic linker: LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/openblas-openmp takes the OpenMP OpenBLAS (libopenblas0-openmp).
+Prints JSON: the best of TURNS, and the BLAS library that the process has mapped. Which one that is
+depends on the dynamic linker: LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/openblas-openmp takes the
+OpenMP OpenBLAS (libopenblas0-openmp).
 """
 import json
 import os
@@ -29,4 +30,5 @@ with torch.no_grad():
         best = max(best, batches * excerpts * length / (time.monotonic() - start))
 with open("/proc/self/maps") as maps:
     blas = sorted({line.split()[-1] for line in maps if "blas" in line})
-print(json.dumps({"forward": round(best, 1), "threads": torch.get_num_threads(), "blas": [os.path.realpath(path) for path in blas]}))
+print(json.dumps({"forward": round(best, 1), "threads": torch.get_num_threads(),
+                  "blas": [os.path.realpath(path) for path in blas]}))

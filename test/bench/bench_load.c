@@ -1,4 +1,5 @@
-/* bench_load.c - the ceiling of a server: the same request over and over, nothing looked at but where an answer ends.
+/* bench_load.c - the ceiling of a server: the same request over and over, nothing looked at but
+ * where an answer ends.
  *
  *   bench_load PORT REQUESTS CONNECTIONS BODY_BYTES
  *
@@ -41,8 +42,9 @@ static void make_request(size_t body) {
     request = malloc(body + 256);
     if (!request)
         fail("memory");
-    int head =
-        sprintf(request, "POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nContent-Length: %zu\r\n\r\n", body);
+    int head = sprintf(
+        request, "POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nContent-Length: %zu\r\n\r\n",
+        body);
     memset(request + head, 'x', body);
     request_length = (size_t)head + body;
 }
@@ -57,8 +59,9 @@ static void send_request(const connection_t *connection) {
 }
 
 static void open_connection(connection_t *connection, int poll, int port) {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons((unsigned short)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((unsigned short)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1;
     connection->fd = socket(AF_INET, SOCK_STREAM, 0);
     connection->got = 0;
@@ -80,7 +83,8 @@ static void learn_answer(connection_t *connection) {
         if (length <= 0)
             fail("read");
         got += (size_t)length;
-        const char *end = memmem(answer, got, "\r\n\r\n", 4), *field = strstr(answer, "Content-Length:");
+        const char *end = memmem(answer, got, "\r\n\r\n", 4),
+                   *field = strstr(answer, "Content-Length:");
         if (end && field)
             answer_length = (size_t)(end - answer) + 4 + strtoul(field + 15, NULL, 10);
     }
@@ -91,7 +95,8 @@ int main(int argc, char **argv) {
     static char sink[ANSWER_MAXIMUM];
     long port = argc == 5 ? atol(argv[1]) : 0, total = argc == 5 ? atol(argv[2]) : 0;
     long count = argc == 5 ? atol(argv[3]) : 0, body = argc == 5 ? atol(argv[4]) : 0;
-    if (port < 1 || count < 1 || count > CONNECTIONS_MAXIMUM || body < 0 || body > BODY_MAXIMUM || total < count) {
+    if (port < 1 || count < 1 || count > CONNECTIONS_MAXIMUM || body < 0 || body > BODY_MAXIMUM ||
+        total < count) {
         fprintf(stderr, "usage: bench_load PORT REQUESTS CONNECTIONS BODY_BYTES\n");
         return 2;
     }

@@ -1,10 +1,12 @@
-/* bench_server.c - the cheapest endpoint that is still one: answers every POST with the same chat answer of one KB.
+/* bench_server.c - the cheapest endpoint that is still one: answers every POST with the same
+ * chat answer of one KB.
  *
  *   bench_server PORT_FILE MAX_SECONDS
  *
- * One thread, epoll, keep-alive, loopback only. It looks at a request only for where it ends (Content-Length), so
- * that what is measured is the client. Writes its port to PORT_FILE; `GET /stats` tells how many requests and
- * connections there were. Ends when its standard input does, or after MAX_SECONDS.
+ * One thread, epoll, keep-alive, loopback only. It looks at a request only for where it ends
+ * (Content-Length), so that what is measured is the client. Writes its port to PORT_FILE;
+ * `GET /stats` tells how many requests and connections there were. Ends when its standard input
+ * does, or after MAX_SECONDS.
  */
 #define _GNU_SOURCE /* accept4, memmem */
 #include <arpa/inet.h>
@@ -23,7 +25,8 @@
 
 enum { HEAD_MAXIMUM = 16 * 1024, EVENTS = 256, READ_AT_ONCE = 64 * 1024, PEERS_MAXIMUM = 4096 };
 
-/* A connection: the head of the request that is being read, then how much of its body is still to come. */
+/* A connection: the head of the request that is being read, then how much of its body
+ * is still to come. */
 typedef struct {
     int fd;
     bool in_body, is_get;
@@ -40,8 +43,8 @@ typedef struct {
 } server_t;
 
 static const char filler[] =
-    "Words and phrases that have to do with water and with what stands beside it: rivers, harbours, quays, ferries and "
-    "the people who work there. ";
+    "Words and phrases that have to do with water and with what stands beside it: rivers, "
+    "harbours, quays, ferries and the people who work there. ";
 
 static void make_answer(server_t *server) {
     char body[2048], text[512] = "";
@@ -49,19 +52,23 @@ static void make_answer(server_t *server) {
         strncat(text, filler, sizeof text - strlen(text) - 1);
     int length = snprintf(
         body, sizeof body,
-        "{\n  \"id\": \"chatcmpl-bench0123456789abcdefghijklm\",\n  \"object\": \"chat.completion\",\n"
-        "  \"created\": 1700000000,\n  \"model\": \"bench\",\n  \"choices\": [\n    {\n      \"index\": 0,\n"
+        "{\n  \"id\": \"chatcmpl-bench0123456789abcdefghijklm\",\n  \"object\": "
+        "\"chat.completion\",\n"
+        "  \"created\": 1700000000,\n  \"model\": \"bench\",\n  \"choices\": [\n    {\n      "
+        "\"index\": 0,\n"
         "      \"message\": {\n        \"role\": \"assistant\",\n        \"content\": \"%s\",\n"
-        "        \"refusal\": null\n      },\n      \"logprobs\": null,\n      \"finish_reason\": \"stop\"\n    }\n  "
-        "],\n"
-        "  \"usage\": {\n    \"prompt_tokens\": 300,\n    \"completion_tokens\": 75,\n    \"total_tokens\": 375,\n"
+        "        \"refusal\": null\n      },\n      \"logprobs\": null,\n      \"finish_reason\": "
+        "\"stop\"\n    }\n  ],\n"
+        "  \"usage\": {\n    \"prompt_tokens\": 300,\n    \"completion_tokens\": 75,\n    "
+        "\"total_tokens\": 375,\n"
         "    \"prompt_tokens_details\": {\n      \"cached_tokens\": 0\n    },\n"
         "    \"completion_tokens_details\": {\n      \"reasoning_tokens\": 0\n    }\n  },\n"
         "  \"service_tier\": \"default\",\n  \"system_fingerprint\": \"fp_0123456789\"\n}\n",
         text);
     server->answer_length = (size_t)snprintf(
         server->answer, sizeof server->answer,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", length, body);
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", length,
+        body);
 }
 
 static void peer_close(server_t *server, peer_t *peer) {
@@ -70,23 +77,27 @@ static void peer_close(server_t *server, peer_t *peer) {
     server->peers--;
 }
 
-/* Answers are far smaller than a socket's buffer; one that does not fit is a client that does not read. */
+/* Answers are far smaller than a socket's buffer; one that does not fit is a client
+ * that does not read. */
 static bool answer(server_t *server, const peer_t *peer) {
     char stats[256], body[128];
     if (!peer->is_get) {
         server->requests++;
-        return write(peer->fd, server->answer, server->answer_length) == (ssize_t)server->answer_length;
+        return write(peer->fd, server->answer, server->answer_length) ==
+               (ssize_t)server->answer_length;
     }
-    int length =
-        snprintf(body, sizeof body, "{\"requests\":%lu,\"connections\":%lu}", server->requests, server->connections);
-    int size = snprintf(stats, sizeof stats, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", length, body);
+    int length = snprintf(body, sizeof body, "{\"requests\":%lu,\"connections\":%lu}",
+                          server->requests, server->connections);
+    int size = snprintf(stats, sizeof stats, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s",
+                        length, body);
     return write(peer->fd, stats, (size_t)size) == size;
 }
 
 static size_t content_length(const char *head, size_t length) {
     static const char name[] = "\r\ncontent-length:";
     for (const char *at = head; (at = memchr(at, '\r', length - (size_t)(at - head))); at++)
-        if ((size_t)(head + length - at) > sizeof name && strncasecmp(at, name, sizeof name - 1) == 0)
+        if ((size_t)(head + length - at) > sizeof name &&
+            strncasecmp(at, name, sizeof name - 1) == 0)
             return strtoul(at + sizeof name - 1, NULL, 10);
     return 0;
 }
@@ -168,7 +179,8 @@ static bool server_listen(server_t *server, const char *port_file) {
     server->poll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event listen_event = {.events = EPOLLIN, .data.ptr = server};
     struct epoll_event end_event = {.events = EPOLLIN, .data.ptr = NULL};
-    if (bind(server->listener, (struct sockaddr *)&address, size) != 0 || listen(server->listener, 1024) != 0 ||
+    if (bind(server->listener, (struct sockaddr *)&address, size) != 0 ||
+        listen(server->listener, 1024) != 0 ||
         getsockname(server->listener, (struct sockaddr *)&address, &size) != 0 ||
         epoll_ctl(server->poll, EPOLL_CTL_ADD, server->listener, &listen_event) != 0 ||
         epoll_ctl(server->poll, EPOLL_CTL_ADD, STDIN_FILENO, &end_event) != 0)
@@ -197,7 +209,8 @@ static void serve(server_t *server, time_t seconds) {
 int main(int argc, char **argv) {
     static server_t server;
     if (argc != 3) {
-        fprintf(stderr, "usage: bench_server PORT_FILE MAX_SECONDS < a pipe that ends when it shall end\n");
+        fprintf(stderr,
+                "usage: bench_server PORT_FILE MAX_SECONDS < a pipe that ends when it shall end\n");
         return 2;
     }
     make_answer(&server);

@@ -2,13 +2,15 @@
  *
  *   build/test/bench/bench_statistics [WORKERS [LAYERS [NEURONS [LENGTH [EXCERPTS [ANNOUNCED]]]]]]
  *
- * Each of WORKERS (2) threads makes up activations of batches of 512 tokens in excerpts of LENGTH (64), has all LAYERS
- * (12) x NEURONS (3072) neurons keep what a recording keeps of them (top 20, moments, record maxima; then 20 samples
- * and 5 of each band), and merges in order, as the recorder does. The first pass is timed over EXCERPTS (1024) behind
- * as many that are not, of ANNOUNCED (60000): memory and the sketch of the maxima are as large as for all of them, and
- * top records are found oftener than later on (of 20: 14 in 1024 excerpts, a pass over 60,000 finds 3 in 1024), so it
- * costs no less than all of them would. Making activations up is not counted. Prints seconds of one thread as JSON: of
- * a token in the first pass (visit, merge), of a token in the second, and of fixing the boundaries, once.
+ * Each of WORKERS (2) threads makes up activations of batches of 512 tokens in excerpts of LENGTH
+ * (64), has all LAYERS (12) x NEURONS (3072) neurons keep what a recording keeps of them (top 20,
+ * moments, record maxima; then 20 samples and 5 of each band), and merges in order, as the recorder
+ * does. The first pass is timed over EXCERPTS (1024) behind as many that are not, of ANNOUNCED
+ * (60000): memory and the sketch of the maxima are as large as for all of them, and top records are
+ * found oftener than later on (of 20: 14 in 1024 excerpts, a pass over 60,000 finds 3 in 1024), so
+ * it costs no less than all of them would. Making activations up is not counted. Prints seconds of
+ * one thread as JSON: of a token in the first pass (visit, merge), of a token in the second, and of
+ * fixing the boundaries, once.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -43,7 +45,8 @@ static double now(void) {
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-/* Activations of a layer: runs of made-up values from random places on, each token scaled on its own. */
+/* Activations of a layer: runs of made-up values from random places on, each token
+ * scaled on its own. */
 static void make_up(const pass_t *pass, rng_t *rng, float *out, size_t tokens) {
     enum { RUN = 512 };
     size_t count = tokens * pass->plan->neurons;
@@ -163,8 +166,10 @@ static int measure(const plan_t *plan) {
     neuron_stats_sample(pass.stats, &sample, &count);
     double boundaries = now() - start;
     run(&pass, sample, count);
-    printf("{\"visit\":%.3e,\"merge\":%.3e,\"boundaries\":%.2f,\"second\":%.3e,\"second_tokens\":%zu}\n", visit, merge,
-           boundaries, (pass.visiting + pass.merging) / (double)(count * plan->length), count * plan->length);
+    printf("{\"visit\":%.3e,\"merge\":%.3e,\"boundaries\":%.2f,\"second\":%.3e,\"second_tokens\":%"
+           "zu}\n",
+           visit, merge, boundaries,
+           (pass.visiting + pass.merging) / (double)(count * plan->length), count * plan->length);
     neuron_stats_free(pass.stats);
     free(list);
     free((void *)(uintptr_t)pass.made_up);
@@ -174,7 +179,8 @@ static int measure(const plan_t *plan) {
 int main(int count, char **words) {
     size_t numbers[] = {2, 12, 3072, 64, 1024, 60000};
     if (count > 7) {
-        fprintf(stderr, "usage: bench_statistics [WORKERS [LAYERS [NEURONS [LENGTH [EXCERPTS [ANNOUNCED]]]]]]\n");
+        fprintf(stderr, "usage: bench_statistics [WORKERS [LAYERS [NEURONS [LENGTH [EXCERPTS "
+                        "[ANNOUNCED]]]]]]\n");
         return 1;
     }
     for (int i = 1; i < count; i++)

@@ -1,15 +1,16 @@
 #!/usr/bin/python3
-"""How fast the viewer's list and pages answer with 100,000 neurons in the store, while a run writes to it; and what that
-does to the run.
+"""How fast the viewer's list and pages answer with 100,000 neurons in the store, while a run writes
+to it; and what that does to the run.
 
     make all && /usr/bin/python3 test/bench/bench_viewer.py [--neurons N] [--place DIR] [--prepare]
 
-Imports made-up neurons (every hundredth as large as published ones: 20 top, 15 random and 25 quantile excerpts of 64
-tokens; the others a tenth of that), and explains them against the stand-in in one format, with scores for what the run
-gets to: in turns with nobody looking, and while the viewer is asked over HTTP, each thing thirty times without a pause and
-then lists and neurons at random at a steady rate. Prints medians and maxima, and the run's loop lag of each turn as its
-report states it. Needs about 1 GB in --place, by default a
-directory in $TMPDIR that is removed at the end. --prepare only imports: what is in --place is used again.
+Imports made-up neurons (every hundredth as large as published ones: 20 top, 15 random and 25
+quantile excerpts of 64 tokens; the others a tenth of that), and explains them against the stand-in
+in one format, with scores for what the run gets to: in turns with nobody looking, and while the
+viewer is asked over HTTP, each thing thirty times without a pause and then lists and neurons at
+random at a steady rate. Prints medians and maxima, and the run's loop lag of each turn as its
+report states it. Needs about 1 GB in --place, by default a directory in $TMPDIR that is removed at
+the end. --prepare only imports: what is in --place is used again.
 """
 import argparse
 import json
@@ -26,7 +27,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
 SECONDS, ROUNDS, PAUSE = 25, 2, 0.1
 WIDTH = 3072
-WORDS = [" the", " of", " river", " stone", " blue", " seven", " ran", ",", ".", " house", " light", "\n"]
+WORDS = [" the", " of", " river", " stone", " blue", " seven", " ran", ",", ".", " house", " light",
+         "\n"]
 
 
 def records(rng, count, tokens):
@@ -43,7 +45,8 @@ def neuron(rng, i):
     return {"neuron_id": {"layer_index": i // WIDTH, "neuron_index": i % WIDTH},
             "most_positive_activation_records": records(rng, 20 if full else 4, tokens),
             "random_sample": records(rng, 15 if full else 3, tokens),
-            "random_sample_by_quantile": [records(rng, 5, tokens) if full else [] for _ in range(5)],
+            "random_sample_by_quantile": [records(rng, 5, tokens) if full else []
+                                          for _ in range(5)],
             "quantile_boundaries": [0.1, 0.8, 1.5, 2.0]}
 
 
@@ -102,13 +105,15 @@ class Place:
         self.path, self.started = path, []
 
     def start(self, *arguments):
-        program = subprocess.Popen([str(a) for a in arguments], cwd=self.path, stdin=subprocess.PIPE,
+        program = subprocess.Popen([str(a) for a in arguments], cwd=self.path,
+                                   stdin=subprocess.PIPE,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.started.append(program)
         return program
 
     def glia(self, *arguments):
-        return subprocess.run([BUILD / "glia", *arguments], cwd=self.path, check=True, capture_output=True, text=True).stdout
+        return subprocess.run([BUILD / "glia", *arguments], cwd=self.path, check=True,
+                              capture_output=True, text=True).stdout
 
     def end(self):
         for program in reversed(self.started):
@@ -135,7 +140,8 @@ def prepare(place, count):
 
 
 def run_for(place, seconds, meanwhile):
-    """The run for so long, while something else happens; the p99 of its loop's lag, and the attempts it made."""
+    """The run for so long, while something else happens; the p99 of its loop's lag, and the
+    attempts it made."""
     run = place.start(BUILD / "glia", "run", "--quiet")
     begin = time.monotonic()
     time.sleep(5)
@@ -147,7 +153,8 @@ def run_for(place, seconds, meanwhile):
     run.send_signal(2)
     run.wait(120)
     report = json.loads(place.glia("report", "--format", "json"))
-    lag = [row["loop_lag_p99_ms"] for table in report["costs"] if table["key"] == "times" for row in table["rows"]]
+    lag = [row["loop_lag_p99_ms"] for table in report["costs"] if table["key"] == "times"
+           for row in table["rows"]]
     return f"loop lag p99 {lag[0]} ms, {made / (seconds - 5):,.0f} attempts/s"
 
 
@@ -169,9 +176,12 @@ def look(place, neurons, end):
         time.sleep(0.1)
     print(f"the index is whole after {time.monotonic() - begin:.1f} s")
     last = neurons - 1
-    for name, path in (("list, order", "neurons?count=100"), ("list, by score", "neurons?sort=score&descending=1"),
-                       ("list, by layer", "neurons?sort=layer&descending=1"), ("list, one layer", "neurons?layer=7&sort=spread"),
-                       ("neuron, full size", "neuron?layer=0&neuron=0"), ("neuron, small", "neuron?layer=0&neuron=1"),
+    for name, path in (("list, order", "neurons?count=100"),
+                       ("list, by score", "neurons?sort=score&descending=1"),
+                       ("list, by layer", "neurons?sort=layer&descending=1"),
+                       ("list, one layer", "neurons?layer=7&sort=spread"),
+                       ("neuron, full size", "neuron?layer=0&neuron=0"),
+                       ("neuron, small", "neuron?layer=0&neuron=1"),
                        ("neuron, last", f"neuron?layer={last // WIDTH}&neuron={last % WIDTH}"),
                        ("compare", "compare"), ("run", "run"), ("rates", "rates")):
         print(f"{name:20s} {timed(f'{url}/api/{path}')}")
@@ -179,7 +189,8 @@ def look(place, neurons, end):
     while time.monotonic() < end:
         time.sleep(PAUSE)
         i = rng.randrange(neurons)
-        for path in ("neurons?sort=score&descending=1", f"neuron?layer={i // WIDTH}&neuron={i % WIDTH}"):
+        for path in ("neurons?sort=score&descending=1",
+                     f"neuron?layer={i // WIDTH}&neuron={i % WIDTH}"):
             with urllib.request.urlopen(f"{url}/api/{path}", timeout=60) as answer:
                 answer.read()
             asked += 1
@@ -201,11 +212,14 @@ def main():
             if options.prepare:
                 return
             (path / "s.port").unlink(missing_ok=True)
-            place.start(BUILD / "glia-standin", "--port", 0, "--port-file", path / "s.port", "--until-eof", "--max-seconds", 3600)
+            place.start(BUILD / "glia-standin", "--port", 0, "--port-file", path / "s.port",
+                        "--until-eof", "--max-seconds", 3600)
             config(path / "config.toml", f"http://127.0.0.1:{wait_for(path / 's.port')}/v1")
             for _ in range(ROUNDS):
                 print("nobody looks:    ", run_for(place, SECONDS, lambda end: None), flush=True)
-                print("a viewer is read:", run_for(place, SECONDS, lambda end: look(place, options.neurons, end)), flush=True)
+                print("a viewer is read:",
+                      run_for(place, SECONDS, lambda end: look(place, options.neurons, end)),
+                      flush=True)
         finally:
             place.end()
 

@@ -1,11 +1,12 @@
-/* bench_weights.c - writes a GPT-2 of any size with random weights, and a tokenizer of as many tokens, for
- * measurements.
+/* bench_weights.c - writes a GPT-2 of any size with random weights, and a tokenizer of as many
+ * tokens, for measurements.
  *
  *   build/test/bench/bench_weights DIR SIZE [DTYPE]
  *
- * SIZE: small, medium, large, xl, or LAYERSxWIDTHxHEADS; DTYPE: F32 (default), F16, BF16. DIR must exist. The same SIZE
- * and DTYPE give the same bytes. Weights are uniform with deviation 0.02, as GPT-2's are before training; gains are 1.
- * The tokenizer knows the 256 bytes and no merges; its other tokens are never met in text.
+ * SIZE: small, medium, large, xl, or LAYERSxWIDTHxHEADS; DTYPE: F32 (default), F16, BF16. DIR must
+ * exist. The same SIZE and DTYPE give the same bytes. Weights are uniform with deviation 0.02, as
+ * GPT-2's are before training; gains are 1. The tokenizer knows the 256 bytes and no merges; its
+ * other tokens are never met in text.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -69,7 +70,8 @@ static uint16_t half_of(float value) {
     float size = fabsf(value), fraction = frexpf(size, &exponent);
     if (exponent < -13) /* subnormal */
         return (uint16_t)(sign | (uint16_t)lrintf(size * 0x1p24F));
-    return (uint16_t)(sign | (uint16_t)(((exponent + 14) << 10) + (int)lrintf(fraction * 2048) - 1024));
+    return (uint16_t)(sign |
+                      (uint16_t)(((exponent + 14) << 10) + (int)lrintf(fraction * 2048) - 1024));
 }
 
 static void write_tensor(FILE *out, const model_t *model, const tensor_t *tensor, rng_t *rng) {
@@ -82,7 +84,8 @@ static void write_tensor(FILE *out, const model_t *model, const tensor_t *tensor
     for (size_t done = 0; done < count; done += BLOCK) {
         size_t now = count - done < BLOCK ? count - done : BLOCK;
         for (size_t i = 0; i < now; i++) {
-            float value = tensor->center + tensor->spread * (float)((int32_t)(rng_next(rng) >> 32)) * 0x1p-31F;
+            float value = tensor->center +
+                          tensor->spread * (float)((int32_t)(rng_next(rng) >> 32)) * 0x1p-31F;
             uint32_t bits;
             memcpy(&bits, &value, sizeof bits);
             if (full)
@@ -103,15 +106,17 @@ static void write_weights(const char *directory, const model_t *model) {
         size_t count = list_tensors(model, layer, tensors);
         for (size_t i = 0; i < count; i++) {
             const tensor_t *tensor = &tensors[i];
-            uint64_t end = offset + width * tensor->rows * (tensor->columns == 0 ? 1 : tensor->columns);
+            uint64_t end =
+                offset + width * tensor->rows * (tensor->columns == 0 ? 1 : tensor->columns);
             buffer_append_text(&header, header.length == 0 ? "{\"" : ",\"");
             if (layer >= 0)
                 buffer_append_format(&header, "h.%d.", layer);
-            buffer_append_format(&header, "%s\":{\"dtype\":\"%s\",\"shape\":[%zu", tensor->name, model->dtype,
-                                 tensor->rows);
+            buffer_append_format(&header, "%s\":{\"dtype\":\"%s\",\"shape\":[%zu", tensor->name,
+                                 model->dtype, tensor->rows);
             if (tensor->columns != 0)
                 buffer_append_format(&header, ",%zu", tensor->columns);
-            buffer_append_format(&header, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", offset, end);
+            buffer_append_format(&header, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", offset,
+                                 end);
             offset = end;
         }
     }
@@ -121,7 +126,7 @@ static void write_weights(const char *directory, const model_t *model) {
     buffer_append_format(&path, "%s/model.safetensors", directory);
     FILE *out = fopen(buffer_text(&path), "wb");
     uint64_t length = header.length;
-    if (out == NULL || fwrite(&length, 8, 1, out) != 1 || fwrite(header.data, header.length, 1, out) != 1)
+    if (!out || fwrite(&length, 8, 1, out) != 1 || fwrite(header.data, header.length, 1, out) != 1)
         die("cannot write model.safetensors");
     rng_t rng = rng_create(1);
     for (int layer = -1; layer < (int)model->layers; layer++) {
@@ -144,8 +149,8 @@ static void write_text(const char *directory, const char *name, const buffer_t *
     buffer_free(&path);
 }
 
-/* Bytes as GPT-2's vocabularies write them: printable ones of Latin-1 stand for themselves, the others, in order, for
- * the characters from 256 on. */
+/* Bytes as GPT-2's vocabularies write them: printable ones of Latin-1 stand for themselves, the
+ * others, in order, for the characters from 256 on. */
 static void write_tokenizer(const char *directory) {
     buffer_t vocabulary = BUFFER_EMPTY, merges = BUFFER_EMPTY;
     uint32_t next = 256;
@@ -154,8 +159,8 @@ static void write_tokenizer(const char *directory) {
         char character[4];
         size_t length = text_utf8_encode(printable ? byte : next++, character);
         const char *escape = byte == '"' || byte == '\\' ? "\\" : "";
-        buffer_append_format(&vocabulary, "%s\"%s%.*s\":%" PRIu32, byte == 0 ? "{" : ",", escape, (int)length,
-                             character, byte);
+        buffer_append_format(&vocabulary, "%s\"%s%.*s\":%" PRIu32, byte == 0 ? "{" : ",", escape,
+                             (int)length, character, byte);
     }
     for (uint32_t id = 256; id + 1 < VOCABULARY; id++)
         buffer_append_format(&vocabulary, ",\"unused%" PRIu32 "\":%" PRIu32, id, id);
@@ -169,10 +174,11 @@ static void write_tokenizer(const char *directory) {
 
 static void write_config(const char *directory, const model_t *model) {
     buffer_t config = BUFFER_EMPTY;
-    buffer_append_format(&config,
-                         "{\"model_type\":\"gpt2\",\"n_layer\":%u,\"n_embd\":%u,\"n_head\":%u,\"n_positions\":%d,"
-                         "\"vocab_size\":%d,\"activation_function\":\"gelu_new\",\"layer_norm_epsilon\":1e-5}\n",
-                         model->layers, model->width, model->heads, (int)CONTEXT, (int)VOCABULARY);
+    buffer_append_format(
+        &config,
+        "{\"model_type\":\"gpt2\",\"n_layer\":%u,\"n_embd\":%u,\"n_head\":%u,\"n_positions\":%d,"
+        "\"vocab_size\":%d,\"activation_function\":\"gelu_new\",\"layer_norm_epsilon\":1e-5}\n",
+        model->layers, model->width, model->heads, (int)CONTEXT, (int)VOCABULARY);
     write_text(directory, "config.json", &config);
     buffer_free(&config);
 }
@@ -189,8 +195,9 @@ static model_t parse_size(const char *text) {
         if (strcmp(text, sizes[i].name) == 0)
             return sizes[i].model;
     model_t model = {0};
-    if (sscanf(text, "%ux%ux%u", &model.layers, &model.width, &model.heads) != 3 || model.heads == 0 ||
-        model.layers - 1 > 999 || model.width > 65536 || model.width == 0 || model.width % model.heads != 0)
+    if (sscanf(text, "%ux%ux%u", &model.layers, &model.width, &model.heads) != 3 ||
+        model.heads == 0 || model.layers - 1 > 999 || model.width > 65536 || model.width == 0 ||
+        model.width % model.heads != 0)
         die("SIZE is small, medium, large, xl or LAYERSxWIDTHxHEADS");
     return model;
 }

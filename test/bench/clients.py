@@ -1,9 +1,11 @@
-"""The clients that people use today, from Debian's packages: posts the body of each line of a Batch-API file.
+"""The clients that people use today, from Debian's packages: posts the body of each line of a
+Batch-API file.
 
   clients.py aiohttp|httpx|httpx-new URL FILE COUNT CONCURRENCY
 
-aiohttp: one session; httpx: one shared client; httpx-new: a new client for every request. Every answer is read whole
-and parsed. Prints requests per second, the start of the interpreter and the reading of the file left out.
+aiohttp: one session; httpx: one shared client; httpx-new: a new client for every request. Every
+answer is read whole and parsed. Prints requests per second, the start of the interpreter and the
+reading of the file left out.
 """
 import asyncio
 import json
@@ -29,7 +31,8 @@ HEADERS = {"Content-Type": "application/json"}
 
 async def with_aiohttp(url, bodies, concurrency):
     import aiohttp
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=concurrency), headers=HEADERS) as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=concurrency),
+                                     headers=HEADERS) as session:
         async def ask(body):
             async with session.post(url, data=body) as answer:
                 assert answer.status == 200
@@ -62,7 +65,8 @@ async def with_new_httpx(url, bodies, concurrency):
 def main():
     kind, url, path, count, concurrency = sys.argv[1:]
     with open(path, "rb") as lines:
-        bodies = [line.rstrip()[line.index(b'"body":') + 7:-1] for _, line in zip(range(int(count)), lines)]
+        bodies = [line.rstrip()[line.index(b'"body":') + 7:-1]
+                  for _, line in zip(range(int(count)), lines)]
     how = {"aiohttp": with_aiohttp, "httpx": with_httpx, "httpx-new": with_new_httpx}[kind]
     start = time.monotonic()
     asyncio.run(how(url, bodies, int(concurrency)))

@@ -1,7 +1,8 @@
-"""What the rows of `make bench` share: places, the benchmark server, glia and other clients, the table.
+"""What the rows of `make bench` share: places, the benchmark server, glia and other clients, the
+table.
 
-A row is a program test/bench/row_*.py that prints lines of the table with row(). Everything listens on 127.0.0.1, ends
-by itself when the row's process does, and has a time limit.
+A row is a program test/bench/row_*.py that prints lines of the table with row(). Everything listens
+on 127.0.0.1, ends by itself when the row's process does, and has a time limit.
 """
 import json
 import os
@@ -20,8 +21,9 @@ GLIA = BUILD / "glia"
 QUICK = bool(os.environ.get("QUICK"))
 LIMIT = 400  # seconds until a program counts as hanging
 PLENTY = "1000000"  # dollars: no cap is reached
-FILLER = ("The excerpt goes on about the river and the harbour, about ferries that leave at seven and at nine, about "
-          "the price of rope, and about people who wait on the quay for somebody they do not know. ")
+FILLER = ("The excerpt goes on about the river and the harbour, about ferries that leave at seven "
+          "and at nine, about the price of rope, and about people who wait on the quay for "
+          "somebody they do not know. ")
 
 
 def row(what, measured, required="", good=None):
@@ -35,7 +37,8 @@ def ratio(number):
 
 
 class Place:
-    """A directory of its own on the disk of the build (not a tmpfs: commits are to cost what they cost)."""
+    """A directory of its own on the disk of the build (not a tmpfs: commits are to cost what they
+    cost)."""
 
     def __enter__(self):
         BENCH.mkdir(parents=True, exist_ok=True)
@@ -66,7 +69,8 @@ class Server:
 
     def __init__(self, place):
         port_file = place.path / "port"
-        self.process = subprocess.Popen([BENCH / "bench_server", port_file, "900"], stdin=subprocess.PIPE)
+        self.process = subprocess.Popen([BENCH / "bench_server", port_file, "900"],
+                                        stdin=subprocess.PIPE)
         end = time.monotonic() + 10
         while not (port_file.exists() and port_file.read_text().endswith("\n")):
             if self.process.poll() is not None or time.monotonic() > end:
@@ -90,7 +94,8 @@ class Server:
 
 
 class Ended:
-    """What a client was: its output, seconds of the wall and of CPU (user + system, all of its threads)."""
+    """What a client was: its output, seconds of the wall and of CPU (user + system, all of its
+    threads)."""
 
     def __init__(self, out, err, wall, cpu):
         self.out, self.err, self.wall, self.cpu = out, err, wall, cpu
@@ -103,8 +108,8 @@ def environment():
 def client(*arguments, cwd=None):
     """Runs a client to its end, which has to be a good one."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run([str(a) for a in arguments], cwd=cwd, env=environment(), capture_output=True, text=True,
-                          timeout=LIMIT, stdin=subprocess.DEVNULL)
+    done = subprocess.run([str(a) for a in arguments], cwd=cwd, env=environment(),
+                          capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
     wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:
         raise SystemExit(f"{arguments}: exit {done.returncode}\n{done.stderr[-2000:]}")
@@ -113,8 +118,10 @@ def client(*arguments, cwd=None):
 
 
 def batch_arguments(requests, url, out, concurrency=64):
-    return [GLIA, "batch", "--quiet", "--in", requests, "--out", out, "--endpoint", url, "--model", "bench",
-            "--price-in", "0.5", "--price-out", "1.5", "--budget", PLENTY, "--concurrency", concurrency]
+    return [GLIA, "batch", "--quiet", "--in", requests, "--out", out, "--endpoint", url, "--model",
+            "bench",
+            "--price-in", "0.5", "--price-out", "1.5", "--budget", PLENTY, "--concurrency",
+            concurrency]
 
 
 def batch(place, requests, url, name, concurrency=64, *more):
@@ -129,6 +136,8 @@ def batch(place, requests, url, name, concurrency=64, *more):
 
 
 def lag_p99(place, name):
-    """Milliseconds that the loop of a batch was late, 99th percentile, as glia itself reports it."""
+    """Milliseconds that the loop of a batch was late, 99th percentile, as glia itself reports
+    it."""
     said = client(GLIA, "report", "--json", "--store", place.path / f"{name}.jsonl.glia").out
-    return float(json.JSONDecoder().raw_decode(said[said.index('"loop_lag_p99_ms":') + 18:].lstrip())[0])
+    return float(
+        json.JSONDecoder().raw_decode(said[said.index('"loop_lag_p99_ms":') + 18:].lstrip())[0])

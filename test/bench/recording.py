@@ -1,4 +1,5 @@
-"""What the rows of recording share: a model of random weights, a corpus, a config, `glia record`."""
+"""What the rows of recording share: a model of random weights, a corpus, a config,
+`glia record`."""
 import json
 import signal
 import subprocess
@@ -36,7 +37,8 @@ def make_model(place, size, dtype="F32"):
 
 
 class Anonymous(threading.Thread):
-    """Watches how much anonymous memory a process has; `most`, in bytes. (Of its pages of files the kernel can take any.)"""
+    """Watches how much anonymous memory a process has; `most`, in bytes. (Of its pages of files the
+    kernel can take any.)"""
 
     def __init__(self, pid):
         super().__init__(daemon=True)
@@ -50,8 +52,8 @@ class Anonymous(threading.Thread):
 
 
 def record(place, excerpts, workers=2, stop=None, resume=False):
-    """Records all neurons; stopped by Ctrl-C after `stop` seconds, if given. What `glia record --json` says of it, with its
-    wall seconds and the peak of its anonymous memory."""
+    """Records all neurons; stopped by Ctrl-C after `stop` seconds, if given. What
+    `glia record --json` says of it, with its wall seconds and the peak of its anonymous memory."""
     if not resume:
         place.drop("store")
     text = "".join(f"{i} {FILLER}" for i in range(2 * excerpts * LENGTH // len(FILLER)))
@@ -59,9 +61,10 @@ def record(place, excerpts, workers=2, stop=None, resume=False):
     config = place.path / "glia.toml"
     config.write_text(CONFIG.format(place=place.path, excerpts=excerpts))
     start = time.monotonic()
-    program = subprocess.Popen([GLIA, "record", "--quiet", "--json", "--config", config, "--workers", str(workers)],
-                               env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True)
+    program = subprocess.Popen([GLIA, "record", "--quiet", "--json", "--config", config,
+                                "--workers", str(workers)],
+                               env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
     timers = [threading.Timer(LIMIT + (stop or 0), program.kill)]
     if stop:
         timers.append(threading.Timer(stop, program.send_signal, [signal.SIGINT]))
@@ -84,6 +87,7 @@ def seconds_an_excerpt(said, which):
 
 
 def speed(said, excerpts, sample):
-    """Tokens of the corpus a second, were there `excerpts` of them, of which the second pass goes over `sample` again."""
+    """Tokens of the corpus a second, were there `excerpts` of them, of which the second pass goes
+    over `sample` again."""
     once, again = seconds_an_excerpt(said, "first_pass"), seconds_an_excerpt(said, "second_pass")
     return excerpts * LENGTH / (excerpts * once + sample * again)

@@ -1,4 +1,5 @@
-"""The forward pass of a GPT-2-small-shaped model: against sgemm alone at the same shapes, and against PyTorch."""
+"""The forward pass of a GPT-2-small-shaped model: against sgemm alone at the same shapes, and
+against PyTorch."""
 import importlib.util
 import json
 import os
@@ -17,7 +18,8 @@ def forward(place):
 
 
 def forward_torch(place):
-    return json.loads(client(sys.executable, HERE / "bench_gpt2_torch.py", place.path, 16, 64, BATCHES, TURNS).out)
+    return json.loads(client(sys.executable, HERE / "bench_gpt2_torch.py", place.path, 16, 64,
+                             BATCHES, TURNS).out)
 
 
 def main():
@@ -25,7 +27,8 @@ def main():
         client(BENCH / "bench_weights", place.path, "small", "F32")
         has_torch = importlib.util.find_spec("torch") is not None
         own, torch = [], []
-        for _ in range(ROUNDS):  # in turns, so that a slow moment hits both; the best of each counts
+        # in turns, so that a slow moment hits both; the best of each counts
+        for _ in range(ROUNDS):
             os.environ.pop("LD_LIBRARY_PATH", None)
             own.append(forward(place))
             if has_torch:
@@ -34,14 +37,17 @@ def main():
                 torch.append(forward_torch(place))
         speed = max(each["forward"] for each in own)
         share = speed / max(each["sgemm"] for each in own)
-        row(f"forward pass, 12 x 768, excerpts of 64 tokens, 2 workers ({speed:.0f} tokens/s, OpenBLAS {own[0]['core']}), "
+        row(f"forward pass, 12 x 768, excerpts of 64 tokens, 2 workers ({speed:.0f} tokens/s, "
+            f"OpenBLAS {own[0]['core']}), "
             "against sgemm alone at the same shapes", ratio(share), "at least 0.8", share >= 0.8)
         if not has_torch:
             row("the same against PyTorch", "python3-torch is not installed")
         else:
-            blas = "OpenMP" if any("openmp" in path for path in torch[0]["blas"]) else "pthread (two thread pools fight)"
+            blas = "OpenMP" if any("openmp" in path for path
+                                   in torch[0]["blas"]) else "pthread (two thread pools fight)"
             share = speed / max(each["forward"] for each in torch)
-            row(f"the same against PyTorch, {torch[0]['threads']} threads, {blas} OpenBLAS", ratio(share), "at least 1.0", share >= 1)
+            row(f"the same against PyTorch, {torch[0]['threads']} threads, {blas} OpenBLAS",
+                ratio(share), "at least 1.0", share >= 1)
 
 
 if __name__ == "__main__":

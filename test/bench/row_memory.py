@@ -17,8 +17,10 @@ def anonymous(pid):
 
 def peak_of(place, server, count, name):
     """MB, looked at ten times a second while it runs."""
-    arguments = [str(a) for a in batch_arguments(place.requests(count), server.url, place.path / f"{name}.jsonl")]
-    glia = subprocess.Popen(arguments, env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    arguments = [str(a) for a in batch_arguments(place.requests(count), server.url,
+                                                 place.path / f"{name}.jsonl")]
+    glia = subprocess.Popen(arguments, env=environment(), stdin=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
     peak = 0.0
     while glia.poll() is None:
         try:
@@ -33,7 +35,9 @@ def peak_of(place, server, count, name):
 
 with Place() as place, Server(place) as server:
     small, large = peak_of(place, server, SMALL, "small"), peak_of(place, server, LARGE, "large")
-    row(f"anonymous memory (RssAnon, peak) over {LARGE:,} requests", f"{large:.0f} MB", "at most 150 MB", large <= 150)
-    row(f"the same against {SMALL:,} requests", f"{large / small:.2f}", "at most 1.10", large / small <= 1.1)
+    row(f"anonymous memory (RssAnon, peak) over {LARGE:,} requests", f"{large:.0f} MB",
+        "at most 150 MB", large <= 150)
+    row(f"the same against {SMALL:,} requests", f"{large / small:.2f}", "at most 1.10",
+        large / small <= 1.1)
     lag = lag_p99(place, "large")
     row(f"loop lag p99 over {LARGE:,} requests", f"{lag:.1f} ms", "below 10 ms", lag < 10)

@@ -1,8 +1,9 @@
-"""`glia record` with all neurons of a GPT-2-small-shaped model: against sgemm alone, against PyTorch; its statistics.
+"""`glia record` with all neurons of a GPT-2-small-shaped model: against sgemm alone, against
+PyTorch; its statistics.
 
-Measured over few excerpts, in which the top records change far oftener than in a real run; the second pass counts for as
-much as it is of 60,000 excerpts. What is done once (reading the model, storing the records) is no part of the rates; the last
-line has it.
+Measured over few excerpts, in which the top records change far oftener than in a real run; the
+second pass counts for as much as it is of 60,000 excerpts. What is done once (reading the model,
+storing the records) is no part of the rates; the last line has it.
 """
 import importlib.util
 import json
@@ -23,7 +24,8 @@ with Place() as place:
         os.environ.pop("LD_LIBRARY_PATH", None)
         recorded.append(record(place, EXCERPTS))
         own.append(forward(place))
-        statistics.append(json.loads(client(BENCH / "bench_statistics", 2, 12, 3072, LENGTH, 512 if QUICK else 1024, REAL).out))
+        statistics.append(json.loads(client(BENCH / "bench_statistics", 2, 12, 3072, LENGTH,
+                                            512 if QUICK else 1024, REAL).out))
         if has_torch:
             if OPENMP.exists():  # the linker takes it instead of the pthread one
                 os.environ["LD_LIBRARY_PATH"] = str(OPENMP)
@@ -31,21 +33,27 @@ with Place() as place:
     best = max(recorded, key=lambda said: speed(said, REAL, SAMPLE))
     rate = speed(best, REAL, SAMPLE)
     share = rate / max(each["sgemm"] for each in own)
-    row(f"`glia record`, all {best['neurons']} neurons, {SHAPE} ({rate:.0f} tokens/s, OpenBLAS {best['core']}), against sgemm "
+    row(f"`glia record`, all {best['neurons']} neurons, {SHAPE} ({rate:.0f} tokens/s, OpenBLAS "
+        f"{best['core']}), against sgemm "
         "alone at the same shapes", ratio(share), "at least 0.8", share >= 0.8)
     if not has_torch:
         row("the same against PyTorch, forward pass alone", "python3-torch is not installed")
     else:
-        blas = "OpenMP" if any("openmp" in path for path in torch[0]["blas"]) else "pthread (two thread pools fight)"
+        blas = "OpenMP" if any("openmp" in path
+                               for path in torch[0]["blas"]) else "pthread (two thread pools fight)"
         share = rate / max(each["forward"] for each in torch)
-        row(f"the same against PyTorch, forward pass alone, {torch[0]['threads']} threads, {blas} OpenBLAS", ratio(share),
+        row(f"the same against PyTorch, forward pass alone, {torch[0]['threads']} threads, {blas} "
+            f"OpenBLAS", ratio(share),
             "at least 1.0", share >= 1)
     token = 2 / max(each["forward"] for each in own)  # seconds of one thread
     least = {key: min(each[key] for each in statistics) for key in statistics[0]}
-    cost = (least["visit"] + least["merge"]) * REAL * LENGTH + least["boundaries"] + least["second"] * SAMPLE * LENGTH
+    cost = (least["visit"] + least["merge"]) * REAL * LENGTH + least["boundaries"] + \
+        least["second"] * SAMPLE * LENGTH
     share = cost / (token * (REAL + SAMPLE) * LENGTH)
-    row(f"top records, moments, quantiles of record maxima and samples of {REAL} excerpts, against the forward pass",
+    row(f"top records, moments, quantiles of record maxima and samples of {REAL} excerpts, against "
+        f"the forward pass",
         f"{100 * share:.1f} %", "at most 3 %", share <= 0.03)
-    once = best["wall"] - sum(best["times"][each]["seconds"] for each in ("first_pass", "second_pass"))
+    once = best["wall"] - sum(best["times"][each]["seconds"]
+                              for each in ("first_pass", "second_pass"))
     row(f"{REAL} excerpts of that model at that rate, with {once:.0f} s for what is done once",
         f"{(REAL * LENGTH / rate + once) / 3600:.2f} hours")

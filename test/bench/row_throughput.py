@@ -1,4 +1,5 @@
-"""Requests per second of `glia batch` (its whole life, start and stop included) against asyncio clients."""
+"""Requests per second of `glia batch` (its whole life, start and stop included) against asyncio
+clients."""
 import pathlib
 import sys
 
@@ -26,7 +27,8 @@ with Place() as place, Server(place) as server:
     def keep(name, rate):
         best[name] = max(rate, best.get(name, 0))
 
-    for turn in range(TURNS):  # in turns, so that a slow moment hits all; the best of three is what each can do
+    # in turns, so that a slow moment hits all; the best of three is what each can do
+    for turn in range(TURNS):
         keep("bare", float(client(BENCH / "bench_bare", server.chat, requests, 64).out))
         for concurrency in (64, 256):
             keep(concurrency, COUNT / batch(place, requests, server.url, "out", concurrency).wall)
@@ -34,15 +36,18 @@ with Place() as place, Server(place) as server:
             place.drop("out.jsonl.glia")
             (place.path / "out.jsonl").unlink()
         for kind, concurrency, count, least, what in CLIENTS:
-            keep(kind, rate_of(kind, server.chat, requests, count // 4 if QUICK else count, concurrency))
+            keep(kind,
+                 rate_of(kind, server.chat, requests, count // 4 if QUICK else count, concurrency))
     own = best[64]
-    row("ceiling of the benchmark server (bench_load, 64 connections) against `glia batch`", ratio(ceiling / own),
-        "above 1", ceiling > own)
-    row(f"requests/s of `glia batch`, 64 in flight ({own:.0f}/s), against the bare loop", ratio(own / best["bare"]))
+    row("ceiling of the benchmark server (bench_load, 64 connections) against `glia batch`",
+        ratio(ceiling / own), "above 1", ceiling > own)
+    row(f"requests/s of `glia batch`, 64 in flight ({own:.0f}/s), against the bare loop",
+        ratio(own / best["bare"]))
     for kind, concurrency, count, least, what in CLIENTS:
-        row(f"requests/s of `glia batch`, 64 in flight, against {what} ({best[kind]:.0f}/s)", ratio(own / best[kind]),
-            f"at least {least}", own / best[kind] >= least)
-    row("requests/s at 256 in flight against 64", ratio(best[256] / own), "at least 0.7", best[256] / own >= 0.7)
+        row(f"requests/s of `glia batch`, 64 in flight, against {what} ({best[kind]:.0f}/s)",
+            ratio(own / best[kind]), f"at least {least}", own / best[kind] >= least)
+    row("requests/s at 256 in flight against 64", ratio(best[256] / own), "at least 0.7",
+        best[256] / own >= 0.7)
     for concurrency in (64, 256):
         row(f"loop lag p99 at {concurrency} in flight", f"{lag[concurrency]:.1f} ms", "below 10 ms",
             lag[concurrency] < 10)

@@ -12,12 +12,15 @@ NGHTTPX = shutil.which("nghttpx") or shutil.which("nghttpx", path="/usr/sbin")
 
 
 def openssl(place, *arguments):
-    subprocess.run(["openssl", *arguments], cwd=place.path, check=True, capture_output=True, timeout=60)
+    subprocess.run(["openssl", *arguments], cwd=place.path, check=True, capture_output=True,
+                   timeout=60)
 
 
 def certificates(place):
-    openssl(place, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem")
+    openssl(place, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-days", "2",
+            "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout",
+            "key.pem", "-out", "cert.pem")
 
 
 def free_port():
@@ -30,9 +33,11 @@ with Place() as place, Server(place) as server:
     certificates(place)
     port, log = free_port(), place.path / "access.log"
     proxy = subprocess.Popen(
-        ["timeout", "300", NGHTTPX, f"--frontend=127.0.0.1,{port}", f"--backend=127.0.0.1,{server.port}", "--workers=1",
+        ["timeout", "300", NGHTTPX, f"--frontend=127.0.0.1,{port}",
+         f"--backend=127.0.0.1,{server.port}", "--workers=1",
          "--conf=/dev/null", f"--accesslog-file={log}", "--accesslog-format=$remote_port $status",
-         "--errorlog-file=/dev/null", place.path / "key.pem", place.path / "cert.pem"], stderr=subprocess.DEVNULL)
+         "--errorlog-file=/dev/null", place.path / "key.pem", place.path / "cert.pem"],
+         stderr=subprocess.DEVNULL)
     try:
         time.sleep(1)
         batch(place, place.requests(COUNT), f"https://127.0.0.1:{port}/v1", "tls", CONCURRENCY,
@@ -42,5 +47,6 @@ with Place() as place, Server(place) as server:
         proxy.terminate()
         proxy.wait(20)
     connections = len(set(answered))
-    row(f"connections for {len(answered)} requests through TLS, {CONCURRENCY} in flight", connections,
+    row(f"connections for {len(answered)} requests through TLS, {CONCURRENCY} in flight",
+        connections,
         f"at most {CONCURRENCY}", 0 < connections <= CONCURRENCY and len(answered) >= COUNT)

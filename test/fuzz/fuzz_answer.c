@@ -1,4 +1,5 @@
-/* fuzz_answer.c - an endpoint's answer of any kind, as bytes. The first byte chooses how many embeddings are expected.
+/* fuzz_answer.c - an endpoint's answer of any kind, as bytes. The first byte chooses how many
+ * embeddings are expected.
  */
 #include <math.h>
 #include <stdint.h>
@@ -17,7 +18,8 @@ static void check_token(const llm_token_t *token) {
     check(token->bytes && token->bytes[token->length] == '\0');
     check(!isnan(token->logprob) && token->logprob < 1 && token->text_offset >= -1);
     for (size_t i = 0; i < token->top_count; i++)
-        check(token->top[i].bytes && token->top[i].bytes[token->top[i].length] == '\0' && token->top[i].logprob < 1);
+        check(token->top[i].bytes && token->top[i].bytes[token->top[i].length] == '\0' &&
+              token->top[i].logprob < 1);
 }
 
 static void try_answer(llm_kind_t kind, const char *body, size_t length) {

@@ -1,5 +1,6 @@
-/* fuzz_batch_line.c - lines of a Batch-API file. A body that is taken is JSON with an output maximum, and gives the
- * same identity when it is read again as it was sent; JSON text as bytes is walked without its being checked before. */
+/* fuzz_batch_line.c - lines of a Batch-API file. A body that is taken is JSON with an output
+ * maximum, and gives the same identity when it is read again as it was sent; JSON text as bytes is
+ * walked without its being checked before. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,9 @@ static void require(bool condition) {
 
 static void read_again(const settings_t *settings, const batch_line_t *line) {
     buffer_t text = BUFFER_EMPTY;
-    buffer_append_format(
-        &text, "{\"custom_id\":\"\",\"method\":\"POST\",\"url\":\"/v1%s\",\"body\":", llm_request_path(line->kind));
+    buffer_append_format(&text,
+                         "{\"custom_id\":\"\",\"method\":\"POST\",\"url\":\"/v1%s\",\"body\":",
+                         llm_request_path(line->kind));
     buffer_append(&text, line->body.data, line->body.length);
     buffer_append_char(&text, '}');
     batch_line_t *again = batch_line_read(settings, text.data, text.length, text.length,
@@ -37,10 +39,11 @@ static void read_again(const settings_t *settings, const batch_line_t *line) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     error_info_t error;
-    settings_t *settings = settings_load_batch(CONFIG, strlen(CONFIG), "config", NULL, 0, true, &error);
+    settings_t *settings =
+        settings_load_batch(CONFIG, strlen(CONFIG), "config", NULL, 0, true, &error);
     require(settings != NULL);
-    batch_line_t *line =
-        batch_line_read(settings, (const char *)data, size, size, batch_line_raw((const char *)data, size, size));
+    batch_line_t *line = batch_line_read(settings, (const char *)data, size, size,
+                                         batch_line_raw((const char *)data, size, size));
     if (!line->trouble)
         read_again(settings, line);
     batch_line_free(line);

@@ -1,5 +1,5 @@
-/* fuzz_config.c - libFuzzer entry: a config file, or (first byte odd) a --set assignment. What is accepted must give
- * the same snapshot after loading its snapshot. */
+/* fuzz_config.c - libFuzzer entry: a config file, or (first byte odd) a --set assignment. What is
+ * accepted must give the same snapshot after loading its snapshot. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,19 +9,23 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const config_row_t rows[] = {
-    {"a.money", CONFIG_MONEY, "1.5", 0, 0, NULL, NULL},       {"a.text", CONFIG_STRING, NULL, 0, 0, NULL, NULL},
-    {"a.choice", CONFIG_CHOICE, "\"x\"", 0, 0, "x|yy", NULL}, {"a.whole", CONFIG_INTEGER, "3", 1, 9, NULL, NULL},
-    {"a.number", CONFIG_NUMBER, NULL, 0, 0, NULL, NULL},      {"a.flag", CONFIG_BOOLEAN, "true", 0, 0, NULL, NULL},
-    {"a.list", CONFIG_STRING_LIST, "[]", 0, 0, NULL, NULL},   {"a.numbers", CONFIG_NUMBER_LIST, "[]", 0, 0, NULL, NULL},
-    {"n.*.b", CONFIG_STRING, "\"d\"", 0, 0, NULL, NULL},      {"n.*.c.d", CONFIG_MONEY, NULL, 0, 0, NULL, NULL},
+    {"a.money", CONFIG_MONEY, "1.5", 0, 0, NULL, NULL},
+    {"a.text", CONFIG_STRING, NULL, 0, 0, NULL, NULL},
+    {"a.choice", CONFIG_CHOICE, "\"x\"", 0, 0, "x|yy", NULL},
+    {"a.whole", CONFIG_INTEGER, "3", 1, 9, NULL, NULL},
+    {"a.number", CONFIG_NUMBER, NULL, 0, 0, NULL, NULL},
+    {"a.flag", CONFIG_BOOLEAN, "true", 0, 0, NULL, NULL},
+    {"a.list", CONFIG_STRING_LIST, "[]", 0, 0, NULL, NULL},
+    {"a.numbers", CONFIG_NUMBER_LIST, "[]", 0, 0, NULL, NULL},
+    {"n.*.b", CONFIG_STRING, "\"d\"", 0, 0, NULL, NULL},
+    {"n.*.c.d", CONFIG_MONEY, NULL, 0, 0, NULL, NULL},
     {"s.*", CONFIG_NUMBER, NULL, 0, 0, NULL, NULL},
 };
 enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
 
 static void expect(bool condition) {
-    if (!condition) {
+    if (!condition)
         abort();
-    }
 }
 
 static void ask(const config_t *config) {
@@ -49,14 +53,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     buffer_t assignment = BUFFER_EMPTY;
     error_info_t error = {0};
     bool set = size > 0 && (data[0] & 1) != 0;
-    if (size > 0) {
+    if (size > 0)
         buffer_append(&assignment, data + 1, size - 1);
-    }
     const char *text = buffer_text(&assignment);
-    config_t *config = set ? config_load("", 0, "fuzz", &text, 1, rows, ROW_COUNT, &error)
-                           : config_load(text, assignment.length, "fuzz", NULL, 0, rows, ROW_COUNT, &error);
+    config_t *config =
+        set ? config_load("", 0, "fuzz", &text, 1, rows, ROW_COUNT, &error)
+            : config_load(text, assignment.length, "fuzz", NULL, 0, rows, ROW_COUNT, &error);
     buffer_free(&assignment);
-    if (config == NULL) {
+    if (!config) {
         expect(error.class_ == ERROR_CONFIG && error.message[0] != '\0');
         return 0;
     }

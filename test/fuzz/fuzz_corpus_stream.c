@@ -1,5 +1,5 @@
-/* fuzz_corpus_stream.c - a packed file, as bytes. The first says how it is packed and in what steps it is read: what
- * comes out does not depend on the steps. */
+/* fuzz_corpus_stream.c - a packed file, as bytes. The first says how it is packed and in what steps
+ * it is read: what comes out does not depend on the steps. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,17 +16,20 @@ static void check(int promise) {
 
 enum { MOST = 1 << 22 };
 
-static bool read_all(const char *name, const uint8_t *data, size_t size, size_t step, buffer_t *out) {
+static bool read_all(const char *name, const uint8_t *data, size_t size, size_t step,
+                     buffer_t *out) {
     corpus_stream_t *stream = corpus_stream_open_memory(name, data, size);
     char chunk[4096];
     error_info_t error = {0};
     size_t got = 0;
     bool good;
-    while ((good = corpus_stream_read(stream, chunk, step, &got, &error)) && got > 0 && out->length < MOST) {
+    while ((good = corpus_stream_read(stream, chunk, step, &got, &error)) && got > 0 &&
+           out->length < MOST) {
         check(got <= step && corpus_stream_position(stream) <= size);
         buffer_append(out, chunk, got);
     }
-    check(good || (error.class_ == ERROR_CONFIG && strstr(error.message, name[0] == '-' ? "-" : name)));
+    check(good ||
+          (error.class_ == ERROR_CONFIG && strstr(error.message, name[0] == '-' ? "-" : name)));
     corpus_stream_close(stream);
     return good;
 }

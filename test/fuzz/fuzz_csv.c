@@ -26,7 +26,8 @@ static void check_again(const char *const *fields, size_t count) {
     size_t again;
     const char *const *read;
     csv_result_t result = csv_next(csv, &again, &read, NULL);
-    /* One empty field is an empty line, which is none; a byte order mark at the start is not read. */
+    /* One empty field is an empty line, which is none; a byte order mark at the
+     * start is not read. */
     if (line.length > 1 && strncmp(line.data, "\xEF\xBB\xBF", 3) != 0) {
         check(result == CSV_RECORD && again == count);
         for (size_t i = 0; i < count; i++)

@@ -1,4 +1,5 @@
-/* fuzz_json.c - libFuzzer entry: JSON text. What is accepted must write and read back to the same text. */
+/* fuzz_json.c - libFuzzer entry: JSON text. What is accepted must write and read back
+ * to the same text. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +9,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void expect(bool condition) {
-    if (!condition) {
+    if (!condition)
         abort();
-    }
 }
 
 static void visit(const json_value_t *value) {
@@ -24,16 +24,14 @@ static void visit(const json_value_t *value) {
         expect(json_get(value, key) == member);
         visit(member);
     }
-    for (size_t i = 0; json_is(value, JSON_KIND_ARRAY) && i < json_count(value); i++) {
+    for (size_t i = 0; json_is(value, JSON_KIND_ARRAY) && i < json_count(value); i++)
         visit(json_at(value, i));
-    }
     expect(json_as_number(value, &number) == json_is(value, JSON_KIND_NUMBER));
-    if (json_as_integer(value, &integer)) {
+    if (json_as_integer(value, &integer))
         expect(json_is(value, JSON_KIND_NUMBER));
-    }
     const char *string = json_as_string(value, &length);
     expect((string != NULL) == json_is(value, JSON_KIND_STRING));
-    expect(string == NULL || string[length] == '\0');
+    expect(!string || string[length] == '\0');
     json_path(value, "a.0.b");
 }
 
@@ -41,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (unsigned flags = 0; flags <= JSON_ALLOW_NONFINITE; flags++) {
         error_info_t error;
         json_value_t *root = json_parse((const char *)data, size, "fuzz", flags, &error);
-        if (root == NULL) {
+        if (!root) {
             expect(error.class_ == ERROR_CONFIG);
             continue;
         }

@@ -1,4 +1,5 @@
-/* fuzz_neuron_codec.c - a stored neuron record as bytes: refused, or exactly what the encoder writes. */
+/* fuzz_neuron_codec.c - a stored neuron record as bytes: refused, or exactly what the
+ * encoder writes. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

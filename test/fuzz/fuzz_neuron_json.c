@@ -1,4 +1,5 @@
-/* fuzz_neuron_json.c - a records file as bytes. What is taken is written, read again, and must be the same. */
+/* fuzz_neuron_json.c - a records file as bytes. What is taken is written, read again, and
+ * must be the same. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -38,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     neuron_list_t list;
     error_info_t error = {0};
     if (!neuron_json_parse((const char *)data, size, "fuzz", &list, &error)) {
-        check(error.class_ == ERROR_CONFIG && list.count == 0 && list.neurons == NULL);
+        check(error.class_ == ERROR_CONFIG && list.count == 0 && !list.neurons);
         return 0;
     }
     check(list.count > 0);

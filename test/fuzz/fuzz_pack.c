@@ -8,17 +8,15 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void expect(bool condition) {
-    if (!condition) {
+    if (!condition)
         abort();
-    }
 }
 
 static uint8_t touched; /* written so that the compiler must read what a reader lends */
 
 static void touch(const void *bytes, size_t length) {
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         touched = (uint8_t)(touched + ((const uint8_t *)bytes)[i]);
-    }
 }
 
 static void read_one(pack_reader_t *reader, unsigned what, size_t size) {
@@ -33,7 +31,7 @@ static void read_one(pack_reader_t *reader, unsigned what, size_t size) {
     case 4: touch(pack_read_string(reader, &length), 0); break;
     case 5:
         text = pack_read_text(reader);
-        touch(text, text == NULL ? 0 : strlen(text));
+        touch(text, !text ? 0 : strlen(text));
         free(text);
         break;
     case 6:
@@ -51,9 +49,8 @@ static void read_one(pack_reader_t *reader, unsigned what, size_t size) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     enum { ORDERS = 8 };
-    if (size < ORDERS) {
+    if (size < ORDERS)
         return 0;
-    }
     pack_reader_t *reader = pack_reader_open(data + ORDERS, size - ORDERS);
     for (size_t i = 0; i < 2 * (size_t)ORDERS; i++) {
         unsigned what = i % 2 == 0 ? data[i / 2] & 7U : data[i / 2] >> 4 & 7U;

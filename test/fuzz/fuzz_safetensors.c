@@ -1,5 +1,5 @@
-/* fuzz_safetensors.c - a safetensors file; then the same bytes as weights of a model, and as an index and its shard.
- * What is accepted is read whole. */
+/* fuzz_safetensors.c - a safetensors file; then the same bytes as weights of a model, and as an
+ * index and its shard. What is accepted is read whole. */
 #include <stdlib.h>
 
 #include "core/base/memory.h"
@@ -8,8 +8,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define CONFIG                                                                                                         \
-    "{\"n_layer\":1,\"n_embd\":2,\"n_head\":1,\"n_positions\":1,\"vocab_size\":1,\"activation_function\":\"gelu\"}"
+#define CONFIG                                                                                  \
+    "{\"n_layer\":1,\"n_embd\":2,\"n_head\":1,\"n_positions\":1,\"vocab_size\":1,\"activation_" \
+    "function\":\"gelu\"}"
 
 static void read_all(const safetensors_t *tensors) {
     for (size_t i = 0; i < safetensors_count(tensors); i++) {
@@ -27,7 +28,7 @@ static void read_all(const safetensors_t *tensors) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     error_info_t error = {0};
     safetensors_t *tensors = safetensors_parse(data, size, "weights", &error);
-    if (tensors != NULL)
+    if (tensors)
         read_all(tensors);
     safetensors_close(tensors);
 

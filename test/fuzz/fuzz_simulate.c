@@ -1,6 +1,8 @@
-/* fuzz_simulate.c - simulators' answers: as JSON bodies, and as tokens and alternatives cut from the input.
+/* fuzz_simulate.c - simulators' answers: as JSON bodies, and as tokens and alternatives
+ * cut from the input.
  *
- * First byte: bit 0 echo or repeat, bit 1 body or pieces. A prediction that is given must be a number from 0 to 10.
+ * First byte: bit 0 echo or repeat, bit 1 body or pieces. A prediction that is given must be a
+ * number from 0 to 10.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -37,8 +39,9 @@ static void parse(const llm_answer_t *answer, bool echo) {
     free(text);
 }
 
-/* Pieces: length, number of alternatives and offset in a byte each, then the bytes; an alternative repeats the
- * front of the piece and adds a digit. The text is a record that fits, with some pieces or all of it around. */
+/* Pieces: length, number of alternatives and offset in a byte each, then the bytes; an alternative
+ * repeats the front of the piece and adds a digit. The text is a record that fits, with some pieces
+ * or all of it around. */
 static void cut_token(const uint8_t **data, size_t *size, int64_t offset, llm_token_t *token) {
     size_t length = (*data)[0] % 16, top = (*data)[1] % 4;
     length = length > *size - 3 ? *size - 3 : length;
@@ -94,7 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     llm_answer_t answer;
     error_info_t error;
-    if (llm_answer_parse(echo ? LLM_COMPLETION : LLM_CHAT, (const char *)data + 1, size - 1, &answer, &error)) {
+    if (llm_answer_parse(echo ? LLM_COMPLETION : LLM_CHAT, (const char *)data + 1, size - 1,
+                         &answer, &error)) {
         parse(&answer, echo);
         llm_answer_clear(&answer);
     }

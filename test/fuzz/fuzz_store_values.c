@@ -1,5 +1,5 @@
-/* fuzz_store_values.c - the decoders of stored values: the first byte chooses one, the rest is the value. What one
- * accepts must encode to something that it accepts again. */
+/* fuzz_store_values.c - the decoders of stored values: the first byte chooses one, the rest is the
+ * value. What one accepts must encode to something that it accepts again. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,9 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { FRAME_LIMIT = 1 << 20 };
 
 static void require(bool condition) {
-    if (!condition) {
+    if (!condition)
         abort();
-    }
 }
 
 static void fuzz_attempt(const uint8_t *data, size_t size) {
@@ -50,20 +49,17 @@ static void fuzz_balance(const uint8_t *data, size_t size) {
     char model[LEDGER_MODEL_SIZE];
     uint8_t key[BALANCE_KEY_SIZE];
     ledger_balance_decode(data, size, &balance);
-    if (ledger_balance_key_decode(data, size, &run, &day, &stage, model)) {
+    if (ledger_balance_key_decode(data, size, &run, &day, &stage, model))
         require(ledger_balance_key(key, run, day, stage, model) == size);
-    }
 }
 
 static void fuzz_journal(const uint8_t *data, size_t size) {
     job_entry_t entry;
     job_failure_t failure;
-    if (journal_job_decode(data, size, &entry)) {
+    if (journal_job_decode(data, size, &entry))
         require(entry.result_size <= size);
-    }
-    if (journal_failure_decode(data, size, 1, &failure)) {
+    if (journal_failure_decode(data, size, 1, &failure))
         job_failure_clear(&failure);
-    }
 }
 
 static void fuzz_response(const uint8_t *data, size_t size) {
@@ -72,9 +68,8 @@ static void fuzz_response(const uint8_t *data, size_t size) {
     uint32_t index;
     if (response_decode(data, size, &record) && record.body_size <= FRAME_LIMIT) {
         buffer_t body = BUFFER_EMPTY;
-        if (response_unpack(&record, &body)) {
+        if (response_unpack(&record, &body))
             require(body.length == record.body_size);
-        }
         buffer_free(&body);
     }
     embed_link_decode(data, size, &response, &index);
@@ -83,9 +78,8 @@ static void fuzz_response(const uint8_t *data, size_t size) {
 static void fuzz_frame(const uint8_t *data, size_t size) {
     for (int dictionary = FRAME_PLAIN; dictionary <= FRAME_RESPONSES; dictionary++) {
         buffer_t body = BUFFER_EMPTY;
-        if (frame_unpack(data, size, (frame_dictionary_t)dictionary, FRAME_LIMIT, &body)) {
+        if (frame_unpack(data, size, (frame_dictionary_t)dictionary, FRAME_LIMIT, &body))
             require(body.length <= FRAME_LIMIT);
-        }
         buffer_free(&body);
     }
 }
@@ -95,16 +89,13 @@ static void fuzz_records(const uint8_t *data, size_t size) {
     hash_t hash;
     char *text;
     double score;
-    if (records_set_decode(data, size, &set)) {
+    if (records_set_decode(data, size, &set))
         records_set_clear(&set);
-    }
-    if (records_member_decode(data, size, &hash, &text)) {
+    if (records_member_decode(data, size, &hash, &text))
         free(text);
-    }
     records_member_decode(data, size, &hash, NULL);
-    if (baseline_decode(data, size, &text, &score)) {
+    if (baseline_decode(data, size, &text, &score))
         free(text);
-    }
 }
 
 static void fuzz_neuron(const uint8_t *data, size_t size) {
@@ -112,23 +103,20 @@ static void fuzz_neuron(const uint8_t *data, size_t size) {
     hash_t hash;
     size_t content;
     if (frame_content_size(data, size, &content) && content <= FRAME_LIMIT &&
-        records_neuron_decode(NULL, data, size, &neuron, &hash)) {
+        records_neuron_decode(NULL, data, size, &neuron, &hash))
         neuron_record_free(neuron);
-    }
 }
 
 static void fuzz_run(const uint8_t *data, size_t size) {
     run_info_t run;
-    if (runs_decode(data, size, 1, &run)) {
+    if (runs_decode(data, size, 1, &run))
         run_info_clear(&run);
-    }
 }
 
 static void fuzz_batch_line(const uint8_t *data, size_t size) {
     batch_row_t row;
-    if (batch_line_decode(data, size, &row)) {
+    if (batch_line_decode(data, size, &row))
         require(row.custom_id_length <= size);
-    }
 }
 
 static void fuzz_recording(const uint8_t *data, size_t size) {
@@ -138,9 +126,8 @@ static void fuzz_recording(const uint8_t *data, size_t size) {
         recording_progress_clear(&progress);
     token_t *tokens;
     size_t count;
-    if (recording_decode(data, size, &recording)) {
+    if (recording_decode(data, size, &recording))
         recording_clear(&recording);
-    }
     if (excerpt_decode(data, size, &tokens, &count)) {
         require(count <= size);
         excerpt_tokens_free(tokens, count);
@@ -152,8 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         fuzz_attempt, fuzz_entry,  fuzz_balance, fuzz_journal,    fuzz_response,  fuzz_frame,
         fuzz_records, fuzz_neuron, fuzz_run,     fuzz_batch_line, fuzz_recording,
     };
-    if (size > 0) {
+    if (size > 0)
         decoders[data[0] % (sizeof decoders / sizeof decoders[0])](data + 1, size - 1);
-    }
     return 0;
 }

@@ -6,8 +6,9 @@
 #include "prompts/explain.h"
 #include "prompts/simulate.h"
 
-static const char *const NAMES[] = {"original", "summary",       "highlight",      "highlight_summary",
-                                    "avhs",     "simulate_echo", "simulate_repeat"};
+static const char *const NAMES[] = {"original",          "summary", "highlight",
+                                    "highlight_summary", "avhs",    "simulate_echo",
+                                    "simulate_repeat"};
 enum { NAME_COUNT = sizeof NAMES / sizeof NAMES[0] };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -23,8 +24,12 @@ static void use(const template_t *template) {
     message_list_t messages = {0};
     buffer_t prompt = {.maximum = 1 << 20};
     switch (template_layout(template)) {
-    case TEMPLATE_SIMULATE_ECHO: simulate_echo_prompt(template, "letters", 0, tokens, 2, &prompt); break;
-    case TEMPLATE_SIMULATE_REPEAT: simulate_repeat_messages(template, "letters", 0, tokens, 2, &messages); break;
+    case TEMPLATE_SIMULATE_ECHO:
+        simulate_echo_prompt(template, "letters", 0, tokens, 2, &prompt);
+        break;
+    case TEMPLATE_SIMULATE_REPEAT:
+        simulate_repeat_messages(template, "letters", 0, tokens, 2, &messages);
+        break;
     default: explain_messages(template, &records, 1, 0, &messages);
     }
     (void)template_hash(template);
@@ -38,7 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *text = (const char *)data + 1;
     error_info_t error = {0};
     if (data[0] < NAME_COUNT) {
-        template_t *template = template_parse(NULL, NAMES[data[0]], "fuzz.toml", text, size - 1, &error);
+        template_t *template =
+            template_parse(NULL, NAMES[data[0]], "fuzz.toml", text, size - 1, &error);
         if (template)
             use(template);
         else if (error.class_ != ERROR_CONFIG)

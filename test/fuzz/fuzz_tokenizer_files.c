@@ -1,5 +1,6 @@
-/* fuzz_tokenizer_files.c - the files of a tokenizer, as bytes. The first byte says which: tokenizer.json, vocab.json,
- * or merges.txt beside a good vocab.json. What loads encodes all byte values and gives them back. */
+/* fuzz_tokenizer_files.c - the files of a tokenizer, as bytes. The first byte says which:
+ * tokenizer.json, vocab.json, or merges.txt beside a good vocab.json. What loads encodes all byte
+ * values and gives them back. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,8 @@ static void write_vocabulary(buffer_t *out) {
     int next = 256;
     buffer_append_char(out, '{');
     for (int byte = 0; byte < 256; byte++) {
-        int printable = (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+        int printable =
+            (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
         char character[4];
         size_t length = text_utf8_encode((uint32_t)(printable ? byte : next++), character);
         json_write_string(out, character, length);
@@ -61,7 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (data[0] % 3 == 1)
         list[0].name = "vocab.json";
     if (data[0] % 3 == 2) {
-        list[0] = (embedded_file_t){.name = "vocab.json", .data = vocabulary.data, .size = vocabulary.length};
+        list[0] = (embedded_file_t){
+            .name = "vocab.json", .data = vocabulary.data, .size = vocabulary.length};
         list[1] = (embedded_file_t){.name = "merges.txt", .data = text, .size = size - 1};
     }
     subject_files_t *files = subject_files_of(list, 2);

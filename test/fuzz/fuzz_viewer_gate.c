@@ -1,5 +1,5 @@
-/* fuzz_viewer_gate.c - headers as anybody may send them to the viewer. What is let in must have named this server, and
- * must hold the token. */
+/* fuzz_viewer_gate.c - headers as anybody may send them to the viewer. What is let in must have
+ * named this server, and must hold the token. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -48,7 +48,7 @@ struct scripted {
     unsigned connections, open;
 };
 
-/* --- connections ------------------------------------------------------------------------------------------ */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static void take_connection(http_exchange_t *exchange) {
     scripted_t *port = exchange->port;
@@ -90,7 +90,7 @@ static scripted_request_t request_of(const http_exchange_t *exchange) {
     };
 }
 
-/* --- the end of an exchange ------------------------------------------------------------------------------- */
+/* --- the end of an exchange ------------------------------------------------------------------- */
 
 static void exchange_free(http_exchange_t *exchange) {
     for (size_t i = 0; i < exchange->header_count; i++)
@@ -140,12 +140,13 @@ static void deliver(http_exchange_t *exchange) {
 
 /* Given up from this side; what was on its way may arrive all the same. */
 static void abandon(http_exchange_t *exchange, http_outcome_t outcome, const char *detail) {
-    if (exchange->step == STEP_SENDING && exchange->line.kind == LINE_GOOD && exchange->line.orphaned)
+    if (exchange->step == STEP_SENDING && exchange->line.kind == LINE_GOOD &&
+        exchange->line.orphaned)
         deliver(exchange);
     finish(exchange, outcome, detail);
 }
 
-/* --- steps ------------------------------------------------------------------------------------------------ */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 static void step_fires(void *context);
 
@@ -162,10 +163,11 @@ static void enter(http_exchange_t *exchange, step_t step, int64_t duration) {
     if (step == STEP_CONNECTING && now + exchange->connect_timeout < limit)
         limit = now + exchange->connect_timeout;
     bool moves = step == STEP_RECEIVING && exchange->reply.kind == REPLY_DRIPS;
-    if (step != STEP_CONNECTING && !moves && exchange->idle_timeout > 0 && now + exchange->idle_timeout < limit)
+    if (step != STEP_CONNECTING && !moves && exchange->idle_timeout > 0 &&
+        now + exchange->idle_timeout < limit)
         limit = now + exchange->idle_timeout;
-    exchange->event =
-        world_schedule(world, exchange->natural < limit ? exchange->natural : limit, step_fires, exchange);
+    exchange->event = world_schedule(world, exchange->natural < limit ? exchange->natural : limit,
+                                     step_fires, exchange);
 }
 
 static void start(http_exchange_t *exchange) {
@@ -186,7 +188,8 @@ static void connected(http_exchange_t *exchange) {
     if (exchange->line.kind == LINE_REFUSED) {
         finish(exchange, HTTP_REFUSED, "connection refused (rehearsal)");
     } else if (exchange->line.kind == LINE_UNREAD) {
-        finish(exchange, HTTP_BROKEN, "the connection was closed before anything was sent (rehearsal)");
+        finish(exchange, HTTP_BROKEN,
+               "the connection was closed before anything was sent (rehearsal)");
     } else {
         exchange->sent = true;
         enter(exchange, STEP_SENDING, exchange->line.upload);
@@ -195,17 +198,21 @@ static void connected(http_exchange_t *exchange) {
 
 static void sent(http_exchange_t *exchange) {
     if (exchange->line.kind == LINE_DURING) {
-        finish(exchange, HTTP_BROKEN, "the connection was reset while the request was sent (rehearsal)");
+        finish(exchange, HTTP_BROKEN,
+               "the connection was reset while the request was sent (rehearsal)");
         return;
     }
     deliver(exchange);
-    enter(exchange, STEP_WAITING, exchange->reply.kind == REPLY_HANGS ? INT64_MAX : exchange->reply.think);
+    enter(exchange, STEP_WAITING,
+          exchange->reply.kind == REPLY_HANGS ? INT64_MAX : exchange->reply.think);
 }
 
 static void received(http_exchange_t *exchange) {
     switch (exchange->reply.kind) {
     case REPLY_WHOLE: finish(exchange, HTTP_COMPLETE, ""); break;
-    case REPLY_GARBAGE: finish(exchange, HTTP_BROKEN, "the peer does not speak HTTP (rehearsal)"); break;
+    case REPLY_GARBAGE:
+        finish(exchange, HTTP_BROKEN, "the peer does not speak HTTP (rehearsal)");
+        break;
     default: finish(exchange, HTTP_BROKEN, "the answer was cut (rehearsal)"); break;
     }
 }
@@ -216,13 +223,16 @@ static void answered(http_exchange_t *exchange) {
         finish(exchange, HTTP_BROKEN, "the connection was reset before the answer (rehearsal)");
         return;
     }
-    bool large = exchange->reply.kind == REPLY_WHOLE && exchange->reply.body.length > exchange->maximum_body;
+    bool large =
+        exchange->reply.kind == REPLY_WHOLE && exchange->reply.body.length > exchange->maximum_body;
     if (exchange->reply.header_bytes > MOST_HEADERS || large) {
         exchange->step = STEP_RECEIVING;
-        finish(exchange, HTTP_TOO_LARGE, large ? "the body is too large (rehearsal)" : "too many headers (rehearsal)");
+        finish(exchange, HTTP_TOO_LARGE,
+               large ? "the body is too large (rehearsal)" : "too many headers (rehearsal)");
         return;
     }
-    enter(exchange, STEP_RECEIVING, exchange->reply.kind == REPLY_DRIPS ? INT64_MAX : exchange->reply.download);
+    enter(exchange, STEP_RECEIVING,
+          exchange->reply.kind == REPLY_DRIPS ? INT64_MAX : exchange->reply.download);
 }
 
 static void step_fires(void *context) {
@@ -230,7 +240,8 @@ static void step_fires(void *context) {
     exchange->event = NULL;
     if (exchange->cancelled) {
         abandon(exchange, HTTP_CANCELLED, "cancelled");
-    } else if (exchange->step != STEP_ASKED && world_now(exchange->port->world) < exchange->natural) {
+    } else if (exchange->step != STEP_ASKED &&
+               world_now(exchange->port->world) < exchange->natural) {
         abandon(exchange, HTTP_TIMED_OUT, "timed out (rehearsal)");
     } else {
         static void (*const ends[])(http_exchange_t *) = {
@@ -241,14 +252,15 @@ static void step_fires(void *context) {
     }
 }
 
-/* --- the port --------------------------------------------------------------------------------------------- */
+/* --- the port --------------------------------------------------------------------------------- */
 
 static const char *refusal_of(const http_request_t *request) {
     const char *refusal = http_request_refusal(request);
     return refusal || strstr(request->url, "://")[3] != ':' ? refusal : "the URL names no host";
 }
 
-static http_exchange_t *submit(http_port_t *http, const http_request_t *request, http_done_t *done, void *context) {
+static http_exchange_t *submit(http_port_t *http, const http_request_t *request, http_done_t *done,
+                               void *context) {
     scripted_t *port = (scripted_t *)http;
     http_exchange_t *exchange = MEMORY_NEW(http_exchange_t);
     *exchange = (http_exchange_t){

@@ -2,9 +2,10 @@
  *
  *   asked -> CONNECTING -> SENDING -> WAITING -> RECEIVING -> done
  *
- * The peer is asked twice: how the connection fares (dial), and, when a whole request has arrived, what is answered
- * (serve). A call of serve is one delivery. This file keeps connections alive, enforces timeouts and maximum sizes and
- * says whether anything was sent, as http_curl does; both pass test/unit/http_conformance.h.
+ * The peer is asked twice: how the connection fares (dial), and, when a whole request has arrived,
+ * what is answered (serve). A call of serve is one delivery. This file keeps connections alive,
+ * enforces timeouts and maximum sizes and says whether anything was sent, as http_curl does; both
+ * pass test/unit/http_conformance.h.
  */
 #ifndef GLIA_TEST_HTTP_SCRIPTED_H
 #define GLIA_TEST_HTTP_SCRIPTED_H
@@ -64,7 +65,8 @@ typedef struct {
     void (*dial)(void *context, const scripted_request_t *request, scripted_line_t *line);
     void (*serve)(void *context, const scripted_request_t *request, scripted_reply_t *reply);
     /* A whole answer has reached the client. May be NULL. */
-    void (*received)(void *context, const scripted_request_t *request, const scripted_reply_t *reply);
+    void (*received)(void *context, const scripted_request_t *request,
+                     const scripted_reply_t *reply);
     void *context;
 } scripted_peer_t;
 

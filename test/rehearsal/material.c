@@ -21,8 +21,9 @@ static void write_file(const char *directory, const char *name, buffer_t *text) 
 
 /* A few tokens, some with an activation. */
 static void append_sentence(buffer_t *text, rng_t *rng) {
-    static const char *const words[] = {"The", " old",   " dog", " fl", "ies",         " to",
-                                        " a",  " quiet", " sea", ",",   " \\\"so\\\"", " \u00e9t\u00e9"};
+    static const char *const words[] = {"The",  " old", " dog",        " fl",
+                                        "ies",  " to",  " a",          " quiet",
+                                        " sea", ",",    " \\\"so\\\"", " \u00e9t\u00e9"};
     enum { WORDS = sizeof words / sizeof *words };
     size_t tokens = 3 + (size_t)rng_below(rng, 3);
     for (size_t i = 0; i < tokens; i++) {
@@ -49,8 +50,9 @@ void material_write_records(const char *directory) {
     buffer_t text = BUFFER_EMPTY;
     rng_t rng = rng_create(1);
     for (int i = 0; i < MATERIAL_NEURONS; i++) {
-        buffer_append_format(&text, "%s\"puzzle_%d\": {\"name\": \"puzzle_%d\", \"explanation\": \"truth %d\"",
-                             i ? ",\n" : "{", i, i, i);
+        buffer_append_format(
+            &text, "%s\"puzzle_%d\": {\"name\": \"puzzle_%d\", \"explanation\": \"truth %d\"",
+            i ? ",\n" : "{", i, i, i);
         append_sentences(&text, "sentences", 2, &rng);
         append_sentences(&text, "score_sentences", 2 + (size_t)i % 2, &rng);
         buffer_append_text(&text, ", \"false_explanations\": [\"a lie\"]}");
@@ -60,10 +62,12 @@ void material_write_records(const char *directory) {
 }
 
 /* Even editions show an example, odd ones none. */
-static void write_template(const char *directory, const char *layout, unsigned edition, const char *rows) {
+static void write_template(const char *directory, const char *layout, unsigned edition,
+                           const char *rows) {
     buffer_t text = BUFFER_EMPTY;
-    buffer_append_format(&text, "layout = \"%s\"\nsystem = \"Edition %u of %s.\\n\"\n%s%s", layout, edition, layout,
-                         rows, edition % 2 == 0 ? "few_shot = \"few_shot.json\"\n" : "");
+    buffer_append_format(&text, "layout = \"%s\"\nsystem = \"Edition %u of %s.\\n\"\n%s%s", layout,
+                         edition, layout, rows,
+                         edition % 2 == 0 ? "few_shot = \"few_shot.json\"\n" : "");
     char *name = memory_format("%s.toml", layout);
     write_file(directory, name, &text);
     free(name);
@@ -71,12 +75,14 @@ static void write_template(const char *directory, const char *layout, unsigned e
 
 void material_write_prompts(const char *directory, unsigned explain, unsigned simulate) {
     static const char header[] = "neuron_header = \"Neuron {n}:\"\nneuron_suffix = \"\\nSays:\"\n";
-    static const char told[] = "neuron_header = \"Neuron {n} likes {explanation}\\n\"\nneuron_suffix = \"\\n\"\n";
+    static const char told[] =
+        "neuron_header = \"Neuron {n} likes {explanation}\\n\"\nneuron_suffix = \"\\n\"\n";
     static const char *const formats[][2] = {
         {"original", "repeat_nonzero = true\nrepeat_header = \"\\nAgain:\"\n"},
         {"summary", "excerpt_header = \"\\n{letter}: \"\ntokens_header = \"\\nTokens: \"\n"},
         {"highlight", "excerpt_header = \"\\n{letter}: \"\n"},
-        {"highlight_summary", "excerpt_header = \"\\n{letter}: \"\ntokens_header = \"\\nTokens: \"\n"},
+        {"highlight_summary",
+         "excerpt_header = \"\\n{letter}: \"\ntokens_header = \"\\nTokens: \"\n"},
         {"avhs", "excerpt_header = \"\\n{letter}: \"\ntokens_header = \"\\nTokens: \"\n"},
     };
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
@@ -87,7 +93,8 @@ void material_write_prompts(const char *directory, unsigned explain, unsigned si
     write_template(directory, "simulate_echo", simulate, told);
     write_template(directory, "simulate_repeat", simulate, told);
     buffer_t examples = BUFFER_EMPTY;
-    buffer_append_text(&examples, "[{\"explanation\": \"pets\", \"first_revealed_activation_indices\": [1], "
-                                  "\"records\": [{\"tokens\": [\"A\", \" cat\"], \"activations\": [0, 5.5]}]}]\n");
+    buffer_append_text(
+        &examples, "[{\"explanation\": \"pets\", \"first_revealed_activation_indices\": [1], "
+                   "\"records\": [{\"tokens\": [\"A\", \" cat\"], \"activations\": [0, 5.5]}]}]\n");
     write_file(directory, "few_shot.json", &examples);
 }

@@ -64,8 +64,8 @@ MUTATIONS = {
         ("actors/archivist.c", "        archivist->halted = true;\n", "        commit->error.class_ = ERROR_NONE;\n"),
     ],
     "some responses are settled, but not stored": [
-        ("actors/archivist.c", "    if (write->packed.length > 0 && !response_put(",
-         "    if (write->packed.length > 0 && write->attempt->number % 7 && !response_put("),
+        ("actors/archivist.c", "    if (write->packed.length > 0 &&",
+         "    if (write->packed.length > 0 && write->attempt->number % 7 &&"),
     ],
     "stage does not look up stored responses": [
         ("actors/stage_actor.c", "    *stored = response_find(txn, ticket->request.id);", "    *stored = 0;"),
@@ -117,7 +117,8 @@ MUTATIONS = {
         ("actors/pool/endpoint.c", "if (lesson->verdict == RETRY_QUOTA || ", "if ("),
     ],
     "usage above the bound does not shut the endpoint": [
-        ("actors/pool/endpoint.c", " || lesson->over_bound)\n        breaker_shut", ")\n        breaker_shut"),
+        ("actors/pool/endpoint.c", "    if (lesson->verdict == RETRY_QUOTA || lesson->verdict == RETRY_CREDENTIALS ||\n"
+         "        lesson->over_bound)", "    if (lesson->verdict == RETRY_QUOTA || lesson->verdict == RETRY_CREDENTIALS)"),
     ],
     "breaker never opens": [
         ("core/net/breaker.c", "FAILURES_TO_OPEN = 5", "FAILURES_TO_OPEN = 500000"),

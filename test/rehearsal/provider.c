@@ -61,14 +61,16 @@ bool fault_changes_answers(fault_t fault) {
     return faults[fault].changes_answers;
 }
 
-/* --- weather ---------------------------------------------------------------------------------------------- */
+/* --- weather ---------------------------------------------------------------------------------- */
 
 /* The fault that strikes now among [from, to], FAULT_COUNT if none does. */
-static fault_t strike(provider_set_t *set, const provider_t *provider, fault_t from, fault_t to, bool probe) {
+static fault_t strike(provider_set_t *set, const provider_t *provider, fault_t from, fault_t to,
+                      bool probe) {
     int64_t now = world_now(set->world);
     for (size_t i = 0; i < provider->weather_count; i++) {
         const weather_t *weather = &provider->weather[i];
-        if (weather->fault < from || weather->fault > to || now < weather->from || now >= weather->until)
+        if (weather->fault < from || weather->fault > to || now < weather->from ||
+            now >= weather->until)
             continue;
         if (probe && fault_changes_answers(weather->fault) && !weather->probes_too)
             continue;
@@ -118,10 +120,11 @@ static void dial(void *context, const scripted_request_t *request, scripted_line
     line->kind = kinds[fault];
 }
 
-/* --- limits ----------------------------------------------------------------------------------------------- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 static bool within_limits(provider_t *provider, int64_t now, int64_t tokens) {
-    while (provider->first < provider->arrival_count && provider->arrivals[provider->first].at <= now - CLOCK_MINUTE)
+    while (provider->first < provider->arrival_count &&
+           provider->arrivals[provider->first].at <= now - CLOCK_MINUTE)
         provider->window_tokens -= provider->arrivals[provider->first++].tokens;
     int64_t requests = (int64_t)(provider->arrival_count - provider->first) + 1;
     const provider_script_t *script = &provider->script;
@@ -134,7 +137,8 @@ static bool within_limits(provider_t *provider, int64_t now, int64_t tokens) {
         return false;
     if (provider->arrival_count == provider->arrival_room) {
         provider->arrival_room = provider->arrival_room ? 2 * provider->arrival_room : 256;
-        provider->arrivals = memory_resize(provider->arrivals, provider->arrival_room, sizeof(arrival_t));
+        provider->arrivals =
+            memory_resize(provider->arrivals, provider->arrival_room, sizeof(arrival_t));
     }
     provider->arrivals[provider->arrival_count++] = (arrival_t){.at = now, .tokens = tokens};
     provider->window_tokens += tokens;
@@ -142,10 +146,11 @@ static bool within_limits(provider_t *provider, int64_t now, int64_t tokens) {
     return true;
 }
 
-/* --- the bill --------------------------------------------------------------------------------------------- */
+/* --- the bill --------------------------------------------------------------------------------- */
 
 static int64_t cost_of(const price_t *price, int64_t prompt, int64_t cached, int64_t completion) {
-    return (prompt - cached) * price->input.pico + cached * price->cached_input.pico + completion * price->output.pico;
+    return (prompt - cached) * price->input.pico + cached * price->cached_input.pico +
+           completion * price->output.pico;
 }
 
 static void charge(provider_set_t *set, const asked_request_t *asked, const llm_usage_t *usage) {
@@ -154,8 +159,10 @@ static void charge(provider_set_t *set, const asked_request_t *asked, const llm_
         const price_t *price = &set->prices[i].price;
         if (strcmp(set->prices[i].model, asked->model) != 0)
             continue;
-        int64_t cost = cost_of(price, usage->prompt_tokens, usage->cached_tokens, usage->completion_tokens);
-        int64_t dearer = price->input.pico > price->cached_input.pico ? price->input.pico : price->cached_input.pico;
+        int64_t cost =
+            cost_of(price, usage->prompt_tokens, usage->cached_tokens, usage->completion_tokens);
+        int64_t dearer = price->input.pico > price->cached_input.pico ? price->input.pico
+                                                                      : price->cached_input.pico;
         int64_t output = asked->kind == LLM_EMBEDDING ? 0 : asked->parameters.max_output_tokens;
         int64_t most = tokens_input_bound(&asked->request) * dearer + output * price->output.pico;
         set->totals.bill.pico += cost;
@@ -164,7 +171,7 @@ static void charge(provider_set_t *set, const asked_request_t *asked, const llm_
     }
 }
 
-/* --- silence ---------------------------------------------------------------------------------------------- */
+/* --- silence ---------------------------------------------------------------------------------- */
 
 /* For how long an answer asks for silence. */
 static int64_t silence_of(fault_t fault) {
@@ -180,27 +187,31 @@ static int64_t silence_of(fault_t fault) {
 }
 
 /* From the moment when the client has it (and a while for what is under way). */
-static void received(void *context, const scripted_request_t *request, const scripted_reply_t *reply) {
+static void received(void *context, const scripted_request_t *request,
+                     const scripted_reply_t *reply) {
     provider_set_t *set = context;
     provider_t *provider = provider_at(set, request->url);
-    int64_t now = world_now(set->world), until = reply->silence == INT64_MAX ? INT64_MAX : now + reply->silence;
+    int64_t now = world_now(set->world),
+            until = reply->silence == INT64_MAX ? INT64_MAX : now + reply->silence;
     if (now + set->grace >= until || until <= provider->hush_until)
         return;
     provider->hush_from = now + set->grace;
     provider->hush_until = until;
 }
 
-/* --- answers ---------------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void reply_error(scripted_reply_t *reply, int status, const char *code, const char *field) {
     reply->status = status;
-    buffer_append_format(&reply->body, "{\"error\":{\"message\":\"scripted %s\",\"type\":\"%s\",\"code\":\"%s\"}}",
-                         code, code, code);
+    buffer_append_format(
+        &reply->body, "{\"error\":{\"message\":\"scripted %s\",\"type\":\"%s\",\"code\":\"%s\"}}",
+        code, code, code);
     snprintf(reply->field, sizeof reply->field, "%s", field ? field : "");
 }
 
 /* Statuses that refuse work. Whether the provider charges for it is drawn where nobody can know. */
-static bool reply_status(provider_set_t *set, fault_t fault, scripted_reply_t *reply, bool *billed) {
+static bool reply_status(provider_set_t *set, fault_t fault, scripted_reply_t *reply,
+                         bool *billed) {
     bool coin = rng_below(&set->rng, 2) == 0;
     *billed = false;
     switch (fault) {
@@ -210,9 +221,12 @@ static bool reply_status(provider_set_t *set, fault_t fault, scripted_reply_t *r
     case FAULT_STATUS_503: reply_error(reply, 503, "overloaded", "Retry-After: 7"); break;
     case FAULT_TEAPOT: reply_error(reply, 418, "teapot", NULL); break;
     case FAULT_STATUS_429: reply_error(reply, 429, "slow_down", NULL); return true;
-    case FAULT_STATUS_429_AFTER: reply_error(reply, 429, "rate_limit_exceeded", "retry-after-ms: 2500"); return true;
+    case FAULT_STATUS_429_AFTER:
+        reply_error(reply, 429, "rate_limit_exceeded", "retry-after-ms: 2500");
+        return true;
     case FAULT_STATUS_429_DATE:
-        reply_error(reply, 429, "rate_limit_exceeded", "Retry-After: Sun, 22 Nov 2026 23:59:59 GMT");
+        reply_error(reply, 429, "rate_limit_exceeded",
+                    "Retry-After: Sun, 22 Nov 2026 23:59:59 GMT");
         return true;
     case FAULT_STATUS_429_WRONG:
         reply_error(reply, 429, "rate_limit_exceeded", "Retry-After: as soon as you like");
@@ -255,12 +269,16 @@ static void spoil(fault_t fault, scripted_reply_t *reply) {
         break;
     case FAULT_ERROR_IN_200:
         buffer_clear(body);
-        buffer_append_text(body, "{\"error\":{\"message\":\"scripted failure\",\"code\":\"server_error\"}}");
+        buffer_append_text(
+            body, "{\"error\":{\"message\":\"scripted failure\",\"code\":\"server_error\"}}");
         break;
-    case FAULT_WRONG_TYPE: snprintf(reply->field, sizeof reply->field, "Content-Type: text/plain"); break;
+    case FAULT_WRONG_TYPE:
+        snprintf(reply->field, sizeof reply->field, "Content-Type: text/plain");
+        break;
     case FAULT_OVERSIZED:
         while (body->length <= OVERSIZED_BYTES)
-            buffer_append_text(body, "                                                                ");
+            buffer_append_text(body,
+                               "                                                                ");
         break;
     default: break;
     }
@@ -283,15 +301,17 @@ static int64_t think_time(provider_set_t *set, const provider_t *provider) {
     return (int64_t)((double)provider->script.think * share);
 }
 
-/* A small request that tests a provider; other answers to it than on a fine day would end the rehearsal. */
+/* A small request that tests a provider; other answers to it than on a fine day would
+ * end the rehearsal. */
 static bool is_probe(const asked_request_t *asked) {
     return (asked->prompt && strcmp(asked->prompt, "one two three") == 0) ||
-           (asked->messages.count == 1 && strcmp(asked->messages.messages[0].content, "one two three") == 0) ||
+           (asked->messages.count == 1 &&
+            strcmp(asked->messages.messages[0].content, "one two three") == 0) ||
            (asked->input_count == 1 && strcmp(asked->inputs[0], "one two three") == 0);
 }
 
-static void answer(provider_set_t *set, provider_t *provider, const asked_request_t *asked, bool probe,
-                   scripted_reply_t *reply) {
+static void answer(provider_set_t *set, provider_t *provider, const asked_request_t *asked,
+                   bool probe, scripted_reply_t *reply) {
     int64_t tokens = tokens_rate_charge(&asked->request);
     fault_t fault = strike(set, provider, FAULT_RESET_AFTER, FAULT_MISALIGNED, probe);
     llm_usage_t usage;
@@ -323,7 +343,8 @@ static void serve(void *context, const scripted_request_t *request, scripted_rep
     int64_t now = world_now(set->world);
     bool unwelcome = now > provider->hush_from && now < provider->hush_until;
     set->totals.disobeyed += unwelcome;
-    *reply = (scripted_reply_t){.status = 200, .think = think_time(set, provider), .download = 2000};
+    *reply =
+        (scripted_reply_t){.status = 200, .think = think_time(set, provider), .download = 2000};
     bool read = asked_request_read(request->url, request->body, &asked);
     bool probe = read && is_probe(&asked);
     delivery_t delivery = {.provider = provider->script.name,
@@ -340,11 +361,13 @@ static void serve(void *context, const scripted_request_t *request, scripted_rep
     asked_request_clear(&asked);
 }
 
-/* --- the set ---------------------------------------------------------------------------------------------- */
+/* --- the set ---------------------------------------------------------------------------------- */
 
-provider_set_t *provider_set_create(world_t *world, uint64_t seed, provider_delivery_t *delivered, void *context) {
+provider_set_t *provider_set_create(world_t *world, uint64_t seed, provider_delivery_t *delivered,
+                                    void *context) {
     provider_set_t *set = MEMORY_NEW(provider_set_t);
-    *set = (provider_set_t){.world = world, .rng = rng_create(seed), .delivered = delivered, .context = context};
+    *set = (provider_set_t){
+        .world = world, .rng = rng_create(seed), .delivered = delivered, .context = context};
     return set;
 }
 
@@ -382,7 +405,8 @@ void provider_weather(provider_set_t *set, const char *name, weather_t weather) 
         provider_t *provider = &set->providers[i];
         if (name && strcmp(provider->script.name, name) != 0)
             continue;
-        provider->weather = memory_resize(provider->weather, provider->weather_count + 1, sizeof(weather_t));
+        provider->weather =
+            memory_resize(provider->weather, provider->weather_count + 1, sizeof(weather_t));
         provider->weather[provider->weather_count++] = weather;
     }
 }

@@ -13,7 +13,7 @@
 
 enum { CHUNK = 400, DIMENSIONS = 8 };
 
-/* --- reading a request ------------------------------------------------------------------------------------ */
+/* --- reading a request ------------------------------------------------------------------------ */
 
 static double number_or_nan(const json_value_t *value) {
     double number;
@@ -62,10 +62,11 @@ static void read_parameters(const json_value_t *root, asked_request_t *asked) {
     parameters->temperature = number_or_nan(json_get(root, "temperature"));
     parameters->top_p = number_or_nan(json_get(root, "top_p"));
     parameters->modern_maximum = json_get(root, "max_completion_tokens") != NULL;
-    parameters->max_output_tokens =
-        integer_or(json_get(root, parameters->modern_maximum ? "max_completion_tokens" : "max_tokens"), 0);
+    parameters->max_output_tokens = integer_or(
+        json_get(root, parameters->modern_maximum ? "max_completion_tokens" : "max_tokens"), 0);
     parameters->logprobs = logprobs != NULL;
-    parameters->top_logprobs = (int)integer_or(asked->kind == LLM_CHAT ? json_get(root, "top_logprobs") : logprobs, 0);
+    parameters->top_logprobs =
+        (int)integer_or(asked->kind == LLM_CHAT ? json_get(root, "top_logprobs") : logprobs, 0);
     parameters->echo = json_get(root, "echo") != NULL;
     parameters->dimensions = integer_or(json_get(root, "dimensions"), 0);
 }
@@ -115,31 +116,36 @@ static rng_t rng_of(const asked_request_t *asked) {
     return rng_create(hash_low64(hash_builder_finish(builder)));
 }
 
-/* --- pieces of JSON --------------------------------------------------------------------------------------- */
+/* --- pieces of JSON --------------------------------------------------------------------------- */
 
 static void write_usage(const llm_usage_t *usage, bool output, buffer_t *body) {
-    buffer_append_format(body, ",\"usage\":{\"prompt_tokens\":%lld,\"prompt_tokens_details\":{\"cached_tokens\":%lld}",
-                         (long long)usage->prompt_tokens, (long long)usage->cached_tokens);
+    buffer_append_format(
+        body,
+        ",\"usage\":{\"prompt_tokens\":%lld,\"prompt_tokens_details\":{\"cached_tokens\":%lld}",
+        (long long)usage->prompt_tokens, (long long)usage->cached_tokens);
     if (output)
-        buffer_append_format(body,
-                             ",\"completion_tokens\":%lld,\"completion_tokens_details\":{\"reasoning_tokens\":%lld}",
-                             (long long)usage->completion_tokens, (long long)usage->reasoning_tokens);
-    buffer_append_format(body, ",\"total_tokens\":%lld}", (long long)(usage->prompt_tokens + usage->completion_tokens));
+        buffer_append_format(
+            body,
+            ",\"completion_tokens\":%lld,\"completion_tokens_details\":{\"reasoning_tokens\":%lld}",
+            (long long)usage->completion_tokens, (long long)usage->reasoning_tokens);
+    buffer_append_format(body, ",\"total_tokens\":%lld}",
+                         (long long)(usage->prompt_tokens + usage->completion_tokens));
 }
 
 /* Two values that could stand there, and what is left of the probability. */
 static void write_values(rng_t *rng, buffer_t *body, bool chat) {
     unsigned a = (unsigned)rng_below(rng, 5), b = 5 + (unsigned)rng_below(rng, 6);
     double share = 0.5 + rng_unit(rng) / 2;
-    const char *form = chat ? "[{\"token\":\"%u\",\"logprob\":%.6f},{\"token\":\"%u\",\"logprob\":%.6f}]"
-                            : "{\"%u\":%.6f,\"%u\":%.6f}";
+    const char *form =
+        chat ? "[{\"token\":\"%u\",\"logprob\":%.6f},{\"token\":\"%u\",\"logprob\":%.6f}]"
+             : "{\"%u\":%.6f,\"%u\":%.6f}";
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     buffer_append_format(body, form, a, log(share * 0.9), b, log((1 - share) * 0.9));
 #pragma GCC diagnostic pop
 }
 
-/* --- completions with echo -------------------------------------------------------------------------------- */
+/* --- completions with echo -------------------------------------------------------------------- */
 
 /* The arrays of logprobs, token by token. */
 typedef struct {
@@ -191,7 +197,9 @@ static void echo_text(echo_t *echo, const char *text) {
     }
     while (at < end) {
         const char *unknown = strstr(at, "unknown");
-        size_t size = unknown == at ? strlen("unknown") : unknown ? (size_t)(unknown - at) : (size_t)(end - at);
+        size_t size = unknown == at ? strlen("unknown")
+                      : unknown     ? (size_t)(unknown - at)
+                                    : (size_t)(end - at);
         echo_token(echo, at, size);
         at += size;
     }
@@ -208,9 +216,11 @@ static void write_completion(const asked_request_t *asked, answer_kind_t kind, b
     buffer_append_text(body, "\"choices\":[{\"index\":0,\"finish_reason\":\"length\",\"text\":");
     json_write_text(body, text);
     if (kind != ANSWER_NO_LOGPROBS)
-        buffer_append_format(
-            body, ",\"logprobs\":{\"tokens\":[%s],\"token_logprobs\":[%s],\"top_logprobs\":[%s],\"text_offset\":[%s]}",
-            buffer_text(&echo.tokens), buffer_text(&echo.logprobs), buffer_text(&echo.top), buffer_text(&echo.offsets));
+        buffer_append_format(body,
+                             ",\"logprobs\":{\"tokens\":[%s],\"token_logprobs\":[%s],\"top_"
+                             "logprobs\":[%s],\"text_offset\":[%s]}",
+                             buffer_text(&echo.tokens), buffer_text(&echo.logprobs),
+                             buffer_text(&echo.top), buffer_text(&echo.offsets));
     buffer_append_text(body, "}]");
     free(text);
     buffer_free(&echo.tokens);
@@ -219,14 +229,15 @@ static void write_completion(const asked_request_t *asked, answer_kind_t kind, b
     buffer_free(&echo.offsets);
 }
 
-/* --- chat ------------------------------------------------------------------------------------------------- */
+/* --- chat ------------------------------------------------------------------------------------- */
 
 static const char *const things[] = {"birds", "rivers", "commas", "verbs",  "prices", "metals",
                                      "games", "fear",   "music",  "plural", "travel", "weather"};
 
 static void explain_text(rng_t *rng, buffer_t *text) {
     enum { COUNT = sizeof things / sizeof *things };
-    buffer_append_format(text, " words about %s and %s.", things[rng_below(rng, COUNT)], things[rng_below(rng, COUNT)]);
+    buffer_append_format(text, " words about %s and %s.", things[rng_below(rng, COUNT)],
+                         things[rng_below(rng, COUNT)]);
 }
 
 static void logprob_token(buffer_t *logprobs, const char *bytes, size_t length, rng_t *rng) {
@@ -268,8 +279,8 @@ static void write_chat(const asked_request_t *asked, answer_kind_t kind, buffer_
         repeat_text(&rng, record, &text, &logprobs);
     else
         explain_text(&rng, &text);
-    buffer_append_text(
-        body, "\"choices\":[{\"index\":0,\"finish_reason\":\"stop\",\"message\":{\"role\":\"assistant\",\"content\":");
+    buffer_append_text(body, "\"choices\":[{\"index\":0,\"finish_reason\":\"stop\",\"message\":{"
+                             "\"role\":\"assistant\",\"content\":");
     json_write_string(body, text.data, text.length);
     buffer_append_char(body, '}');
     if (asked->parameters.logprobs && repeat && kind != ANSWER_NO_LOGPROBS)
@@ -280,12 +291,14 @@ static void write_chat(const asked_request_t *asked, answer_kind_t kind, buffer_
     buffer_free(&logprobs);
 }
 
-/* --- embeddings ------------------------------------------------------------------------------------------- */
+/* --- embeddings ------------------------------------------------------------------------------- */
 
 static void write_embeddings(const asked_request_t *asked, buffer_t *body) {
-    size_t dimensions = asked->parameters.dimensions > 0 ? (size_t)asked->parameters.dimensions : DIMENSIONS;
+    size_t dimensions =
+        asked->parameters.dimensions > 0 ? (size_t)asked->parameters.dimensions : DIMENSIONS;
     buffer_append_text(body, "\"data\":[");
-    for (size_t n = asked->input_count; n-- > 0;) { /* in the reverse order: rows have their index */
+    /* in the reverse order: rows have their index */
+    for (size_t n = asked->input_count; n-- > 0;) {
         rng_t rng = rng_create(hash_low64(hash_bytes(asked->inputs[n], strlen(asked->inputs[n]))));
         buffer_append_format(body, "{\"index\":%zu,\"embedding\":[", n);
         for (size_t i = 0; i < dimensions; i++)
@@ -295,19 +308,22 @@ static void write_embeddings(const asked_request_t *asked, buffer_t *body) {
     buffer_append_char(body, ']');
 }
 
-/* --- the whole -------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static size_t asked_bytes(const asked_request_t *asked) {
-    size_t bytes = message_list_bytes(&asked->messages) + (asked->prompt ? strlen(asked->prompt) : 0);
+    size_t bytes =
+        message_list_bytes(&asked->messages) + (asked->prompt ? strlen(asked->prompt) : 0);
     for (size_t i = 0; i < asked->input_count; i++)
         bytes += strlen(asked->inputs[i]);
     return bytes;
 }
 
-/* A quarter of the bytes, part of it from the cache now and then; now and then all that glia sets aside, never more. */
+/* A quarter of the bytes, part of it from the cache now and then; now and then all that glia sets
+ * aside, never more. */
 static llm_usage_t usage_of(const asked_request_t *asked, answer_kind_t kind) {
     rng_t rng = rng_of(asked);
-    int64_t prompt = (int64_t)(asked_bytes(asked) + 3) / 4 + 3, most = asked->parameters.max_output_tokens;
+    int64_t prompt = (int64_t)(asked_bytes(asked) + 3) / 4 + 3,
+            most = asked->parameters.max_output_tokens;
     llm_usage_t usage = {.present = true, .prompt_tokens = prompt};
     if (rng_below(&rng, 3) == 0)
         usage.cached_tokens = prompt / 2;
@@ -326,7 +342,8 @@ static llm_usage_t usage_of(const asked_request_t *asked, answer_kind_t kind) {
     return usage;
 }
 
-void provider_answer(const asked_request_t *asked, answer_kind_t kind, buffer_t *body, llm_usage_t *usage) {
+void provider_answer(const asked_request_t *asked, answer_kind_t kind, buffer_t *body,
+                     llm_usage_t *usage) {
     *usage = usage_of(asked, kind);
     buffer_append_text(body, "{\"object\":\"scripted\",\"model\":");
     json_write_text(body, asked->model);

@@ -1,4 +1,5 @@
-/* rehearsal.c - starts of glia in virtual time, and what befalls them. (The promises: rehearsal_check.c.) */
+/* rehearsal.c - starts of glia in virtual time, and what befalls them. (The promises:
+ * rehearsal_check.c.) */
 #include "test/rehearsal/rehearsal.h"
 
 #include <dirent.h>
@@ -20,7 +21,7 @@ static const int64_t DUSK = INT64_C(1795377600) * CLOCK_SECOND; /* 2026-11-22 20
 static const int64_t LONGEST = 10 * 24 * 60 * CLOCK_MINUTE;     /* of one start */
 enum { MOST_EVENTS = 20 * 1000 * 1000, SLOWEST = 3000 };
 
-/* --- a rehearsal ---------------------------------------------------------------------------------------------- */
+/* --- a rehearsal ------------------------------------------------------------------------------ */
 
 static void delivered(void *context, const delivery_t *delivery) {
     rehearsal_check_delivery(context, delivery);
@@ -48,7 +49,8 @@ rehearsal_t *rehearsal_create(const rehearsal_options_t *options) {
     if (rehearsal->options.downtime == 0)
         rehearsal->options.downtime = 5 * CLOCK_SECOND;
     rehearsal->world = world_create(options->seed, rehearsal->options.utc);
-    rehearsal->providers = provider_set_create(rehearsal->world, options->seed + 1, delivered, rehearsal);
+    rehearsal->providers =
+        provider_set_create(rehearsal->world, options->seed + 1, delivered, rehearsal);
     rehearsal->home = make_directory();
     rehearsal->directory = memory_format("%s/store", rehearsal->home);
     rehearsal->tracing = getenv("TRACE") != NULL;
@@ -98,7 +100,8 @@ void rehearsal_set(rehearsal_t *rehearsal, const char *format, ...) {
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     size_t key = strcspn(text, "="), i = 0;
-    while (i < rehearsal->assignment_count && strncmp(rehearsal->assignments[i], text, key + 1) != 0)
+    while (i < rehearsal->assignment_count &&
+           strncmp(rehearsal->assignments[i], text, key + 1) != 0)
         i++;
     if (i == ASSIGNMENTS)
         abort();
@@ -118,24 +121,25 @@ void rehearsal_add_provider(rehearsal_t *rehearsal, const char *name, int64_t rp
 
 char *rehearsal_config(int neurons, const char *formats, const char *mode, bool two) {
     const char *both = two ? "[\"a\", \"b\"]" : "[\"a\"]";
-    return memory_format("[run]\nname = \"rehearsal\"\nwindow = 48\n"
-                         "[budget]\ntotal_usd = 100\ndoubts_usd = 100\n"
-                         "[store]\nmin_free_mb = 0\n"
-                         "[endpoints.a]\nbase_url = \"http://a.test/v1\"\nconcurrency = 8\n%s"
-                         "[models.chat]\nendpoints = %s\ncontext_tokens = 16384\n"
-                         "price = { input = 0.50, cached_input = 0.25, output = 1.50 }\n"
-                         "[models.text]\nendpoints = %s\ncontext_tokens = 16384\n"
-                         "price = { input = 0.40, output = 2.00 }\n"
-                         "[models.embedding]\nendpoints = %s\nprice = { input = 0.02, output = 0.0 }\n"
-                         "[sets.puzzles]\nsource = \"puzzles:\"\nlimit = %d\n"
-                         "[explain]\nmodels = [\"chat\"]\nformats = %s\n"
-                         "[simulate]\nmodel = \"%s\"\nmode = \"%s\"\n"
-                         "[adacs]\nmodel = \"embedding\"\nbatch = 8\n",
-                         two ? "[endpoints.b]\nbase_url = \"http://b.test/v1\"\nconcurrency = 8\n" : "", both, both,
-                         both, neurons, formats, strcmp(mode, "echo") == 0 ? "text" : "chat", mode);
+    return memory_format(
+        "[run]\nname = \"rehearsal\"\nwindow = 48\n"
+        "[budget]\ntotal_usd = 100\ndoubts_usd = 100\n"
+        "[store]\nmin_free_mb = 0\n"
+        "[endpoints.a]\nbase_url = \"http://a.test/v1\"\nconcurrency = 8\n%s"
+        "[models.chat]\nendpoints = %s\ncontext_tokens = 16384\n"
+        "price = { input = 0.50, cached_input = 0.25, output = 1.50 }\n"
+        "[models.text]\nendpoints = %s\ncontext_tokens = 16384\n"
+        "price = { input = 0.40, output = 2.00 }\n"
+        "[models.embedding]\nendpoints = %s\nprice = { input = 0.02, output = 0.0 }\n"
+        "[sets.puzzles]\nsource = \"puzzles:\"\nlimit = %d\n"
+        "[explain]\nmodels = [\"chat\"]\nformats = %s\n"
+        "[simulate]\nmodel = \"%s\"\nmode = \"%s\"\n"
+        "[adacs]\nmodel = \"embedding\"\nbatch = 8\n",
+        two ? "[endpoints.b]\nbase_url = \"http://b.test/v1\"\nconcurrency = 8\n" : "", both, both,
+        both, neurons, formats, strcmp(mode, "echo") == 0 ? "text" : "chat", mode);
 }
 
-/* --- callbacks of one start ------------------------------------------------------------------------------- */
+/* --- callbacks of one start ------------------------------------------------------------------- */
 
 static void write_log(void *context, log_level_t level, const char *line) {
     (void)level;
@@ -222,28 +226,31 @@ static void leave_fires(void *context) {
 
 static void step_fires(void *context) {
     rehearsal_t *rehearsal = context;
-    rehearsal_trace(rehearsal, "the clock steps by %lld s", (long long)(rehearsal->doom->step_by / CLOCK_SECOND));
+    rehearsal_trace(rehearsal, "the clock steps by %lld s",
+                    (long long)(rehearsal->doom->step_by / CLOCK_SECOND));
     rehearsal->befallen.steps++;
     world_step_utc(rehearsal->world, rehearsal->doom->step_by);
 }
 
-/* --- the inspector: asks the accountant how it stands ----------------------------------------------------- */
+/* --- the inspector: asks the accountant how it stands ----------------------------------------- */
 
 static void inspector_receive(actor_t *self, void *state, actor_message_t *message) {
     (void)self;
     rehearsal_check_facts(state, message->payload);
 }
 
-static const actor_definition_t inspector_definition = {
-    .name = "inspector", .kinds = ACTOR_KIND(MSG_FACTS), .mailbox = 64, .receive = inspector_receive};
+static const actor_definition_t inspector_definition = {.name = "inspector",
+                                                        .kinds = ACTOR_KIND(MSG_FACTS),
+                                                        .mailbox = 64,
+                                                        .receive = inspector_receive};
 
 static void ask_accountant(rehearsal_t *rehearsal) {
     if (rehearsal->accountant)
         (void)actor_send(rehearsal->accountant, rehearsal->inspector, MSG_ASK, 0, NULL, NULL);
 }
 
-/* An invariant is about its actor's state alone, which only its own messages change: the receiver is all that there is
- * to ask. */
+/* An invariant is about its actor's state alone, which only its own messages change: the receiver
+ * is all that there is to ask. */
 static void check_invariant(rehearsal_t *rehearsal, const actor_t *actor) {
     const char *broken = actor_broken(actor);
     if (broken)
@@ -255,19 +262,19 @@ static void on_message(void *context, const actor_t *actor, int kind) {
     check_invariant(rehearsal, actor);
     if (kind == MSG_ANSWERED || kind == MSG_RESERVED)
         rehearsal_check_acknowledged(rehearsal, kind);
-    if (kind == MSG_ASK && strcmp(actor_name(actor), "accountant") == 0) {
+    if (kind == MSG_ASK && strcmp(actor_name(actor), "accountant") == 0)
         rehearsal->accountant = (actor_t *)(uintptr_t)actor;
-    } else if (kind == MSG_TICK && strcmp(actor_name(actor), "reporter") == 0) {
+    else if (kind == MSG_TICK && strcmp(actor_name(actor), "reporter") == 0)
         ask_accountant(rehearsal);
-    }
 }
 
-/* --- one start -------------------------------------------------------------------------------------------- */
+/* --- one start -------------------------------------------------------------------------------- */
 
 static bool load_settings(rehearsal_t *rehearsal) {
-    rehearsal->settings = settings_load(rehearsal->options.config, strlen(rehearsal->options.config), "rehearsal.toml",
-                                        (const char *const *)rehearsal->assignments, rehearsal->assignment_count, false,
-                                        &rehearsal->error);
+    rehearsal->settings =
+        settings_load(rehearsal->options.config, strlen(rehearsal->options.config),
+                      "rehearsal.toml", (const char *const *)rehearsal->assignments,
+                      rehearsal->assignment_count, false, &rehearsal->error);
     for (size_t i = 0; rehearsal->settings && i < rehearsal->settings->model_count; i++)
         provider_price(rehearsal->providers, rehearsal->settings->models[i].wire_name,
                        rehearsal->settings->models[i].price);
@@ -275,22 +282,26 @@ static bool load_settings(rehearsal_t *rehearsal) {
 }
 
 static bool set_up(rehearsal_t *rehearsal) {
-    store_options_t options = {
-        .no_sync = true, .initial_map = rehearsal->options.initial_map, .largest_map = rehearsal->doom->largest_map};
+    store_options_t options = {.no_sync = true,
+                               .initial_map = rehearsal->options.initial_map,
+                               .largest_map = rehearsal->doom->largest_map};
     prepare_taken_t taken;
     rehearsal->log = log_create(LOG_WARN, write_log, rehearsal);
     if (!load_settings(rehearsal) ||
-        !(rehearsal->store = store_open(rehearsal->directory, STORE_WRITE, &options, &rehearsal->error)))
+        !(rehearsal->store =
+              store_open(rehearsal->directory, STORE_WRITE, &options, &rehearsal->error)))
         return false;
     store_set_hook(rehearsal->store, at_commit, rehearsal);
     int64_t utc = clock_utc(world_clock(rehearsal->world));
-    if (!prepare_take_up(rehearsal->settings, rehearsal->store, rehearsal->doom->retry_failed, utc, &rehearsal->run,
-                         &taken, &rehearsal->error))
+    if (!prepare_take_up(rehearsal->settings, rehearsal->store, rehearsal->doom->retry_failed, utc,
+                         &rehearsal->run, &taken, &rehearsal->error))
         return false;
     after_event(rehearsal);
     rehearsal->books = rehearsal_books(rehearsal);
-    rehearsal->workers = world_executor_create(rehearsal->world, WORLD_SHUFFLED, rehearsal->options.slowest_work);
-    rehearsal->committer = world_executor_create(rehearsal->world, WORLD_FIFO, rehearsal->options.slowest_commit);
+    rehearsal->workers =
+        world_executor_create(rehearsal->world, WORLD_SHUFFLED, rehearsal->options.slowest_work);
+    rehearsal->committer =
+        world_executor_create(rehearsal->world, WORLD_FIFO, rehearsal->options.slowest_commit);
     ports_t ports = {.clock = world_clock(rehearsal->world),
                      .http = provider_open(rehearsal->providers),
                      .workers = rehearsal->workers,
@@ -360,7 +371,8 @@ static world_end_t run_world(rehearsal_t *rehearsal) {
     for (size_t i = 0; i < 4; i++) {
         appointments[i] = (appointment_t){rehearsal, rows[i].fire, &events[i]};
         if (rows[i].in > 0)
-            events[i] = world_schedule(rehearsal->world, now + rows[i].in, appointment_fires, &appointments[i]);
+            events[i] = world_schedule(rehearsal->world, now + rows[i].in, appointment_fires,
+                                       &appointments[i]);
     }
     world_set_watch(rehearsal->world, after_event, rehearsal);
     world_end_t end = world_run(rehearsal->world, MOST_EVENTS, now + LONGEST);
@@ -383,7 +395,8 @@ static bool record_end(rehearsal_t *rehearsal) {
     run->state = done ? RUN_DONE : RUN_PAUSED;
     run->ended_utc = clock_utc(world_clock(rehearsal->world));
     buffer_t progress = BUFFER_EMPTY;
-    reporter_progress_encode(&stages_shipped, &rehearsal->outcome.facts, run->ended_utc, 0, -1, &progress);
+    reporter_progress_encode(&stages_shipped, &rehearsal->outcome.facts, run->ended_utc, 0, -1,
+                             &progress);
     bool ok = prepare_save_run(rehearsal->store, run, &progress, &rehearsal->error);
     buffer_free(&progress);
     after_event(rehearsal);
@@ -397,8 +410,10 @@ static rehearsal_end_t carry_out(rehearsal_t *rehearsal) {
     if (rehearsal->dead || rehearsal->broken)
         return REHEARSAL_CRASHED;
     if (!rehearsal->finished) {
-        rehearsal_complain(rehearsal, end == WORLD_EMPTY ? "nothing is left to happen, and the run has not finished"
-                                                         : "the run does not come to an end");
+        rehearsal_complain(rehearsal,
+                           end == WORLD_EMPTY
+                               ? "nothing is left to happen, and the run has not finished"
+                               : "the run does not come to an end");
         return REHEARSAL_STUCK;
     }
     if (!record_end(rehearsal))
@@ -409,7 +424,8 @@ static rehearsal_end_t carry_out(rehearsal_t *rehearsal) {
 rehearsal_end_t rehearsal_start(rehearsal_t *rehearsal, const doom_t *doom) {
     static const doom_t none;
     rehearsal->doom = doom ? doom : &none;
-    rehearsal->dead = rehearsal->finished = rehearsal->broken = rehearsal->committed = rehearsal->final_facts = false;
+    rehearsal->dead = rehearsal->finished = rehearsal->broken = rehearsal->committed =
+        rehearsal->final_facts = false;
     rehearsal->commits = rehearsal->answered = rehearsal->granted = 0;
     rehearsal->day = text_day_of(clock_utc(world_clock(rehearsal->world)));
     if (rehearsal->doom->low_disk)
@@ -419,7 +435,8 @@ rehearsal_end_t rehearsal_start(rehearsal_t *rehearsal, const doom_t *doom) {
     rehearsal->outcome = (run_outcome_t){0};
     rehearsal_trace(rehearsal, "start %d", rehearsal->starts);
     rehearsal_end_t end = carry_out(rehearsal);
-    rehearsal_trace(rehearsal, "end %d after %llu commits %s", (int)end, (unsigned long long)rehearsal->commits,
+    rehearsal_trace(rehearsal, "end %d after %llu commits %s", (int)end,
+                    (unsigned long long)rehearsal->commits,
                     end == REHEARSAL_REFUSED ? rehearsal->error.message : "");
     rehearsal->dead = true; /* for what tear_down still tries to write */
     tear_down(rehearsal);
@@ -457,12 +474,14 @@ rehearsal_end_t rehearsal_finish(rehearsal_t *rehearsal, int most) {
     rehearsal_end_t end = REHEARSAL_STUCK;
     for (int i = 0; i < most; i++) {
         end = rehearsal_start(rehearsal, NULL);
-        if (end == REHEARSAL_FINISHED && (rehearsal->outcome.end == END_DONE || rehearsal->outcome.end == END_FAILURES))
+        if (end == REHEARSAL_FINISHED &&
+            (rehearsal->outcome.end == END_DONE || rehearsal->outcome.end == END_FAILURES))
             return end;
     }
-    rehearsal_complain(rehearsal, "not done after %d starts: end %d, outcome %d: %s", most, (int)end,
-                       (int)rehearsal->outcome.end,
-                       end == REHEARSAL_REFUSED ? rehearsal->error.message : rehearsal->outcome.message);
+    rehearsal_complain(rehearsal, "not done after %d starts: end %d, outcome %d: %s", most,
+                       (int)end, (int)rehearsal->outcome.end,
+                       end == REHEARSAL_REFUSED ? rehearsal->error.message
+                                                : rehearsal->outcome.message);
     return end;
 }
 

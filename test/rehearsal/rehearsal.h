@@ -1,9 +1,10 @@
-/* rehearsal.h - glia started, stopped, crashed and started again in a world, until its sweep is done; and
- * the promises of test/README.md, checked after every event.
+/* rehearsal.h - glia started, stopped, crashed and started again in a world, until its sweep is
+ * done; and the promises of test/README.md, checked after every event.
  *
- * What one start of glia is, is what `glia run` does: settings_load, store_open, prepare_take_up, run_create,
- * the end recorded. The ports are those of the rehearsal (world.h, provider.h, the store's commit hook). A broken
- * promise does not stop the rehearsal; it is written down once, and the rehearsal tells at the end.
+ * What one start of glia is, is what `glia run` does: settings_load, store_open, prepare_take_up,
+ * run_create, the end recorded. The ports are those of the rehearsal (world.h, provider.h, the
+ * store's commit hook). A broken promise does not stop the rehearsal; it is written down once, and
+ * the rehearsal tells at the end.
  */
 #ifndef GLIA_TEST_REHEARSAL_H
 #define GLIA_TEST_REHEARSAL_H
@@ -31,7 +32,8 @@ const char *rehearsal_home(const rehearsal_t *rehearsal);
 world_t *rehearsal_world(rehearsal_t *rehearsal);
 provider_set_t *rehearsal_providers(rehearsal_t *rehearsal);
 /* "key=value" for the starts to come, as --set; the last of a key wins. */
-void rehearsal_set(rehearsal_t *rehearsal, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void rehearsal_set(rehearsal_t *rehearsal, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* A provider that never fails or limits, named as in rehearsal_config(). */
 void rehearsal_add_provider(rehearsal_t *rehearsal, const char *name, int64_t rpm, int64_t tpm);
 
@@ -46,7 +48,8 @@ typedef struct {
     int64_t step_in, step_by;       /* the UTC clock steps */
     size_t largest_map;             /* bytes that the store may have in this start; 0: any number */
     bool low_disk;                  /* less free space than store.min_free_mb */
-    bool retry_failed;              /* failed jobs are taken up again, as by `glia run --retry-failed` */
+    /* failed jobs are taken up again, as by `glia run --retry-failed` */
+    bool retry_failed;
 } doom_t;
 
 /* What befell a rehearsal so far, over all starts. */
@@ -90,20 +93,23 @@ money_t rehearsal_charged_on(rehearsal_t *rehearsal, int64_t utc);
 
 /* What holds at the end: the provider's bill, fsck, no open attempts. */
 void rehearsal_check_end(rehearsal_t *rehearsal);
-/* Appends every result (jobs that are done, embeddings), in a form that two rehearsals can be compared by. */
+/* Appends every result (jobs that are done, embeddings), in a form that two rehearsals can
+ * be compared by. */
 void rehearsal_results(rehearsal_t *rehearsal, buffer_t *out);
 /* Every line of `part` stands in `whole`. */
 bool rehearsal_results_within(const buffer_t *part, const buffer_t *whole);
 /* "" if every promise held so far. */
 const char *rehearsal_problems(const rehearsal_t *rehearsal);
 /* Writes down a broken promise. */
-void rehearsal_complain(rehearsal_t *rehearsal, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void rehearsal_complain(rehearsal_t *rehearsal, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* A config: `neurons` shipped puzzles, the formats given (TOML list), `mode` echo or repeat; chat, text and embedding
- * models at endpoints "a" (and "b", if `two`). The caller frees. */
+/* A config: `neurons` shipped puzzles, the formats given (TOML list), `mode` echo or repeat; chat,
+ * text and embedding models at endpoints "a" (and "b", if `two`). The caller frees. */
 char *rehearsal_config(int neurons, const char *formats, const char *mode, bool two);
 
 /* A readable trace on standard error, if TRACE is set in the environment. */
-void rehearsal_trace(rehearsal_t *rehearsal, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void rehearsal_trace(rehearsal_t *rehearsal, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -30,7 +30,8 @@ const char *rehearsal_problems(const rehearsal_t *rehearsal) {
     return buffer_text(&rehearsal->problems);
 }
 
-/* A view of the store, of the start's own or opened for it. txn NULL: the power went, nothing can be read. */
+/* A view of the store, of the start's own or opened for it. txn NULL: the power went,
+ * nothing can be read. */
 typedef struct {
     store_t *own;
     store_txn_t *txn;
@@ -43,8 +44,9 @@ static view_t view_open(rehearsal_t *rehearsal) {
         return view;
     if (!rehearsal->store)
         view.own = store_open(rehearsal->directory, STORE_READ, NULL, &error);
-    view.txn =
-        rehearsal->store || view.own ? store_read_begin(rehearsal->store ? rehearsal->store : view.own, &error) : NULL;
+    view.txn = rehearsal->store || view.own
+                   ? store_read_begin(rehearsal->store ? rehearsal->store : view.own, &error)
+                   : NULL;
     if (!view.txn) {
         fprintf(stderr, "rehearsal: cannot read the store: %s\n", error.message);
         abort();
@@ -58,7 +60,7 @@ static void view_close(view_t *view) {
     store_close(view->own);
 }
 
-/* --- requests --------------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static request_fate_t *fate_of(rehearsal_t *rehearsal, hash_t request) {
     request_fate_t **link = &rehearsal->fates[hash_low64(request) % REQUEST_BUCKETS];
@@ -82,7 +84,8 @@ void rehearsal_forget_fates(rehearsal_t *rehearsal) {
 
 static void read_new_attempts(rehearsal_t *rehearsal, store_txn_t *txn) {
     attempt_t attempt;
-    for (; ledger_attempt_get(txn, rehearsal->last_attempt + 1, &attempt); rehearsal->last_attempt++) {
+    for (; ledger_attempt_get(txn, rehearsal->last_attempt + 1, &attempt);
+         rehearsal->last_attempt++) {
         fate_of(rehearsal, attempt.request)->attempts++;
         if (money_compare(attempt.worst_case, rehearsal->largest) > 0)
             rehearsal->largest = attempt.worst_case;
@@ -90,15 +93,16 @@ static void read_new_attempts(rehearsal_t *rehearsal, store_txn_t *txn) {
 }
 
 /* The lineage under which glia asks; that of a probe as probe.c makes it. The caller frees. */
-static char *lineage_of(const rehearsal_t *rehearsal, const delivery_t *delivery, const char **model_name) {
+static char *lineage_of(const rehearsal_t *rehearsal, const delivery_t *delivery,
+                        const char **model_name) {
     const settings_t *settings = rehearsal->settings;
     for (size_t i = 0; i < settings->model_count; i++) {
         const model_settings_t *model = &settings->models[i];
         if (strcmp(model->wire_name, delivery->asked->model) != 0)
             continue;
         *model_name = model->name;
-        return delivery->probe ? memory_format("probe %s %s %s %s", delivery->provider, delivery->base_url,
-                                               model->lineage, model->wire_name)
+        return delivery->probe ? memory_format("probe %s %s %s %s", delivery->provider,
+                                               delivery->base_url, model->lineage, model->wire_name)
                                : memory_copy_string(model->lineage);
     }
     return NULL;
@@ -111,20 +115,22 @@ static int64_t most_samples(const settings_t *settings) {
     return most;
 }
 
-/* Promises 1 and 3: each delivery has an attempt of its own in the store, and a request whose response is there is not
- * sent again. Samples of one request have the same body; of those the sum is compared. */
+/* Promises 1 and 3: each delivery has an attempt of its own in the store, and a request whose
+ * response is there is not sent again. Samples of one request have the same body; of those the
+ * sum is compared. */
 void rehearsal_check_delivery(rehearsal_t *rehearsal, const delivery_t *delivery) {
     const char *model = "";
     char *lineage = delivery->asked ? lineage_of(rehearsal, delivery, &model) : NULL;
     rehearsal_trace(rehearsal, "%s gets a request for %s%s", delivery->provider, model,
                     delivery->probe ? " (probe)" : "");
     if (!lineage) {
-        rehearsal_complain(rehearsal, "%s got a request that nobody can have made", delivery->provider);
+        rehearsal_complain(rehearsal, "%s got a request that nobody can have made",
+                           delivery->provider);
         return;
     }
     if (delivery->unwelcome)
-        rehearsal_complain(rehearsal, "%s got a request for %s although it had asked for silence", delivery->provider,
-                           model);
+        rehearsal_complain(rehearsal, "%s got a request for %s although it had asked for silence",
+                           delivery->provider, model);
     int64_t count = delivery->asked->kind == LLM_CHAT ? most_samples(rehearsal->settings) : 1;
     if (delivery->probe)
         count = MOST_PROBES;
@@ -147,14 +153,17 @@ void rehearsal_check_delivery(rehearsal_t *rehearsal, const delivery_t *delivery
     view_close(&view);
     free(lineage);
     if (arrivals > attempts)
-        rehearsal_complain(rehearsal,
-                           "%s got a request for %s without a durable reservation (delivery %llu, %llu attempts)",
-                           delivery->provider, model, (unsigned long long)arrivals, (unsigned long long)attempts);
+        rehearsal_complain(
+            rehearsal,
+            "%s got a request for %s without a durable reservation (delivery %llu, %llu attempts)",
+            delivery->provider, model, (unsigned long long)arrivals, (unsigned long long)attempts);
     if (stored == count)
-        rehearsal_complain(rehearsal, "%s got a request for %s whose response is stored", delivery->provider, model);
+        rehearsal_complain(rehearsal, "%s got a request for %s whose response is stored",
+                           delivery->provider, model);
 }
 
-/* Promises 1 and 2: a place is granted, and an answer handed on, when the store has the reservation, or the response.
+/* Promises 1 and 2: a place is granted, and an answer handed on, when the store has the
+ * reservation, or the response.
  */
 void rehearsal_check_acknowledged(rehearsal_t *rehearsal, int kind) {
     uint64_t count = kind == MSG_RESERVED ? ++rehearsal->granted : ++rehearsal->answered;
@@ -162,14 +171,15 @@ void rehearsal_check_acknowledged(rehearsal_t *rehearsal, int kind) {
     if (!view.txn)
         return;
     uint64_t before = kind == MSG_RESERVED ? rehearsal->books.attempts : rehearsal->books.responses;
-    uint64_t stored = store_count(view.txn, kind == MSG_RESERVED ? TABLE_ATTEMPTS : TABLE_RESPONSES);
+    uint64_t stored =
+        store_count(view.txn, kind == MSG_RESERVED ? TABLE_ATTEMPTS : TABLE_RESPONSES);
     view_close(&view);
     if (before + count > stored)
         rehearsal_complain(rehearsal, "%s was told before the commit",
                            kind == MSG_RESERVED ? "a reservation" : "an answer");
 }
 
-/* --- caps ------------------------------------------------------------------------------------------------- */
+/* --- caps ------------------------------------------------------------------------------------- */
 
 typedef struct {
     rehearsal_t *rehearsal;
@@ -209,15 +219,16 @@ static void check_cap(rehearsal_t *rehearsal, const char *name, money_t charged,
     money_t excess = provider_totals(rehearsal->providers)->bill_over_bound;
     char have[MONEY_TEXT_SIZE], may[MONEY_TEXT_SIZE];
     if (money_compare(charged, money_add(cap, excess)) > 0)
-        rehearsal_complain(rehearsal, "%s: %s are charged, the cap is %s", name, money_format(charged, 9, have),
-                           money_format(cap, 9, may));
+        rehearsal_complain(rehearsal, "%s: %s are charged, the cap is %s", name,
+                           money_format(charged, 9, have), money_format(cap, 9, may));
 }
 
 void rehearsal_check_commit(rehearsal_t *rehearsal) {
     const settings_t *settings = rehearsal->settings;
     view_t view = view_open(rehearsal);
     read_new_attempts(rehearsal, view.txn);
-    charges_t charges = {.rehearsal = rehearsal, .models = MEMORY_NEW_ARRAY(settings->model_count + 1, money_t)};
+    charges_t charges = {.rehearsal = rehearsal,
+                         .models = MEMORY_NEW_ARRAY(settings->model_count + 1, money_t)};
     ledger_balances(view.txn, 0, add_row, &charges);
     view_close(&view);
     check_cap(rehearsal, "budget.total_usd", charges.total, settings->cap_total);
@@ -225,13 +236,14 @@ void rehearsal_check_commit(rehearsal_t *rehearsal) {
         check_cap(rehearsal, "budget.store_usd", charges.store, settings->cap_store);
     for (size_t i = 0; i < settings->model_count; i++)
         if (settings->models[i].capped)
-            check_cap(rehearsal, settings->models[i].name, charges.models[i], settings->models[i].cap);
+            check_cap(rehearsal, settings->models[i].name, charges.models[i],
+                      settings->models[i].cap);
     for (size_t i = 0; settings->has_cap_daily && i < charges.day_count; i++)
         check_cap(rehearsal, "budget.daily_usd", charges.days[i].charged, settings->cap_daily);
     free(charges.models);
 }
 
-/* --- books ------------------------------------------------------------------------------------------------ */
+/* --- books ------------------------------------------------------------------------------------ */
 
 static bool sum_row(void *context, uint32_t run, int32_t day, job_stage_t stage, const char *model,
                     const balance_t *balance) {
@@ -279,7 +291,8 @@ static bool sum_day(void *context, uint32_t run, int32_t day, job_stage_t stage,
     day_sum_t *sum = context;
     if (day == sum->day)
         sum->charged =
-            money_add(sum->charged, money_add(money_add(balance->settled, balance->doubts), balance->reserved));
+            money_add(sum->charged,
+                      money_add(money_add(balance->settled, balance->doubts), balance->reserved));
     return true;
 }
 
@@ -295,7 +308,8 @@ money_t rehearsal_charged_on(rehearsal_t *rehearsal, int64_t utc) {
 void rehearsal_check_facts(rehearsal_t *rehearsal, const facts_t *facts) {
     money_t charged = money_add(money_add(facts->settled, facts->doubts), facts->reserved);
     check_cap(rehearsal, "the accountant's total", charged, rehearsal->settings->cap_total);
-    bool unwritten = rehearsal->outcome.end == END_WORLD && strstr(rehearsal->outcome.message, "cannot be written");
+    bool unwritten = rehearsal->outcome.end == END_WORLD &&
+                     strstr(rehearsal->outcome.message, "cannot be written");
     if (!rehearsal->final_facts || rehearsal->doom->full_count > 0 || unwritten)
         return;
     balance_t books = {0};
@@ -304,10 +318,12 @@ void rehearsal_check_facts(rehearsal_t *rehearsal, const facts_t *facts) {
     view_close(&view);
     if (facts->settled.pico != books.settled.pico || facts->doubts.pico != books.doubts.pico ||
         facts->reserved.pico != books.reserved.pico)
-        rehearsal_complain(
-            rehearsal, "at rest the accountant has settled %lld, doubts %lld, reserved %lld, the store %lld %lld %lld",
-            (long long)facts->settled.pico, (long long)facts->doubts.pico, (long long)facts->reserved.pico,
-            (long long)books.settled.pico, (long long)books.doubts.pico, (long long)books.reserved.pico);
+        rehearsal_complain(rehearsal,
+                           "at rest the accountant has settled %lld, doubts %lld, reserved %lld, "
+                           "the store %lld %lld %lld",
+                           (long long)facts->settled.pico, (long long)facts->doubts.pico,
+                           (long long)facts->reserved.pico, (long long)books.settled.pico,
+                           (long long)books.doubts.pico, (long long)books.reserved.pico);
 }
 
 typedef struct {
@@ -335,18 +351,19 @@ void rehearsal_release(rehearsal_t *rehearsal) {
     store_close(store);
 }
 
-/* --- the end ---------------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void check_bill(rehearsal_t *rehearsal) {
     rehearsal_books_t books = rehearsal_books(rehearsal);
     money_t bill = provider_totals(rehearsal->providers)->bill;
     /* Usage above the bound may be part of an answer that was lost: no promise covers it. */
     money_t excess = provider_totals(rehearsal->providers)->bill_over_bound;
-    money_t most = money_add(money_add(money_add(books.settled, books.doubts), books.released), excess);
+    money_t most =
+        money_add(money_add(money_add(books.settled, books.doubts), books.released), excess);
     char a[MONEY_TEXT_SIZE], b[MONEY_TEXT_SIZE];
     if (money_compare(books.settled, bill) > 0)
-        rehearsal_complain(rehearsal, "settled %s, but the provider's bill is %s", money_format(books.settled, 12, a),
-                           money_format(bill, 12, b));
+        rehearsal_complain(rehearsal, "settled %s, but the provider's bill is %s",
+                           money_format(books.settled, 12, a), money_format(bill, 12, b));
     if (money_compare(bill, most) > 0)
         rehearsal_complain(rehearsal, "the provider's bill is %s, but settled and in doubt are %s",
                            money_format(bill, 12, a), money_format(most, 12, b));
@@ -362,13 +379,13 @@ void rehearsal_check_end(rehearsal_t *rehearsal) {
     if (!store || !fsck_run(store, &report, &error))
         rehearsal_complain(rehearsal, "fsck: %s", error.message);
     if (report.problems > 0)
-        rehearsal_complain(rehearsal, "fsck finds %llu problems: %.300s", (unsigned long long)report.problems,
-                           buffer_text(&report.lines));
+        rehearsal_complain(rehearsal, "fsck finds %llu problems: %.300s",
+                           (unsigned long long)report.problems, buffer_text(&report.lines));
     fsck_report_clear(&report);
     store_close(store);
 }
 
-/* --- results ---------------------------------------------------------------------------------------------- */
+/* --- results ---------------------------------------------------------------------------------- */
 
 static void write_hex(buffer_t *out, const void *bytes, size_t size) {
     static const char digits[] = "0123456789abcdef";
@@ -384,7 +401,8 @@ void rehearsal_results(rehearsal_t *rehearsal, buffer_t *out) {
     store_walk_t jobs = {0}, embeddings = {0};
     while (store_walk_next(view.txn, TABLE_JOBS, &jobs)) {
         job_entry_t entry;
-        if (!journal_job_decode(jobs.value.data, jobs.value.size, &entry) || entry.state != JOB_DONE)
+        if (!journal_job_decode(jobs.value.data, jobs.value.size, &entry) ||
+            entry.state != JOB_DONE)
             continue;
         buffer_append_format(out, "%s ", stage_name(&stages_shipped, entry.stage));
         write_hex(out, jobs.key.data, jobs.key.size);
@@ -402,7 +420,8 @@ void rehearsal_results(rehearsal_t *rehearsal, buffer_t *out) {
     view_close(&view);
 }
 
-/* Both in the order of the store's keys, so one pass through `whole` will do for each kind; lines are unique. */
+/* Both in the order of the store's keys, so one pass through `whole` will do for each kind;
+ * lines are unique. */
 bool rehearsal_results_within(const buffer_t *part, const buffer_t *whole) {
     const char *text = buffer_text(whole), *at = text;
     for (const char *line = buffer_text(part); *line;) {

@@ -1,4 +1,5 @@
-/* scenario.c - drives a drawn rehearsal to its end: the user, who looks at what the run says and goes on. */
+/* scenario.c - drives a drawn rehearsal to its end: the user, who looks at what the run
+ * says and goes on. */
 #include "test/rehearsal/scenario.h"
 
 #include <stdlib.h>
@@ -17,25 +18,28 @@ const char *scenario_count_name(scenario_count_t count) {
     return names[count];
 }
 
-/* --- the user --------------------------------------------------------------------------------------------- */
+/* --- the user --------------------------------------------------------------------------------- */
 
 static double raise(int64_t *cap, int64_t scale) {
     *cap += *cap / 2 + 1500 * scale;
     return (double)*cap / 1e6;
 }
 
-/* A pause means that the next request does not fit, not that money lies idle. It may be larger than any that was asked
- * so far, but not ten times. */
+/* A pause means that the next request does not fit, not that money lies idle. It may be larger than
+ * any that was asked so far, but not ten times. */
 static void check_used_up(rehearsal_t *rehearsal, int64_t cap) {
     rehearsal_books_t books = rehearsal_books(rehearsal);
-    int64_t charged = books.settled.pico + books.doubts.pico + books.reserved.pico, left = cap * 1000000 - charged;
+    int64_t charged = books.settled.pico + books.doubts.pico + books.reserved.pico,
+            left = cap * 1000000 - charged;
     if (books.largest.pico > 0 && left > 10 * books.largest.pico)
-        rehearsal_complain(rehearsal,
-                           "paused at budget.total_usd with $%.6f left, the largest request costs at most $%.6f",
-                           (double)left / 1e12, (double)books.largest.pico / 1e12);
+        rehearsal_complain(
+            rehearsal,
+            "paused at budget.total_usd with $%.6f left, the largest request costs at most $%.6f",
+            (double)left / 1e12, (double)books.largest.pico / 1e12);
 }
 
-static void pause_at_cap(scenario_t *s, rehearsal_t *rehearsal, const char *message, scenario_totals_t *totals) {
+static void pause_at_cap(scenario_t *s, rehearsal_t *rehearsal, const char *message,
+                         scenario_totals_t *totals) {
     totals->counts[SCENARIO_CAP_PAUSES]++;
     if (strstr(message, "budget.total_usd")) {
         check_used_up(rehearsal, s->total);
@@ -64,7 +68,8 @@ static void provider_mends_all(scenario_t *s, rehearsal_t *rehearsal) {
 }
 
 /* A probe, or a cap smaller than a request. False: nothing of this rehearsal can be the reason. */
-static bool mend_config(scenario_t *s, rehearsal_t *rehearsal, const char *message, scenario_totals_t *totals) {
+static bool mend_config(scenario_t *s, rehearsal_t *rehearsal, const char *message,
+                        scenario_totals_t *totals) {
     if (strstr(message, "smaller than one request"))
         pause_at_cap(s, rehearsal, message, totals);
     else if (s->other_answers)
@@ -75,14 +80,16 @@ static bool mend_config(scenario_t *s, rehearsal_t *rehearsal, const char *messa
 }
 
 /* False: the rehearsal is over. */
-static bool go_on(scenario_t *s, rehearsal_t *rehearsal, rehearsal_end_t end, int start, scenario_totals_t *totals) {
+static bool go_on(scenario_t *s, rehearsal_t *rehearsal, rehearsal_end_t end, int start,
+                  scenario_totals_t *totals) {
     const run_outcome_t *outcome = rehearsal_outcome(rehearsal);
     if (end == REHEARSAL_CRASHED)
         return true;
     if (end == REHEARSAL_STUCK)
         return false;
     if (end == REHEARSAL_REFUSED) {
-        if (strstr(rehearsal_error(rehearsal), "no space left") || strstr(rehearsal_error(rehearsal), "largest map"))
+        if (strstr(rehearsal_error(rehearsal), "no space left") ||
+            strstr(rehearsal_error(rehearsal), "largest map"))
             return true;
         rehearsal_complain(rehearsal, "glia does not start: %s", rehearsal_error(rehearsal));
         return false;
@@ -113,7 +120,7 @@ static bool go_on(scenario_t *s, rehearsal_t *rehearsal, rehearsal_end_t end, in
     return false;
 }
 
-/* --- the rehearsal -------------------------------------------------------------------------------------------- */
+/* --- the rehearsal ---------------------------------------------------------------------------- */
 
 static rehearsal_t *make_night(scenario_t *s) {
     rehearsal_options_t options = {.seed = s->seed,
@@ -125,7 +132,8 @@ static rehearsal_t *make_night(scenario_t *s) {
     if (s->daily) /* some minutes before midnight, or some seconds */
         options.utc = INT64_C(1795391400) * CLOCK_SECOND;
     if (s->near_midnight)
-        options.utc = INT64_C(1795392000) * CLOCK_SECOND - scenario_between(s, 1, 30) * CLOCK_SECOND;
+        options.utc =
+            INT64_C(1795392000) * CLOCK_SECOND - scenario_between(s, 1, 30) * CLOCK_SECOND;
     return rehearsal_create(&options);
 }
 
@@ -141,13 +149,15 @@ static void run_starts(scenario_t *s, rehearsal_t *rehearsal, scenario_totals_t 
         scenario_use_material(&s->shape, rehearsal, s->explain, s->simulate);
         s->used[s->explain][s->simulate] = true;
         rehearsal_end_t end = rehearsal_start(rehearsal, &doom);
-        if (s->lonely_outage && rehearsal_books(rehearsal).failures > 0) /* the next start would forget them */
+        /* the next start would forget them */
+        if (s->lonely_outage && rehearsal_books(rehearsal).failures > 0)
             rehearsal_complain(rehearsal, "an outage failed %llu jobs",
                                (unsigned long long)rehearsal_books(rehearsal).failures);
         more = go_on(s, rehearsal, end, start, totals);
     }
     if (more)
-        rehearsal_complain(rehearsal, "no end after %d starts: %s", MOST_STARTS, rehearsal_outcome(rehearsal)->message);
+        rehearsal_complain(rehearsal, "no end after %d starts: %s", MOST_STARTS,
+                           rehearsal_outcome(rehearsal)->message);
 }
 
 /* An outage is not paid for with hundreds of attempts: what is in flight when it comes, at each
@@ -161,11 +171,13 @@ static void check_outage(const scenario_t *s, rehearsal_t *rehearsal) {
                            (unsigned long long)s->starts);
 }
 
-static void check_end(const scenario_t *s, rehearsal_t *rehearsal, scenario_cache_t *cache, scenario_totals_t *totals) {
+static void check_end(const scenario_t *s, rehearsal_t *rehearsal, scenario_cache_t *cache,
+                      scenario_totals_t *totals) {
     rehearsal_check_end(rehearsal);
     if (provider_totals(rehearsal_providers(rehearsal))->violations > 0)
-        rehearsal_complain(rehearsal, "%llu requests above the limits",
-                           (unsigned long long)provider_totals(rehearsal_providers(rehearsal))->violations);
+        rehearsal_complain(
+            rehearsal, "%llu requests above the limits",
+            (unsigned long long)provider_totals(rehearsal_providers(rehearsal))->violations);
     if (s->lonely_outage)
         check_outage(s, rehearsal);
     if (*rehearsal_problems(rehearsal))
@@ -206,7 +218,8 @@ static void collect(const scenario_t *s, scenario_totals_t *totals, rehearsal_t 
         totals->faults[i] += provider->faults[i];
 }
 
-bool scenario_run(uint64_t seed, scenario_cache_t *cache, scenario_totals_t *totals, buffer_t *problems) {
+bool scenario_run(uint64_t seed, scenario_cache_t *cache, scenario_totals_t *totals,
+                  buffer_t *problems) {
     scenario_t s = {.seed = seed};
     scenario_draw(&s);
     rehearsal_t *rehearsal = make_night(&s);

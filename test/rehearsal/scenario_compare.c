@@ -60,25 +60,28 @@ static bool contains(const result_set_t *set, uint64_t line) {
 }
 
 /* What the sweep gives on a fine day. */
-static result_set_t fine_results(const sweep_shape_t *shape, unsigned explain, unsigned simulate, rehearsal_t *told,
-                                 scenario_cache_t *cache) {
+static result_set_t fine_results(const sweep_shape_t *shape, unsigned explain, unsigned simulate,
+                                 rehearsal_t *told, scenario_cache_t *cache) {
     for (size_t i = 0; i < cache->count; i++) {
         const fine_rehearsal_t *fine = &cache->rehearsals[i];
         if (fine->shape == shape->number && fine->explain == explain && fine->simulate == simulate)
             return fine->results;
     }
-    rehearsal_t *rehearsal = rehearsal_create(
-        &(rehearsal_options_t){.seed = shape->number ^ 0xF1DE, .config = shape->config, .slowest_commit = 5000});
+    rehearsal_t *rehearsal = rehearsal_create(&(rehearsal_options_t){
+        .seed = shape->number ^ 0xF1DE, .config = shape->config, .slowest_commit = 5000});
     rehearsal_add_provider(rehearsal, "a", 0, 0);
     scenario_use_material(shape, rehearsal, explain, simulate);
     rehearsal_finish(rehearsal, 1);
     rehearsal_check_end(rehearsal);
     if (*rehearsal_problems(rehearsal))
         rehearsal_complain(told, "undisturbed: %s", rehearsal_problems(rehearsal));
-    cache->rehearsals = memory_resize(cache->rehearsals, cache->count + 1, sizeof *cache->rehearsals);
+    cache->rehearsals =
+        memory_resize(cache->rehearsals, cache->count + 1, sizeof *cache->rehearsals);
     fine_rehearsal_t *fine = &cache->rehearsals[cache->count++];
-    *fine = (fine_rehearsal_t){
-        .shape = shape->number, .explain = explain, .simulate = simulate, .results = results_of(rehearsal)};
+    *fine = (fine_rehearsal_t){.shape = shape->number,
+                               .explain = explain,
+                               .simulate = simulate,
+                               .results = results_of(rehearsal)};
     rehearsal_free(rehearsal);
     return fine->results;
 }
@@ -101,10 +104,11 @@ void scenario_compare(const scenario_t *s, rehearsal_t *rehearsal, scenario_cach
     for (size_t i = 0; i < last.count; i++)
         missing += !contains(&results, last.lines[i]);
     if (strange > 0)
-        rehearsal_complain(rehearsal, "%zu of %zu results are none of an undisturbed rehearsal's", strange,
-                           results.count);
+        rehearsal_complain(rehearsal, "%zu of %zu results are none of an undisturbed rehearsal's",
+                           strange, results.count);
     if (missing > 0)
-        rehearsal_complain(rehearsal, "%zu of the %zu results of an undisturbed rehearsal are missing", missing,
-                           last.count);
+        rehearsal_complain(rehearsal,
+                           "%zu of the %zu results of an undisturbed rehearsal are missing",
+                           missing, last.count);
     free(results.lines);
 }

@@ -6,7 +6,8 @@
 
 enum { EDITIONS = 2 };
 
-/* A sweep: all that results depend on. Drawn from its number alone, so that rehearsals share undisturbed ones. */
+/* A sweep: all that results depend on. Drawn from its number alone, so that rehearsals share
+ * undisturbed ones. */
 typedef struct {
     uint64_t number;
     char *config; /* TOML; every model at "a" */
@@ -22,7 +23,8 @@ typedef struct {
     unsigned explain, simulate;    /* editions of the templates */
     bool used[EDITIONS][EDITIONS]; /* by some start */
     size_t endpoints;              /* a, b, c */
-    bool other_answers;            /* faults that make other results than an undisturbed rehearsal's */
+    /* faults that make other results than an undisturbed rehearsal's */
+    bool other_answers;
     bool near_midnight, small_map;
     int64_t total, daily, model, store; /* caps in micro-dollars; 0: none */
     bool wait_midnight;
@@ -47,15 +49,17 @@ void scenario_draw_endpoints(scenario_t *s, rehearsal_t *rehearsal);
 void scenario_draw_settings(scenario_t *s, rehearsal_t *rehearsal);
 void scenario_draw_weather(scenario_t *s, rehearsal_t *rehearsal, scenario_totals_t *totals);
 /* What a user, or a provider, may change between two starts. */
-void scenario_turn_knobs(scenario_t *s, rehearsal_t *rehearsal, bool first, scenario_totals_t *totals);
+void scenario_turn_knobs(scenario_t *s, rehearsal_t *rehearsal, bool first,
+                         scenario_totals_t *totals);
 /* What befalls start number `start`, from 0. */
 doom_t scenario_draw_doom(scenario_t *s, int start, scenario_totals_t *totals);
 
 /* Writes what `shape` needs beside the store of `rehearsal`, in these editions. */
-void scenario_use_material(const sweep_shape_t *shape, rehearsal_t *rehearsal, unsigned explain, unsigned simulate);
+void scenario_use_material(const sweep_shape_t *shape, rehearsal_t *rehearsal, unsigned explain,
+                           unsigned simulate);
 
-/* Complains if the rehearsal has a result that no undisturbed rehearsal of an edition it used has, or lacks one that an
- * undisturbed rehearsal of its last edition has. */
+/* Complains if the rehearsal has a result that no undisturbed rehearsal of an edition it used has,
+ * or lacks one that an undisturbed rehearsal of its last edition has. */
 void scenario_compare(const scenario_t *s, rehearsal_t *rehearsal, scenario_cache_t *cache);
 
 #endif

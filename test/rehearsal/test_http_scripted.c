@@ -72,7 +72,8 @@ static void serve(void *context, const scripted_request_t *request, scripted_rep
         .closes = behaviour->kind == PEER_CLOSE_AFTER_ANSWER,
     };
     for (size_t i = 0; !headers && i < behaviour->size; i++)
-        buffer_append_char(&reply->body, behaviour->kind == PEER_RESPOND_GZIP ? 'a' : http_behaviour_byte(i));
+        buffer_append_char(&reply->body,
+                           behaviour->kind == PEER_RESPOND_GZIP ? 'a' : http_behaviour_byte(i));
 }
 
 static void peer_set(http_peer_t *peer, http_behaviour_t behaviour) {

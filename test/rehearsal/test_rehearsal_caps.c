@@ -1,4 +1,5 @@
-/* test_rehearsal_caps.c - caps stop a run before they are passed, say what is missing, and let it go on when raised. */
+/* test_rehearsal_caps.c - caps stop a run before they are passed, say what is missing, and let it
+ * go on when raised. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +65,8 @@ static void expect_done(rehearsal_t *rehearsal, const reference_t *reference) {
 static void expect_pause(rehearsal_t *rehearsal, const char *cap) {
     assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
     assert_int_equal(rehearsal_outcome(rehearsal)->end, END_CAP);
-    if (!strstr(rehearsal_outcome(rehearsal)->message, cap) || !strstr(rehearsal_outcome(rehearsal)->message, "more"))
+    if (!strstr(rehearsal_outcome(rehearsal)->message, cap) ||
+        !strstr(rehearsal_outcome(rehearsal)->message, "more"))
         fail_msg("%s", rehearsal_outcome(rehearsal)->message);
     assert_int_equal(rehearsal_books(rehearsal).reserved.pico, 0);
 }
@@ -74,7 +76,8 @@ static double dollars(money_t amount) {
 }
 
 /* A pause means that the next request does not fit, not that money lies idle. */
-static void expect_used_up(const rehearsal_t *rehearsal, money_t charged, money_t cap, money_t largest) {
+static void expect_used_up(const rehearsal_t *rehearsal, money_t charged, money_t cap,
+                           money_t largest) {
     (void)rehearsal;
     assert_true(charged.pico <= cap.pico);
     assert_true(charged.pico + largest.pico > cap.pico);
@@ -95,7 +98,8 @@ static void total_cap_pauses_and_goes_on(void **state) {
     expect_done(rehearsal, reference);
 }
 
-/* Money that a settlement frees is used: a cap of what the rehearsal costs and one request more is enough. */
+/* Money that a settlement frees is used: a cap of what the rehearsal costs and one request
+ * more is enough. */
 static void cap_of_what_it_costs_is_enough(void **state) {
     const reference_t *reference = *state;
     rehearsal_t *rehearsal = make_night(reference);
@@ -135,8 +139,10 @@ static void daily_cap_pauses_until_the_next_day(void **state) {
     rehearsal_set(rehearsal, "budget.daily_usd=%.12f", dollars(cap));
     for (int day = 0; day < 2; day++) {
         expect_pause(rehearsal, "budget.daily_usd");
-        expect_used_up(rehearsal, rehearsal_charged_on(rehearsal, clock_utc(world_clock(rehearsal_world(rehearsal)))),
-                       cap, reference->books.largest);
+        expect_used_up(
+            rehearsal,
+            rehearsal_charged_on(rehearsal, clock_utc(world_clock(rehearsal_world(rehearsal)))),
+            cap, reference->books.largest);
         world_sleep(rehearsal_world(rehearsal), DAY);
     }
     rehearsal_finish(rehearsal, 1);
@@ -179,14 +185,16 @@ static void doubts_have_a_cap_of_their_own(void **state) {
                      provider_fault(FAULT_TRUNCATED, 2 * CLOCK_SECOND, INT64_MAX, 1));
     expect_pause(rehearsal, "budget.doubts_usd");
     /* What was in flight when the cap was reached may come on top. */
-    assert_true(rehearsal_books(rehearsal).doubts.pico <= cap + CONCURRENCY * reference->books.largest.pico);
+    assert_true(rehearsal_books(rehearsal).doubts.pico <=
+                cap + CONCURRENCY * reference->books.largest.pico);
     provider_clear_weather(rehearsal_providers(rehearsal));
     rehearsal_set(rehearsal, "budget.doubts_usd=50");
     rehearsal_finish(rehearsal, 1);
     expect_done(rehearsal, reference);
 }
 
-static void cap_below_one_request(rehearsal_t *rehearsal, const reference_t *reference, const char *cap) {
+static void cap_below_one_request(rehearsal_t *rehearsal, const reference_t *reference,
+                                  const char *cap) {
     assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
     assert_int_equal(rehearsal_outcome(rehearsal)->end, END_CONFIG);
     if (!strstr(rehearsal_outcome(rehearsal)->message, cap) ||

@@ -1,5 +1,6 @@
-/* test_rehearsal_crash.c - the default sweep, small, with the power gone at every commit in turn: just before it, just
- * after it; and between commits. Resumed from the store alone, its results are those of an undisturbed rehearsal. */
+/* test_rehearsal_crash.c - the default sweep, small, with the power gone at every commit in turn:
+ * just before it, just after it; and between commits. Resumed from the store alone, its results are
+ * those of an undisturbed rehearsal. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,8 @@ typedef struct {
 } reference_t;
 
 static rehearsal_t *make_night(const reference_t *reference) {
-    rehearsal_options_t options = {.seed = SEED, .config = reference->config, .slowest_commit = 150000};
+    rehearsal_options_t options = {
+        .seed = SEED, .config = reference->config, .slowest_commit = 150000};
     rehearsal_t *rehearsal = rehearsal_create(&options);
     rehearsal_add_provider(rehearsal, "a", 0, 0);
     return rehearsal;
@@ -33,12 +35,15 @@ static void expect_promises_kept(rehearsal_t *rehearsal, const char *what, uint6
         fail_msg("%s %llu:\n%s", what, (unsigned long long)number, rehearsal_problems(rehearsal));
 }
 
-static void expect_results(rehearsal_t *rehearsal, const reference_t *reference, const char *what, uint64_t number) {
+static void expect_results(rehearsal_t *rehearsal, const reference_t *reference, const char *what,
+                           uint64_t number) {
     buffer_t results = BUFFER_EMPTY;
     expect_promises_kept(rehearsal, what, number);
     rehearsal_results(rehearsal, &results);
-    if (!rehearsal_results_within(&results, &reference->results) || results.length != reference->results.length)
-        fail_msg("%s %llu: the results are not those of the undisturbed rehearsal", what, (unsigned long long)number);
+    if (!rehearsal_results_within(&results, &reference->results) ||
+        results.length != reference->results.length)
+        fail_msg("%s %llu: the results are not those of the undisturbed rehearsal", what,
+                 (unsigned long long)number);
     buffer_free(&results);
 }
 
@@ -71,11 +76,13 @@ static void undisturbed_rehearsal_costs_what_is_billed(void **state) {
     rehearsal_t *rehearsal = make_night(reference);
     assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
     rehearsal_books_t books = rehearsal_books(rehearsal);
-    assert_int_equal(books.settled.pico, provider_totals(rehearsal_providers(rehearsal))->bill.pico);
+    assert_int_equal(books.settled.pico,
+                     provider_totals(rehearsal_providers(rehearsal))->bill.pico);
     assert_int_equal(books.doubts.pico, 0);
     assert_int_equal(books.failures, 0);
     assert_int_equal(books.attempts, books.responses);
-    assert_int_equal(rehearsal_commits(rehearsal), reference->commits); /* the same seed, the same rehearsal */
+    /* the same seed, the same rehearsal */
+    assert_int_equal(rehearsal_commits(rehearsal), reference->commits);
     /* Another start finds everything done and asks for nothing. */
     assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
     assert_int_equal(rehearsal_books(rehearsal).attempts, books.attempts);
@@ -89,7 +96,8 @@ static void crash_at_every_commit(const reference_t *reference, bool after) {
         doom_t doom = {.crash_commit = k, .after = after};
         assert_int_equal(rehearsal_start(rehearsal, &doom), REHEARSAL_CRASHED);
         rehearsal_finish(rehearsal, 2);
-        expect_results(rehearsal, reference, after ? "crash after commit" : "crash before commit", k);
+        expect_results(rehearsal, reference, after ? "crash after commit" : "crash before commit",
+                       k);
         rehearsal_free(rehearsal);
     }
 }
@@ -109,7 +117,8 @@ static void crash_between_commits(void **state) {
         rehearsal_t *rehearsal = make_night(reference);
         rehearsal_end_t end = REHEARSAL_CRASHED;
         for (int i = 0; i < 200 && end == REHEARSAL_CRASHED; i++) {
-            doom_t doom = {.crash_in = 1 + world_draw(rehearsal_world(rehearsal), (int64_t)n * CLOCK_SECOND / 4)};
+            doom_t doom = {.crash_in = 1 + world_draw(rehearsal_world(rehearsal),
+                                                      (int64_t)n * CLOCK_SECOND / 4)};
             end = rehearsal_start(rehearsal, &doom);
         }
         rehearsal_finish(rehearsal, 2);

@@ -1,9 +1,10 @@
 /* test_rehearsal_faults.c - rehearsals drawn from seeds, with everything that can go wrong.
  *
- *   SEEDS=1000 FIRST=1 test_rehearsal_faults     rehearsals of the seeds 1 to 1000
- *   SEED=17 TRACE=1 test_rehearsal_faults        one rehearsal, told event by event
- *   PROCESSES=2 ...                              side by side
- *   FAILURES=1 ...                               stops at the first rehearsal that breaks a promise (else at the tenth)
+ *   SEEDS=1000 FIRST=1 test_rehearsal_faults  rehearsals of the seeds 1 to 1000
+ *   SEED=17 TRACE=1 test_rehearsal_faults     one rehearsal, told event by event
+ *   PROCESSES=2 ...                           side by side
+ *   FAILURES=1 ...                            stops at the first rehearsal that breaks a promise
+ *                                             (else at the tenth)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +28,8 @@ static uint64_t from_environment(const char *name, uint64_t fallback) {
 
 static void print_totals(const scenario_totals_t *t) {
     for (int i = 0; i < SCENARIO_COUNT; i++)
-        printf("%12llu  %s\n", (unsigned long long)t->counts[i], scenario_count_name((scenario_count_t)i));
+        printf("%12llu  %s\n", (unsigned long long)t->counts[i],
+               scenario_count_name((scenario_count_t)i));
     printf("faults:\n");
     for (int i = 0; i < FAULT_COUNT; i++)
         printf("%12llu  %s\n", (unsigned long long)t->faults[i], fault_name((fault_t)i));
@@ -41,8 +43,10 @@ static uint64_t run_nights(uint64_t first, uint64_t end, uint64_t step, scenario
         buffer_t problems = BUFFER_EMPTY;
         if (!scenario_run(seed, cache, totals, &problems)) {
             failures++;
-            print_message("seed %llu:\n%sreplay: SEED=%llu TRACE=1 build/test/rehearsal/test_rehearsal_faults\n",
-                          (unsigned long long)seed, buffer_text(&problems), (unsigned long long)seed);
+            print_message("seed %llu:\n%sreplay: SEED=%llu TRACE=1 "
+                          "build/test/rehearsal/test_rehearsal_faults\n",
+                          (unsigned long long)seed, buffer_text(&problems),
+                          (unsigned long long)seed);
         }
         buffer_free(&problems);
     }
@@ -70,7 +74,8 @@ static int start_process(uint64_t first, uint64_t end, uint64_t step) {
     part.failures = run_nights(first, end, step, &part.totals);
     fflush(stdout);
     fflush(stderr);
-    _exit(write(ends[1], &part, sizeof part) == (ssize_t)sizeof part ? 0 : 1); /* less than PIPE_BUF: at once */
+    /* less than PIPE_BUF: at once */
+    _exit(write(ends[1], &part, sizeof part) == (ssize_t)sizeof part ? 0 : 1);
 }
 
 static void add_part(int from, part_t *sum) {

@@ -1,4 +1,5 @@
-/* test_rehearsal_limits.c - a provider with strict sliding windows never says 429, and is kept busy all the same. */
+/* test_rehearsal_limits.c - a provider with strict sliding windows never says 429, and is kept
+ * busy all the same. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,8 +11,9 @@
 #include "test/rehearsal/rehearsal.h"
 
 static rehearsal_t *make_night(char **config, uint64_t seed, int64_t rpm, int64_t tpm) {
-    *config = rehearsal_config(28, "[\"original\", \"summary\", \"highlight\", \"highlight_summary\", \"avhs\"]",
-                               "echo", false);
+    *config = rehearsal_config(
+        28, "[\"original\", \"summary\", \"highlight\", \"highlight_summary\", \"avhs\"]", "echo",
+        false);
     rehearsal_options_t options = {.seed = seed, .config = *config, .downtime = 1000};
     rehearsal_t *rehearsal = rehearsal_create(&options);
     rehearsal_add_provider(rehearsal, "a", rpm, tpm);
@@ -56,7 +58,8 @@ static void tokens_a_minute(void **state) {
     enum { TPM = 30000 };
     rehearsal_t *rehearsal = make_night(&config, 2, 0, TPM);
     run_eleven_minutes(rehearsal);
-    double share = (double)provider_served_tokens(rehearsal_providers(rehearsal), "a") / (11.0 * TPM);
+    double share =
+        (double)provider_served_tokens(rehearsal_providers(rehearsal), "a") / (11.0 * TPM);
     if (share < 0.97)
         fail_msg("only %.1f %% of the allowed tokens", 100 * share);
     end_night(rehearsal, config);
@@ -88,14 +91,16 @@ static void window_survives_restarts(void **state) {
     }
 }
 
-/* A minute's requests, UTC steps by an hour, and only then is there a limit: it counts what was sent before. */
+/* A minute's requests, UTC steps by an hour, and only then is there a limit: it counts what
+ * was sent before. */
 static void window_survives_a_step_of_the_clock(void **state) {
     (void)state;
     static const int64_t steps[] = {60 * CLOCK_MINUTE, -60 * CLOCK_MINUTE};
     for (int i = 0; i < 2; i++) {
         char *config;
         rehearsal_t *rehearsal = make_night(&config, 11, 0, 0);
-        doom_t doom = {.interrupt_in = 5 * CLOCK_SECOND, .step_in = 5 * CLOCK_SECOND - 1, .step_by = steps[i]};
+        doom_t doom = {
+            .interrupt_in = 5 * CLOCK_SECOND, .step_in = 5 * CLOCK_SECOND - 1, .step_by = steps[i]};
         rehearsal_start(rehearsal, &doom);
         assert_true(provider_totals(rehearsal_providers(rehearsal))->arrivals > 30);
         provider_limit(rehearsal_providers(rehearsal), "a", 30, 0);
@@ -128,7 +133,8 @@ static void limit_of_a_model(void **state) {
     (void)state;
     char *config;
     rehearsal_t *rehearsal = make_night(&config, 5, 0, 0);
-    provider_limit(rehearsal_providers(rehearsal), "a", 200, 0); /* chat and probes and embeddings have room above 60 */
+    /* chat and probes and embeddings have room above 60 */
+    provider_limit(rehearsal_providers(rehearsal), "a", 200, 0);
     rehearsal_set(rehearsal, "models.text.rpm=60");
     rehearsal_set(rehearsal, "models.chat.rpm=60");
     rehearsal_set(rehearsal, "models.embedding.rpm=60");

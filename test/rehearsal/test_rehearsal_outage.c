@@ -1,5 +1,5 @@
-/* test_rehearsal_outage.c - every endpoint is down for an hour: the run waits, and not one job fails. Down for longer
- * than run.outage_wait: it pauses, and goes on when it is started again. */
+/* test_rehearsal_outage.c - every endpoint is down for an hour: the run waits, and not one job
+ * fails. Down for longer than run.outage_wait: it pauses, and goes on when it is started again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,7 +75,8 @@ static void outage_from_the_first_request_on(void **state) {
     (void)state;
     char *config;
     rehearsal_t *rehearsal = make_night(&config, false);
-    provider_weather(rehearsal_providers(rehearsal), NULL, provider_fault(FAULT_REFUSED, 0, HOUR, 1));
+    provider_weather(rehearsal_providers(rehearsal), NULL,
+                     provider_fault(FAULT_REFUSED, 0, HOUR, 1));
     assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
     assert_int_equal(rehearsal_outcome(rehearsal)->end, END_DONE);
     assert_int_equal(rehearsal_books(rehearsal).failures, 0);
@@ -87,7 +88,8 @@ static void one_endpoint_down(void **state) {
     (void)state;
     char *config;
     rehearsal_t *rehearsal = make_night(&config, true);
-    provider_weather(rehearsal_providers(rehearsal), "a", provider_fault(FAULT_STATUS_500, 2 * CLOCK_SECOND, HOUR, 1));
+    provider_weather(rehearsal_providers(rehearsal), "a",
+                     provider_fault(FAULT_STATUS_500, 2 * CLOCK_SECOND, HOUR, 1));
     assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
     assert_int_equal(rehearsal_outcome(rehearsal)->end, END_DONE);
     assert_int_equal(rehearsal_books(rehearsal).failures, 0);
@@ -99,7 +101,8 @@ static void pauses_by_the_world(fault_t fault, int64_t until, int64_t at_most) {
     char *config;
     rehearsal_t *rehearsal = make_night(&config, false);
     rehearsal_set(rehearsal, "run.outage_wait_minutes=30");
-    provider_weather(rehearsal_providers(rehearsal), NULL, provider_fault(fault, 3 * CLOCK_SECOND, until, 1));
+    provider_weather(rehearsal_providers(rehearsal), NULL,
+                     provider_fault(fault, 3 * CLOCK_SECOND, until, 1));
     assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
     assert_int_equal(rehearsal_outcome(rehearsal)->end, END_WORLD);
     assert_non_null(strstr(rehearsal_outcome(rehearsal)->message, "a "));
@@ -166,13 +169,16 @@ static void usage_above_the_bound_stops(void **state) {
     end_night(rehearsal, config);
 }
 
-/* An endpoint that lacks what a mode needs is refused before anything is paid for, until it is mended. */
+/* An endpoint that lacks what a mode needs is refused before anything is paid for,
+ * until it is mended. */
 static void mended_endpoint_passes_its_probe(void **state) {
     (void)state;
     char *config;
     rehearsal_t *rehearsal = make_night(&config, false);
-    provider_weather(rehearsal_providers(rehearsal), NULL,
-                     (weather_t){.fault = FAULT_NO_LOGPROBS, .until = INT64_MAX, .share = 1, .probes_too = true});
+    provider_weather(
+        rehearsal_providers(rehearsal), NULL,
+        (weather_t){
+            .fault = FAULT_NO_LOGPROBS, .until = INT64_MAX, .share = 1, .probes_too = true});
     for (int i = 0; i < 2; i++) {
         assert_int_equal(rehearsal_start(rehearsal, NULL), REHEARSAL_FINISHED);
         assert_int_equal(rehearsal_outcome(rehearsal)->end, END_CONFIG);
@@ -186,13 +192,15 @@ static void mended_endpoint_passes_its_probe(void **state) {
     end_night(rehearsal, config);
 }
 
-/* Ctrl-C while every attempt hangs: they are awaited for run.drain_seconds, then they are doubts. */
+/* Ctrl-C while every attempt hangs: they are awaited for run.drain_seconds, then
+ * they are doubts. */
 static void ctrl_c_does_not_wait_for_ever(void **state) {
     (void)state;
     char *config;
     rehearsal_t *rehearsal = make_night(&config, false);
     rehearsal_set(rehearsal, "run.drain_seconds=5");
-    provider_weather(rehearsal_providers(rehearsal), NULL, provider_fault(FAULT_HANG, 2 * CLOCK_SECOND, HOUR, 1));
+    provider_weather(rehearsal_providers(rehearsal), NULL,
+                     provider_fault(FAULT_HANG, 2 * CLOCK_SECOND, HOUR, 1));
     doom_t doom = {.interrupt_in = 6 * CLOCK_SECOND};
     assert_int_equal(rehearsal_start(rehearsal, &doom), REHEARSAL_FINISHED);
     assert_int_equal(rehearsal_outcome(rehearsal)->end, END_INTERRUPTED);

@@ -33,7 +33,7 @@ struct clock_timer {
     world_event_t *event; /* NULL: stopped */
 };
 
-/* --- the heap --------------------------------------------------------------------------------------------- */
+/* --- the heap --------------------------------------------------------------------------------- */
 
 static bool earlier(const world_event_t *a, const world_event_t *b) {
     return a->at != b->at ? a->at < b->at : a->order < b->order;
@@ -78,8 +78,10 @@ static void unlink_event(world_t *world, world_event_t *event) {
 
 world_event_t *world_schedule(world_t *world, int64_t at, clock_fire_t *fire, void *context) {
     world_event_t *event = MEMORY_NEW(world_event_t);
-    *event = (world_event_t){
-        .at = at > world->now ? at : world->now, .order = rng_next(&world->rng), .fire = fire, .context = context};
+    *event = (world_event_t){.at = at > world->now ? at : world->now,
+                             .order = rng_next(&world->rng),
+                             .fire = fire,
+                             .context = context};
     if (world->count == world->room) {
         world->room = world->room ? 2 * world->room : 64;
         world->heap = memory_resize(world->heap, world->room, sizeof(world_event_t *));
@@ -93,7 +95,7 @@ void world_cancel(world_t *world, world_event_t *event) {
     free(event);
 }
 
-/* --- the clock -------------------------------------------------------------------------------------------- */
+/* --- the clock -------------------------------------------------------------------------------- */
 
 static world_t *world_of(clock_port_t *clock) {
     return (world_t *)clock;
@@ -141,7 +143,7 @@ static void timer_free(clock_port_t *clock, clock_timer_t *timer) {
     free(timer);
 }
 
-/* --- the world -------------------------------------------------------------------------------------------- */
+/* --- the world -------------------------------------------------------------------------------- */
 
 world_t *world_create(uint64_t seed, int64_t utc) {
     world_t *world = MEMORY_NEW(world_t);
@@ -218,7 +220,7 @@ uint64_t world_events(const world_t *world) {
     return world->events;
 }
 
-/* --- executors -------------------------------------------------------------------------------------------- */
+/* --- executors -------------------------------------------------------------------------------- */
 
 typedef struct inline_executor inline_executor_t;
 
@@ -245,7 +247,8 @@ static void task_fires(void *context);
 
 static void schedule_task(task_t *task) {
     world_t *world = task->executor->world;
-    task->event = world_schedule(world, world->now + world_draw(world, task->executor->slowest), task_fires, task);
+    task->event = world_schedule(world, world->now + world_draw(world, task->executor->slowest),
+                                 task_fires, task);
 }
 
 static void unlink_task(task_t *task) {
@@ -279,7 +282,7 @@ static void submit(executor_t *port, executor_work_t *work, executor_done_t *don
     inline_executor_t *executor = (inline_executor_t *)port;
     task_t *task = MEMORY_NEW(task_t);
     *task = (task_t){.executor = executor, .work = work, .done = done, .context = context};
-    bool alone = executor->first == NULL;
+    bool alone = !executor->first;
     *executor->last = task;
     executor->last = &task->next;
     if (executor->order == WORLD_SHUFFLED || alone)
@@ -288,7 +291,8 @@ static void submit(executor_t *port, executor_work_t *work, executor_done_t *don
 
 executor_t *world_executor_create(world_t *world, world_order_t order, int64_t slowest) {
     inline_executor_t *executor = MEMORY_NEW(inline_executor_t);
-    *executor = (inline_executor_t){.port = {submit}, .world = world, .order = order, .slowest = slowest};
+    *executor =
+        (inline_executor_t){.port = {submit}, .world = world, .order = order, .slowest = slowest};
     executor->last = &executor->first;
     return &executor->port;
 }

@@ -1,7 +1,8 @@
-"""What the system tests share: a place of its own for each test, glia, its stand-in, and what they say.
+"""What the system tests share: a place of its own for each test, glia, its stand-in, and what they
+say.
 
-The binaries come from $BUILD (default: build/). A place ends every process that it started, by its id; every
-wait has a deadline; every server listens on 127.0.0.1 and stops by itself.
+The binaries come from $BUILD (default: build/). A place ends every process that it started, by its
+id; every wait has a deadline; every server listens on 127.0.0.1 and stops by itself.
 """
 import collections
 import http.client
@@ -27,7 +28,8 @@ GLIA = BUILD / "glia"
 STANDIN = BUILD / "glia-standin"
 FORMATS = ["original", "summary", "highlight", "highlight_summary", "avhs"]
 KINDS = ["explanations", "scores", "simulations"]
-SHORT = os.environ.get("GLIA_TEST_SHORT", "")  # the sanitizer of the build, if any: see test/README.md
+# the sanitizer of the build, if any: see test/README.md
+SHORT = os.environ.get("GLIA_TEST_SHORT", "")
 DEADLINE = 300 if SHORT else 120  # seconds until a program counts as hanging
 DONE, INTERNAL, USAGE, AT_CAP, BY_WORLD, WITH_FAILURES, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 PICO = 10**12
@@ -36,14 +38,16 @@ UNSTEADY = []  # tests that failed at first, and what they said
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: left out under sanitizers (GLIA_TEST_SHORT)")
-    config.addinivalue_line("markers", "threads: not left out under the thread sanitizer, as all others are")
+    config.addinivalue_line("markers",
+                            "threads: not left out under the thread sanitizer, as all others are")
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         threads = item.get_closest_marker("threads") or item.path.name == "test_standin.py"
         if SHORT and (item.get_closest_marker("long") or (SHORT == "thread" and not threads)):
-            item.add_marker(pytest.mark.skip(reason="left out of the short selection for sanitizer builds"))
+            item.add_marker(
+                pytest.mark.skip(reason="left out of the short selection for sanitizer builds"))
 
 
 def wait_until(ask, what, deadline=DEADLINE):
@@ -63,8 +67,9 @@ def loads(text):
 
 
 def pytest_runtest_protocol(item, nextitem):
-    """A test that fails is run once more, in a new place: machines are shared, and what a stall of seconds upsets is no
-    news. It is named at the end as unsteady. What a sanitizer reports fails the whole in run.sh, whatever comes after."""
+    """A test that fails is run once more, in a new place: machines are shared, and what a stall of
+    seconds upsets is no news. It is named at the end as unsteady. What a sanitizer reports fails
+    the whole in run.sh, whatever comes after."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
     failed = [report for report in reports if report.failed]
@@ -90,8 +95,10 @@ class Program:
     def __init__(self, place, arguments, name, env):
         self.out_path, self.err_path = place.path / f"{name}.out", place.path / f"{name}.err"
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
-            self.process = subprocess.Popen([str(a) for a in arguments], cwd=place.path, env=env, stdout=out,
-                                            stderr=err, stdin=subprocess.PIPE, start_new_session=True)
+            self.process = subprocess.Popen([str(a) for a in arguments], cwd=place.path, env=env,
+                                            stdout=out,
+                                            stderr=err, stdin=subprocess.PIPE,
+                                            start_new_session=True)
 
     @property
     def out(self):
@@ -115,7 +122,8 @@ class Program:
             self.end()
             pytest.fail(f"still running after {deadline} s: {self.process.args}\n{self.err}")
         if code is not None:
-            assert self.process.returncode == code, f"exit {self.process.returncode}, not {code}\n{self.err}{self.out}"
+            assert self.process.returncode == code, \
+                f"exit {self.process.returncode}, not {code}\n{self.err}{self.out}"
         return self.process.returncode
 
     def end(self):
@@ -130,10 +138,11 @@ class Standin(Program):
     def __init__(self, place, options, name, env):
         port_file = place.path / f"{name}.port"
         self.ledger_path = place.path / f"{name}.ledger"
-        super().__init__(place, [STANDIN, "--port", "0", "--port-file", port_file, "--ledger", self.ledger_path,
+        super().__init__(place, [STANDIN, "--port", "0", "--port-file", port_file, "--ledger",
+                                 self.ledger_path,
                                  "--until-eof", "--max-seconds", 900, *options], name, env)
-        wait_until(lambda: not self.running() or (port_file.exists() and port_file.read_text().strip()),
-                   "the stand-in's port")
+        wait_until(lambda: not self.running()
+                   or (port_file.exists() and port_file.read_text().strip()), "the stand-in's port")
         assert self.running(), f"the stand-in ended at once: {self.err}"
         self.port = int(port_file.read_text())
         self.url = f"http://127.0.0.1:{self.port}/v1"
@@ -160,7 +169,8 @@ class Standin(Program):
     def faults(self, **faults):
         """Sets the faults; those not named do not happen."""
         body = json.dumps({"all": 0, "count": None, **faults}).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/_standin/faults", body, method="POST")
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/_standin/faults", body,
+                                         method="POST")
         urllib.request.urlopen(request, timeout=30).read()
 
 
@@ -168,7 +178,8 @@ Arrival = collections.namedtuple("Arrival", "time path headers body")
 
 
 class Relay:
-    """A server between glia and a stand-in that notes every arrival and may answer in the stand-in's stead.
+    """A server between glia and a stand-in that notes every arrival and may answer in the
+    stand-in's stead.
 
     `answer(number, arrival)` gives None (pass it on) or (status, headers, body)."""
 
@@ -223,7 +234,8 @@ class Place:
     def __init__(self, path):
         self.path = path
         self.programs = []
-        self.env = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+        self.env = {key: value for key, value in os.environ.items()
+                    if not key.lower().endswith("_proxy")}
         self.env["TMPDIR"] = str(path)
 
     def close(self):
@@ -252,10 +264,12 @@ class Place:
 
     def glia(self, *arguments, code=DONE, env=None):
         """glia, waited for; `code` None: any."""
-        done = subprocess.run([str(GLIA), *map(str, arguments)], cwd=self.path, env={**self.env, **(env or {})},
+        done = subprocess.run([str(GLIA), *map(str, arguments)], cwd=self.path,
+                              env={**self.env, **(env or {})},
                               capture_output=True, timeout=DEADLINE, stdin=subprocess.DEVNULL)
         said = done.stderr.decode(errors="replace")
-        assert code is None or done.returncode == code, f"exit {done.returncode}, not {code}: {arguments}\n{said}"
+        assert code is None or done.returncode == code, \
+            f"exit {done.returncode}, not {code}: {arguments}\n{said}"
         done.err, done.out = said, done.stdout.decode(errors="replace")
         return done
 
@@ -268,9 +282,12 @@ class Place:
 
     # --- what runs are about ---
 
-    def config(self, url, cap="2.00", limit=2, formats=FORMATS, mode="echo", samples=1, source="puzzles:", budget="",
-               endpoint="", model="", run="", simulate="", extra="", adacs=True, store="store", name="config.toml"):
-        """A small sweep against one endpoint; the other arguments are lines of TOML for their tables."""
+    def config(self, url, cap="2.00", limit=2, formats=FORMATS, mode="echo", samples=1,
+               source="puzzles:", budget="",
+               endpoint="", model="", run="", simulate="", extra="", adacs=True, store="store",
+               name="config.toml"):
+        """A small sweep against one endpoint; the other arguments are lines of TOML for their
+        tables."""
         price = "price = { input = 0.50, cached_input = 0.25, output = 1.50 }"
         simulator = "standin-text" if mode == "echo" else "standin-chat"
         text = f"""
@@ -351,7 +368,8 @@ def start_sweep(place, standin, requests, *options):
     """A run under way: the stand-in has billed at least so many requests of it."""
     before = len(standin.bills())
     glia = place.start("run", *options)
-    wait_until(lambda: not glia.running() or len(standin.bills()) >= before + requests, "the first answers")
+    wait_until(lambda: not glia.running() or len(standin.bills()) >= before + requests,
+               "the first answers")
     assert glia.running(), f"the run was over before it was looked at:\n{glia.err}"
     return glia
 

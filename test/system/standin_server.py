@@ -36,7 +36,8 @@ class Answer:
 
 
 class Standin:
-    """A running stand-in; ends with the test, and, through its standard input, whenever the test process ends."""
+    """A running stand-in; ends with the test, and, through its standard input, whenever the test
+    process ends."""
 
     def __init__(self, directory, *options):
         self.port_file = pathlib.Path(directory) / "port"
@@ -89,7 +90,8 @@ class Standin:
 
     def chat(self, text="Hello", **more):
         return self.post("/chat/completions",
-                         {"model": "standin-chat", "messages": [{"role": "user", "content": text}], **more})
+                         {"model": "standin-chat", "messages": [{"role": "user", "content": text}],
+                          **more})
 
     def complete(self, prompt, **more):
         return self.post("/completions", {"model": "standin-text", "prompt": prompt, **more})

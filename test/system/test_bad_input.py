@@ -1,4 +1,5 @@
-"""Each item of bad input gives one clear line that names file, key or line and the fix; nothing is lost."""
+"""Each item of bad input gives one clear line that names file, key or line and the fix; nothing is
+lost."""
 import json
 import os
 import resource
@@ -7,7 +8,8 @@ import subprocess
 import tempfile
 
 import pytest
-from conftest import BY_WORLD, DEADLINE, DONE, GLIA, INTERNAL, STANDIN, USAGE, WITH_FAILURES, start_sweep
+from conftest import BY_WORLD, DEADLINE, DONE, GLIA, INTERNAL, STANDIN, USAGE, WITH_FAILURES, \
+    start_sweep
 
 NOWHERE = "http://127.0.0.1:9/v1"  # nothing is sent there: all of this fails before
 KEY = "sk-very-secret-0123456789abcdef"
@@ -15,7 +17,8 @@ KEY = "sk-very-secret-0123456789abcdef"
 
 @pytest.fixture
 def refused(place):
-    """glia run with a broken config: refused with a line that holds all of `words`; the store has no run."""
+    """glia run with a broken config: refused with a line that holds all of `words`; the store has
+    no run."""
 
     def check(*words, options=(), env=None):
         said = place.refused("run", "--quiet", *options, env=env)
@@ -54,7 +57,8 @@ def refused(place):
     (dict(budget="daily_usd = -0.5"), ["budget.daily_usd"]),
     (dict(budget="models = { nobody = 1 }"), ["budget.models.nobody", "models"]),
     (dict(formats=["original", "sumary"]), ["explain.formats", "sumary", "summary"]),
-    (dict(simulate='mode = "eco"', mode=None, extra='[simulate]\nmodel = "standin-text"\nmode = "eco"\n'),
+    (dict(simulate='mode = "eco"', mode=None,
+          extra='[simulate]\nmodel = "standin-text"\nmode = "eco"\n'),
      ["simulate.mode", "eco", "echo"]),
     (dict(formats=[]), ["explain.formats", "empty"]),
     (dict(budget='on_daily_cap = "sleep"'), ["budget.on_daily_cap", "wait"]),
@@ -71,8 +75,10 @@ def test_keys(place, refused, arguments, words):
 def test_missing_keys(place, refused):
     path = place.config(NOWHERE)
     text = path.read_text()
-    for line, key in [('total_usd = 2.00', "budget.total_usd"), (f'base_url = "{NOWHERE}"', "endpoints.own.base_url"),
-                      ('models = ["standin-chat"]', "explain.models"), ('source = "puzzles:"', "sets.puzzles.source")]:
+    for line, key in [('total_usd = 2.00', "budget.total_usd"),
+                      (f'base_url = "{NOWHERE}"', "endpoints.own.base_url"),
+                      ('models = ["standin-chat"]', "explain.models"),
+                      ('source = "puzzles:"', "sets.puzzles.source")]:
         assert line in text
         path.write_text(text.replace(line, ""))
         refused("config.toml", key, "missing")
@@ -88,7 +94,8 @@ def test_unknown_names(place, refused):
     place.config(NOWHERE)
     refused("explain.models", "standin-chta", 'did you mean "standin-chat"',
             options=("--set", 'explain.models=["standin-chta"]'))
-    refused("simulate.model", "standin-txt", "standin-text", options=("--set", "simulate.model=standin-txt"))
+    refused("simulate.model", "standin-txt", "standin-text",
+            options=("--set", "simulate.model=standin-txt"))
     refused("models.standin-chat.endpoints", "onw", "own",
             options=("--set", 'models.standin-chat.endpoints=["onw"]'))
     refused("--set", "budget.totl_usd", "budget.total_usd", options=("--set", "budget.totl_usd=5"))
@@ -96,18 +103,23 @@ def test_unknown_names(place, refused):
     refused("--set", options=("--set", "nonsense"))
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1/v1", "127.0.0.1:80/v1", "", "http://user:pass@127.0.0.1/v1",
-                                 "http://127.0.0.1:9/v1/"])
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/v1", "127.0.0.1:80/v1", "",
+                                 "http://user:pass@127.0.0.1/v1", "http://127.0.0.1:9/v1/"])
 def test_urls(place, refused, url):
     place.config(url)
     refused("config.toml:", "endpoints.own.base_url")
 
 
-@pytest.mark.parametrize("text, where", [("[run\nname = 1\n", "config.toml:1"), ("a = 1\na = 2\n", "config.toml:2"),
-                                         ("x = " + "[" * 5000, "config.toml:"), ("run = \xff", "config.toml:"),
-                                         ("[run]\nname = \"a\nb\"", "config.toml:2"), ("", "config.toml"),
-                                         ("a" * 200000, "config.toml:"), ("n = 1" + "0" * 400, "config.toml:")],
-                         ids=["bracket", "twice", "deep", "latin1", "newline", "empty", "long", "huge"])
+@pytest.mark.parametrize("text, where", [("[run\nname = 1\n", "config.toml:1"),
+                                         ("a = 1\na = 2\n", "config.toml:2"),
+                                         ("x = " + "[" * 5000, "config.toml:"),
+                                         ("run = \xff", "config.toml:"),
+                                         ("[run]\nname = \"a\nb\"", "config.toml:2"),
+                                         ("", "config.toml"),
+                                         ("a" * 200000, "config.toml:"),
+                                         ("n = 1" + "0" * 400, "config.toml:")],
+                         ids=["bracket", "twice", "deep", "latin1", "newline", "empty", "long",
+                              "huge"])
 def test_broken_toml(place, refused, text, where):
     (place.path / "config.toml").write_bytes(text.encode("latin-1"))
     refused(where)
@@ -119,7 +131,8 @@ def test_files_that_are_not_there(place, refused):
     place.config(NOWHERE, source="no-such.json")
     refused("no-such.json", "sets.puzzles.source")
     place.config(NOWHERE, source="store:nobody")
-    assert "nobody" in place.refused("run", "--quiet") and "import" in place.refused("run", "--quiet")
+    assert "nobody" in place.refused("run", "--quiet") and \
+        "import" in place.refused("run", "--quiet")
     shutil.rmtree(place.path / "store")
     place.config(NOWHERE, endpoint='ca_file = "no-such.pem"')
     said = place.glia("run", "--quiet", code=USAGE).err
@@ -144,14 +157,17 @@ def test_unset_key_variable(place, refused):
 def test_unpriced_model(place, refused):
     place.config(NOWHERE, model='wire_name = "mystery"')
     path = place.path / "config.toml"
-    text = path.read_text().replace("price = { input = 0.50, cached_input = 0.25, output = 1.50 }", "", 1)
+    text = path.read_text().replace("price = { input = 0.50, cached_input = 0.25, output = 1.50 }",
+                                    "", 1)
     path.write_text(text)
     refused("config.toml", "models.standin-chat.price.input", "unpriced")
 
 
 def test_arguments(place):
-    for arguments in (["run", "--frobnicate"], ["run", "extra"], ["run", "--run"], ["report", "--format", "pdf"],
-                      ["export", "everything"], ["export"], ["frobnicate"], ["ledger", "--by", "hour"],
+    for arguments in (["run", "--frobnicate"], ["run", "extra"], ["run", "--run"],
+                      ["report", "--format", "pdf"],
+                      ["export", "everything"], ["export"], ["frobnicate"],
+                      ["ledger", "--by", "hour"],
                       ["prompts"], ["prompts", "--records", "x", "--prompt", "nope"],
                       ["export", "scores", "--format", "xml"]):
         place.refused(*arguments)
@@ -178,7 +194,8 @@ BAD_RECORDS = {
     "no-records": (b'[{"id":"a","records":[]}]', "records"),
     "invalid-utf8": (text_of('["a\xff"]', "[1]").replace("ÿ".encode(), b"\xff"), "0xff"),
     "lone-surrogate": (text_of(r'["\ud800"]', "[1]"), "bad.json"),
-    "million-tokens": (text_of("[" + ",".join(['"a"'] * 10**6) + "]", "[" + ",".join(["1"] * 10**6) + "]"), "tokens"),
+    "million-tokens": (text_of("[" + ",".join(['"a"'] * 10**6) + "]",
+                               "[" + ",".join(["1"] * 10**6) + "]"), "tokens"),
     "truncated": (text_of()[:-10], "bad.json"),
     "empty-file": (b"", "bad.json"),
     "empty-list": (b"[]", "bad.json"),
@@ -186,12 +203,15 @@ BAD_RECORDS = {
     "deep": (b"[" * 200000 + b"]" * 200000, "deep"),
     "deep-objects": (b'{"a":' * 200000 + b"1" + b"}" * 200000, "bad.json"),
     "huge-number": (text_of('["a"]', "[" + "9" * 100000 + "]"), "bad.json"),
-    "duplicate-keys": (b'[{"id":"a","id":"b","records":[{"tokens":["a"],"activations":[1]}]}]', "id"),
+    "duplicate-keys": (b'[{"id":"a","id":"b","records":[{"tokens":["a"],"activations":[1]}]}]',
+                       "id"),
     "duplicate-ids": (b'[{"id":"a","records":[{"tokens":["a"],"activations":[1]}]},'
                       b'{"id":"a","records":[{"tokens":["b"],"activations":[1]}]}]', "twice"),
     "trailing": (text_of() + b"]", "bad.json"),
     "nul": (text_of() + b"\0", "bad.json"),
-    "bad-threshold": (b'[{"id":"a","threshold":"x","records":[{"tokens":["a"],"activations":[1]}]}]', "threshold"),
+    "bad-threshold": (
+        b'[{"id":"a","threshold":"x","records":[{"tokens":["a"],"activations":[1]}]}]',
+        "threshold"),
     "jsonl-second-line": (b'{"id":"a","records":[{"tokens":["a"],"activations":[1]}]}\n'
                           b'{"id":"b","records":7}\n',
                           "bad.json:2"),
@@ -220,16 +240,20 @@ def test_record_directory_and_device(place, refused):
 
 
 def test_neuron_too_long_for_the_model_is_a_failed_job(place):
-    """It belongs to a job: the others are done, the exit code says so, and nothing was paid for it."""
+    """It belongs to a job: the others are done, the exit code says so, and nothing was paid for
+    it."""
     record = {"tokens": [" word"] * 4000, "activations": [1.0] * 4000}
     long = [{"id": "long", "threshold": 0.5, "records": [record] * 5},
-            {"id": "short", "threshold": 0.5, "records": [{"tokens": [" one", " two"], "activations": [0.0, 5.0]}]}]
+            {"id": "short", "threshold": 0.5,
+             "records": [{"tokens": [" one", " two"], "activations": [0.0, 5.0]}]}]
     (place.path / "mixed.json").write_text(json.dumps(long))
     standin = place.standin()
-    place.config(standin.url, source="mixed.json", limit=None, formats=["original"], mode=None, adacs=False)
+    place.config(standin.url, source="mixed.json", limit=None, formats=["original"], mode=None,
+                 adacs=False)
     said = place.run(code=WITH_FAILURES).err
     assert "1 job" in said
-    lines = {line["id"]: line for line in map(json.loads, place.glia("export", "explanations").out.splitlines())}
+    lines = {line["id"]: line
+             for line in map(json.loads, place.glia("export", "explanations").out.splitlines())}
     assert lines["short"]["state"] == "done" and lines["long"]["state"] == "failed"
     failures = place.status()["failures"]
     assert len(failures) == 1 and "context" in json.dumps(failures, default=str)
@@ -249,12 +273,15 @@ def finished(place):
     return standin
 
 
-@pytest.mark.skipif(not shutil.which("mdb_dump") or not shutil.which("mdb_load"), reason="lmdb-utils is absent")
+@pytest.mark.skipif(not shutil.which("mdb_dump") or not shutil.which("mdb_load"),
+                    reason="lmdb-utils is absent")
 def test_store_of_another_version(place):
-    """Test of a newer schema: dumped, patched, loaded. (test/unit/test_env.c has it without tools.)"""
+    """Test of a newer schema: dumped, patched, loaded. (test/unit/test_env.c has it without
+    tools.)"""
     finished(place)
     store = place.path / "store"
-    dump = subprocess.run(["mdb_dump", "-a", str(store)], check=True, capture_output=True).stdout.decode()
+    dump = subprocess.run(["mdb_dump", "-a", str(store)], check=True,
+                          capture_output=True).stdout.decode()
     head, found, rest = dump.partition(" " + "schema".encode().hex() + "\n")
     assert found
     value, newline, rest = rest.partition("\n")
@@ -264,7 +291,8 @@ def test_store_of_another_version(place):
     store.mkdir()
     subprocess.run(["mdb_load", "-f", str(place.path / "dump"), str(store)], check=True)
     before = (store / "data.mdb").read_bytes()
-    for command in (["run", "--quiet"], ["report"], ["fsck"], ["ledger", "release", "--all", "--reason", "x"]):
+    for command in (["run", "--quiet"], ["report"], ["fsck"],
+                    ["ledger", "release", "--all", "--reason", "x"]):
         said = place.refused(*command)
         assert "store" in said and "newer" in said
     assert (store / "data.mdb").read_bytes() == before
@@ -273,7 +301,8 @@ def test_store_of_another_version(place):
 def test_store_that_is_no_store(place):
     place.config(NOWHERE)
     (place.path / "store").mkdir()
-    (place.path / "store" / "data.mdb").write_bytes(b"not a database, but somebody's letter\n" * 1000)
+    (place.path / "store" / "data.mdb").write_bytes(
+        b"not a database, but somebody's letter\n" * 1000)
     before = (place.path / "store" / "data.mdb").read_bytes()
     for command in (["run", "--quiet"], ["report"], ["fsck"]):
         assert "store" in place.refused(*command)
@@ -294,10 +323,12 @@ def test_read_only_directory(place):
         shutil.copy(place.config(NOWHERE), directory)
         os.chmod(directory, 0o555)
         root = os.geteuid() == 0
-        command = [str(GLIA), "run", "--quiet", "-c", f"{directory}/config.toml", "--store", f"{directory}/store"]
+        command = [str(GLIA), "run", "--quiet", "-c", f"{directory}/config.toml", "--store",
+                   f"{directory}/store"]
         try:
             done = subprocess.run(command, cwd="/", env=place.env, capture_output=True, timeout=60,
-                                  **({"user": 65534, "group": 65534, "extra_groups": []} if root else {}))
+                                  **({"user": 65534, "group": 65534, "extra_groups": []}
+                                     if root else {}))
         except PermissionError:
             pytest.skip(f"{GLIA} may not be run by others")
         said = done.stderr.decode()
@@ -330,7 +361,8 @@ def test_damaged_store_is_noticed(place):
     for at in range(5 * 4096, len(content), 4096):  # every page behind the first few
         content[at + 2048:at + 2080] = b"\xde\xad\xbe\xef" * 8
     path.write_bytes(content)
-    # LMDB trusts its pages and may crash on them: a sanitizer leaves that to fsck, which says what it means
+    # LMDB trusts its pages and may crash on them: a sanitizer leaves that to fsck, which
+    # says what it means
     leave = {"ASAN_OPTIONS": "handle_segv=0:handle_sigbus=0:handle_abort=0:detect_leaks=0",
              "TSAN_OPTIONS": "handle_segv=0:handle_sigbus=0:handle_abort=0"}
     done = place.glia("fsck", code=INTERNAL, env=leave)
@@ -357,19 +389,22 @@ def test_store_that_crashes_the_database(place):
 
 def test_port_in_use(place):
     taken = place.standin()
-    done = subprocess.run([str(STANDIN), "--port", str(taken.port), "--max-seconds", "60"], capture_output=True,
-                          timeout=60)
+    done = subprocess.run([str(STANDIN), "--port", str(taken.port), "--max-seconds", "60"],
+                          capture_output=True, timeout=60)
     said = done.stderr.decode()
-    assert done.returncode == USAGE and str(taken.port) in said and len(said.strip().splitlines()) == 1
+    assert done.returncode == USAGE and str(taken.port) in said and \
+        len(said.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("options, word", [(["--prot", "0"], "--prot"), (["--port", "70000"], "port"),
-                                           (["--fault", "rest_before=1"], "reset_before"), (["--rpm", "-1"], "rpm"),
-                                           (["--fault", "hang=2"], "hang"), (["--latency", "soon"], "latency"),
-                                           (["--ledger", "/nonexistent/x"], "/nonexistent/x"),
-                                           (["--host", "0.0.0.0"], "127.0.0.1")])
+@pytest.mark.parametrize("options, word",
+                         [(["--prot", "0"], "--prot"), (["--port", "70000"], "port"),
+                          (["--fault", "rest_before=1"], "reset_before"), (["--rpm", "-1"], "rpm"),
+                          (["--fault", "hang=2"], "hang"), (["--latency", "soon"], "latency"),
+                          (["--ledger", "/nonexistent/x"], "/nonexistent/x"),
+                          (["--host", "0.0.0.0"], "127.0.0.1")])
 def test_standin_options(options, word):
-    done = subprocess.run([str(STANDIN), "--max-seconds", "60", *options], capture_output=True, timeout=60)
+    done = subprocess.run([str(STANDIN), "--max-seconds", "60", *options], capture_output=True,
+                          timeout=60)
     said = done.stderr.decode()
     assert done.returncode == USAGE and word in said and len(said.strip().splitlines()) == 1
 
@@ -383,9 +418,10 @@ def everything_written(place):
 
 
 def nothing_leaks(place, *outputs):
-    for command in (["report"], ["report", "--format", "html"], ["report", "--json"], ["status"], ["status", "--json"],
-                    ["ledger"], ["ledger", "--json"], ["export", "explanations"], ["export", "scores"],
-                    ["export", "simulations"], ["fsck"]):
+    for command in (["report"], ["report", "--format", "html"], ["report", "--json"], ["status"],
+                    ["status", "--json"],
+                    ["ledger"], ["ledger", "--json"], ["export", "explanations"],
+                    ["export", "scores"], ["export", "simulations"], ["fsck"]):
         done = place.glia(*command, code=None)
         outputs += (done.out, done.err)
     assert not any(KEY in output for output in outputs)
@@ -407,12 +443,15 @@ def test_key_that_the_endpoint_echoes(place, status):
 
     def answer(number, arrival):
         key = arrival.headers.get("Authorization", "")
-        body = json.dumps({"error": {"message": f"Incorrect API key provided: {key}. Your key {key[7:]}.",
-                                     "type": f"invalid {key}", "code": "invalid_api_key " + key[7:]}})
+        body = json.dumps({"error": {"message": f"Incorrect API key provided: {key}. Your key "
+                                                f"{key[7:]}.",
+                                     "type": f"invalid {key}",
+                                     "code": "invalid_api_key " + key[7:]}})
         return status, {"Content-Type": "application/json", "x-echo": key}, body.encode()
 
     relay = place.relay(None, answer)
-    place.config(relay.url, endpoint='key_env = "GLIA_TEST_KEY"', run="outage_wait_minutes = 0\nmax_tries = 1")
+    place.config(relay.url, endpoint='key_env = "GLIA_TEST_KEY"',
+                 run="outage_wait_minutes = 0\nmax_tries = 1")
     done = place.glia("run", "--verbose", code=None, env={"GLIA_TEST_KEY": KEY})
     assert done.returncode in (USAGE, BY_WORLD, WITH_FAILURES), done.err
     assert relay.arrivals[0].headers["Authorization"] == f"Bearer {KEY}"
@@ -421,7 +460,8 @@ def test_key_that_the_endpoint_echoes(place, status):
 
 
 def test_more_connections_than_open_files(place):
-    """The soft limit is raised silently; a hard one that is too low is said before anything is spent."""
+    """The soft limit is raised silently; a hard one that is too low is said before anything is
+    spent."""
     standin = place.standin()
     place.config(standin.url, endpoint="concurrency = 100")
 
@@ -429,7 +469,8 @@ def test_more_connections_than_open_files(place):
         def limit():
             resource.setrlimit(resource.RLIMIT_NOFILE, (60, hard))
 
-        return subprocess.run([GLIA, "run", "--quiet"], cwd=place.path, env=place.env, capture_output=True, text=True,
+        return subprocess.run([GLIA, "run", "--quiet"], cwd=place.path, env=place.env,
+                              capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, preexec_fn=limit, timeout=DEADLINE)
 
     done = run_limited(60)

@@ -1,4 +1,5 @@
-"""glia batch: a Batch-API file against the stand-in, killed, capped, mended, and always the same results."""
+"""glia batch: a Batch-API file against the stand-in, killed, capped, mended, and always the same
+results."""
 import json
 import random
 import re
@@ -6,7 +7,8 @@ import signal
 import subprocess
 
 import pytest
-from conftest import AT_CAP, BY_WORLD, DONE, INTERRUPTED, USAGE, WITH_FAILURES, bill_holds, wait_until
+from conftest import AT_CAP, BY_WORLD, DONE, INTERRUPTED, USAGE, WITH_FAILURES, bill_holds, \
+    wait_until
 
 URLS = {"chat": "/v1/chat/completions", "text": "/v1/completions", "embedding": "/v1/embeddings"}
 PRICES = ("--price-in", "0.50", "--price-out", "1.50")
@@ -14,11 +16,13 @@ PRICES = ("--price-in", "0.50", "--price-out", "1.50")
 
 def request(custom_id, kind="chat", url=None, method="POST", **body):
     body = {"model": f"standin-{kind}", **body}
-    return json.dumps({"custom_id": custom_id, "method": method, "url": url or URLS[kind], "body": body})
+    return json.dumps({"custom_id": custom_id, "method": method, "url": url or URLS[kind],
+                       "body": body})
 
 
 def chat(number, custom_id=None, **body):
-    body = {"messages": [{"role": "user", "content": f"question {number}"}], "max_tokens": 12, **body}
+    body = {"messages": [{"role": "user", "content": f"question {number}"}], "max_tokens": 12,
+            **body}
     return request(custom_id or f"id-{number}", **body)
 
 
@@ -27,8 +31,8 @@ def write(place, lines, name="in.jsonl"):
 
 
 def arguments(url, *more, model="standin-chat", budget="5.00", out="out.jsonl"):
-    return ("batch", "--quiet", "--in", "in.jsonl", "--out", out, "--endpoint", url, "--model", model, *PRICES,
-            "--budget", budget, *more)
+    return ("batch", "--quiet", "--in", "in.jsonl", "--out", out, "--endpoint", url, "--model",
+            model, *PRICES, "--budget", budget, *more)
 
 
 def batch(place, url, *more, code=DONE, **options):
@@ -91,11 +95,13 @@ def test_every_kind_and_bodies_as_they_are(place):
     relay = place.relay(standin.port)
     own = '{ "messages":[{"role":"user","content":"caf\\u00e9"}], "max_tokens" : 5,' \
           '"model":"known", "temperature":0.50}'
-    write(place, ['{"custom_id":"own","method":"POST","url":"/v1/chat/completions","body":' + own + "}",
-                  request("text", "chat", url=URLS["text"], prompt="once upon", max_tokens=4).replace(
-                      "standin-chat", "known"),
-                  request("embed", "chat", url=URLS["embedding"], input="a b").replace("standin-chat", "known"),
-                  request("default", messages=[]).replace("standin-chat", "known")])
+    write(place,
+          ['{"custom_id":"own","method":"POST","url":"/v1/chat/completions","body":' + own + "}",
+           request("text", "chat", url=URLS["text"], prompt="once upon", max_tokens=4).replace(
+               "standin-chat", "known"),
+           request("embed", "chat", url=URLS["embedding"],
+                   input="a b").replace("standin-chat", "known"),
+           request("default", messages=[]).replace("standin-chat", "known")])
     (place.path / "own.toml").write_text(f"""
 [budget]
 total_usd = 1
@@ -111,10 +117,12 @@ price = {{ input = 0.5, output = 1.5 }}
 """)
     place.glia("batch", "-q", "--in", "in.jsonl", "--out", "out.jsonl", "-c", "own.toml", code=None)
     sent = {arrival.path: arrival.body.decode() for arrival in relay.arrivals}
-    assert own.replace('"known"', '"standin-chat"') in [arrival.body.decode() for arrival in relay.arrivals]
+    assert own.replace('"known"',
+                       '"standin-chat"') in [arrival.body.decode() for arrival in relay.arrivals]
     assert json.loads(sent[URLS["text"]])["max_tokens"] == 4
     assert "max_tokens" not in json.loads(sent[URLS["embedding"]])
-    last = [json.loads(arrival.body) for arrival in relay.arrivals if arrival.path == URLS["chat"]][-1]
+    last = [json.loads(arrival.body) for arrival in relay.arrivals
+            if arrival.path == URLS["chat"]][-1]
     assert last["max_completion_tokens"] == 9
     assert [answer["custom_id"] for answer in results(place)] == ["own", "text", "embed", "default"]
 
@@ -126,13 +134,16 @@ def test_repeated_lines_are_samples(place):
     assert len(standin.bills()) == 12 and standin.asked_again() == 9
     assert len({answer["id"] for answer in results(place)}) == 12
     # other ids, another order of keys, the same questions: nothing is bought
-    reordered = [json.dumps(json.loads(chat(i % 3, custom_id=f"new {i}")), sort_keys=True) for i in range(12)]
+    reordered = [json.dumps(json.loads(chat(i % 3, custom_id=f"new {i}")), sort_keys=True)
+                 for i in range(12)]
     write(place, reordered)
     said = batch(place, standin.url, code=USAGE).err
     assert "line 1 of in.jsonl" in said and "out.jsonl" in said
     batch(place, standin.url, "--store", "out.jsonl.glia", out="new.jsonl")
-    assert [answer["custom_id"] for answer in results(place, "new.jsonl")] == [f"new {i}" for i in range(12)]
-    assert [answer["id"] for answer in results(place, "new.jsonl")] == [answer["id"] for answer in results(place)]
+    assert [answer["custom_id"] for answer in results(place, "new.jsonl")] == \
+        [f"new {i}" for i in range(12)]
+    assert [answer["id"] for answer in results(place, "new.jsonl")] == \
+        [answer["id"] for answer in results(place)]
     assert len(standin.bills()) == 12
     # a thirteenth and fourteenth sample are bought, and only they
     write(place, reordered + [chat(0, custom_id="more"), chat(0, custom_id="still more")])
@@ -166,7 +177,8 @@ def test_malformed_lines_by_number(place):
         assert (answer["error"] is not None) == (number in bad)
         if number in bad:
             assert answer["response"] is None and answer["error"]["code"] == "invalid_line"
-    assert answers[numbers.index(10)]["custom_id"] == "no-maximum" and answers[1]["custom_id"] is None
+    assert answers[numbers.index(10)]["custom_id"] == "no-maximum" and \
+        answers[1]["custom_id"] is None
     before = raw(place)
     again = batch(place, standin.url, code=WITH_FAILURES)
     assert raw(place) == before and "invalid_line" not in again.err
@@ -185,7 +197,8 @@ def test_refusals_are_final_and_failures_for_now_are_not(place):
     def answer(number, arrival):
         text = arrival.body.decode()
         if "question 3" in text:
-            error = {"error": {"message": "too rude", "type": "invalid_request_error", "code": "rude"}}
+            error = {"error": {"message": "too rude", "type": "invalid_request_error",
+                               "code": "rude"}}
             return 400, {"Content-Type": "application/json"}, json.dumps(error).encode()
         if down["on"] and "question 5" in text:
             return 409, {"Content-Type": "application/json"}, b'{"error":{"message":"busy"}}'
@@ -213,7 +226,8 @@ def test_a_wrong_address_is_not_asked_forever(place):
     write(place, [chat(i) for i in range(500)])
     said = batch(place, standin.url.removesuffix("/v1"), code=USAGE).err
     assert "404" in said and "--retry-failed" in said
-    assert len(results(place)) < 300 and standin.bills() == []  # those that are on their way then are answered
+    # those that are on their way then are answered
+    assert len(results(place)) < 300 and standin.bills() == []
     batch(place, standin.url, "--retry-failed")
     assert [answer["error"] for answer in results(place)] == [None] * 500
     assert len(standin.bills()) == 500
@@ -225,7 +239,8 @@ def test_cap_pauses_and_resumes(place):
     said = batch(place, standin.url, budget="0.0006", code=AT_CAP).err
     assert "budget.total_usd" in said
     some = raw(place)
-    # Which lines were bought first is up to the workers, so the results may end before the first line.
+    # Which lines were bought first is up to the workers, so the results may end
+    # before the first line.
     assert len(results(place)) < 60 and 0 < len(standin.bills()) < 60
     settled, doubts = money_holds(place, standin)
     assert 0 < settled <= 0.0006
@@ -253,7 +268,8 @@ def kill_lines():
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_killed_and_resumed(place, undisturbed, seed):
-    """Twelve SIGKILLs, the results file torn after each: the bytes are those of a night without them."""
+    """Twelve SIGKILLs, the results file torn after each: the bytes are those of a night without
+    them."""
     rng = random.Random(seed)
     standin = place.standin("--seed", "5", "--latency", "uniform:20,60")
     write(place, kill_lines())
@@ -277,8 +293,8 @@ def test_killed_and_resumed(place, undisturbed, seed):
     place.glia(*options, code=WITH_FAILURES)
     assert out.read_bytes() == undisturbed[0]
     settled, doubts = money_holds(place, standin)
-    # each line has one answer; what the provider billed beyond that was in flight when the plug was pulled, and what
-    # is in doubt beyond that was reserved ahead: never more than there are places
+    # each line has one answer; what the provider billed beyond that was in flight when the plug was
+    # pulled, and what is in doubt beyond that was reserved ahead: never more than there are places
     asked_twice = len(standin.bills()) - (400 - 8)
     listed = place.ledger("--store", "out.jsonl.glia")["doubts"]
     assert 0 <= asked_twice <= len(listed) <= 2 * 12 * 4
@@ -303,7 +319,8 @@ def test_ctrl_c(place):
 def test_limits_are_obeyed(place):
     standin = place.standin()
     write(place, [chat(i) for i in range(30)])
-    glia = place.start(*arguments(standin.url, "--rpm", "600", "--tpm", "100000", "--concurrency", "2"))
+    glia = place.start(*arguments(standin.url, "--rpm", "600", "--tpm", "100000", "--concurrency",
+                                  "2"))
     glia.wait(DONE)
     outcomes = standin.outcomes()
     assert all("429" not in str(name) or count == 0 for name, count in
@@ -337,7 +354,8 @@ def test_the_results_file_is_not_somebody_elses(place):
     assert letter.read_text() == "Dear Sir"
     assert "same file" in place.refused(*arguments(standin.url, out="in.jsonl"))
     assert len((place.path / "in.jsonl").read_text()) > 10
-    assert "in.jsonl" in place.refused("batch", "--in", "missing/in.jsonl", *arguments(standin.url)[4:])
+    assert "in.jsonl" in place.refused("batch", "--in", "missing/in.jsonl",
+                                       *arguments(standin.url)[4:])
     assert standin.bills() == []
 
 
@@ -346,14 +364,16 @@ def test_the_results_file_is_not_somebody_elses(place):
     (("--in", "in.jsonl"), "--out"),
     (("--in", "in.jsonl", "--out", "o", "--endpoint", "standin:"), "--model"),
     (("--in", "in.jsonl", "--out", "o", "--endpoint", "standin:", "--model", "m"), "--budget"),
-    (("--in", "in.jsonl", "--out", "o", "--endpoint", "standin:", "--model", "m", "--budget", "1"), "price"),
-    (("--in", "in.jsonl", "--out", "o", "--endpoint", "nowhere", "--model", "m", "--budget", "1", "--unpriced"),
+    (("--in", "in.jsonl", "--out", "o", "--endpoint", "standin:", "--model", "m", "--budget", "1"),
+     "price"),
+    (("--in", "in.jsonl", "--out", "o", "--endpoint", "nowhere", "--model", "m", "--budget", "1",
+      "--unpriced"),
      "nowhere"),
     (("--in", "in.jsonl", "--out", "o", "--model", "m", "--config", "x.toml"), "--config"),
-    (("--in", "in.jsonl", "--out", "o", "--endpoint", "standin:", "--model", "m", "--budget", "1", "--unpriced",
-      "--rpm", "0"), "rpm"),
-    (("--in", "in.jsonl", "--out", "o", "--endpoint", "standin:", "--model", "m", "--budget", "1", "--unpriced",
-      "--key-env", "NO_SUCH_KEY"), "NO_SUCH_KEY"),
+    (("--in", "in.jsonl", "--out", "o", "--endpoint", "standin:", "--model", "m", "--budget", "1",
+      "--unpriced", "--rpm", "0"), "rpm"),
+    (("--in", "in.jsonl", "--out", "o", "--endpoint", "standin:", "--model", "m", "--budget", "1",
+      "--unpriced", "--key-env", "NO_SUCH_KEY"), "NO_SUCH_KEY"),
 ])
 def test_senseless_options(place, options, word):
     write(place, [chat(0)])

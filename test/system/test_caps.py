@@ -94,8 +94,8 @@ def test_store_cap_spans_runs(place):
     place.run("--set", "explain.samples=1")
     settled, _, _ = place.money()
     cap = (settled + Decimal("0.001")).quantize(CENTS)
-    said = place.run("--run", "second", "--set", "sets.puzzles.limit=4", "--set", f"budget.store_usd={cap}",
-                     code=AT_CAP).err
+    said = place.run("--run", "second", "--set", "sets.puzzles.limit=4", "--set",
+                     f"budget.store_usd={cap}", code=AT_CAP).err
     assert "budget.store_usd" in said
     below_cap(place, cap)
 
@@ -150,8 +150,8 @@ def test_doubts_stay_charged_until_released(place, undisturbed):
     assert all(doubt["verdict"] == "broken" for doubt in listed)
     assert "Doubts" in place.glia("ledger").out
 
-    for wrong in ([], ["--all"], ["--all", "--reason", ""], ["99999", "--reason", "x"], ["x", "--reason", "x"],
-                  [listed[0]["attempt"], "--all", "--reason", "x"]):
+    for wrong in ([], ["--all"], ["--all", "--reason", ""], ["99999", "--reason", "x"],
+                  ["x", "--reason", "x"], [listed[0]["attempt"], "--all", "--reason", "x"]):
         place.refused("ledger", "release", *wrong)
     assert place.ledger()["doubts"] == listed or len(place.ledger()["doubts"]) == 3
 

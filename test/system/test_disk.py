@@ -47,7 +47,8 @@ def test_full_disk_pauses(place, small_disk, undisturbed):
     expected = undisturbed()
     standin = place.standin()
     place.config(standin.url, store="disk/store")
-    said = place.run("--set", "store.min_free_mb=1", "--set", "run.outage_wait_minutes=0.02", code=BY_WORLD).err
+    said = place.run("--set", "store.min_free_mb=1", "--set", "run.outage_wait_minutes=0.02",
+                     code=BY_WORLD).err
     assert "cannot be written" in said and "make room" in said
     small_disk(100000)
     place.run()
@@ -63,7 +64,8 @@ def test_writes_that_fail_midway_lose_nothing(place, small_disk, undisturbed):
     standin = place.standin()
     place.config(standin.url, store="disk/store")
     glia = place.start("run", "--set", "store.min_free_mb=0")
-    wait_until(lambda: "cannot write to the store" in glia.err or not glia.running(), "the first failing commit")
+    wait_until(lambda: "cannot write to the store" in glia.err or not glia.running(),
+               "the first failing commit")
     assert glia.running(), glia.err
     small_disk(100000)
     glia.wait(0)

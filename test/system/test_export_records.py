@@ -1,4 +1,5 @@
-"""Records as files: out of one store, into another and out again they are the same bytes; what has no file is refused."""
+"""Records as files: out of one store, into another and out again they are the same bytes; what has
+no file is refused."""
 import json
 
 import pytest
@@ -24,7 +25,8 @@ neurons = {[f"{layer}:{index}" for layer, index in NEURONS]}
 
 @pytest.fixture
 def recorded(place):
-    """A place with a store that holds a run about three recorded neurons, and puzzles; its stand-in."""
+    """A place with a store that holds a run about three recorded neurons, and puzzles; its
+    stand-in."""
     standin = place.standin()
     config(place, standin, '[sets.learned]\nsource = "record:"\n')
     place.run()
@@ -32,7 +34,8 @@ def recorded(place):
 
 
 def files(directory):
-    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*")
+            if path.is_file()}
 
 
 def test_round_trip(recorded):
@@ -54,12 +57,14 @@ def named(value):
     """The class names of all objects in it."""
     if isinstance(value, dict):
         yield value["dataclass_name"]
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+    for inner in value.values() if isinstance(value,
+                                              dict) else value if isinstance(value, list) else []:
         yield from named(inner)
 
 
 def test_the_published_layout(recorded):
-    """One file is one JSON value with the members of the published ones, and says what the line of it says."""
+    """One file is one JSON value with the members of the published ones, and says what the line of
+    it says."""
     place, _ = recorded
     place.glia("export", "records", "--set", "learned", "--format", "files", "--out", "out")
     place.glia("export", "records", "--set", "learned", "--out", "all.jsonl")
@@ -88,7 +93,8 @@ def test_a_directory_that_exists(recorded):
     place.glia("export", "records", "--set", "learned", "--out", "out")
     found = files(out)
     assert sorted(found) == sorted([*FILES, "0/4.json"])
-    assert found["0/4.json"] == b"of another run" and loads(found["0/3.json"])["neuron_id"]["neuron_index"] == 3
+    assert found["0/4.json"] == b"of another run" and \
+        loads(found["0/3.json"])["neuron_id"]["neuron_index"] == 3
 
 
 def test_what_cannot_be_written(recorded):
@@ -102,15 +108,16 @@ def test_what_cannot_be_written(recorded):
     (place.path / "mixed" / "0").write_text("mine")
     assert "mixed/0" in place.refused("export", "records", "--set", "learned", "--out", "mixed")
     assert files(place.path / "mixed") == {"0": b"mine"}
-    assert "nowhere" in place.refused("export", "records", "--set", "learned", "--out", "nowhere/out")
+    assert "nowhere" in place.refused("export", "records", "--set", "learned", "--out",
+                                      "nowhere/out")
     assert "--out" in place.refused("export", "records", "--format", "files")
     assert "files" in place.refused("export", "records", "--format", "csv")
     assert "csv" in place.refused("export", "scores", "--format", "files", "--out", "out")
 
 
 def test_sets_that_share_a_neuron(recorded):
-    """The same record is one file, and what was exported is the same record to the last bit: records are told apart by
-    their hashes. Of two records of one name neither is taken."""
+    """The same record is one file, and what was exported is the same record to the last bit:
+    records are told apart by their hashes. Of two records of one name neither is taken."""
     place, standin = recorded
     place.glia("export", "records", "--set", "learned", "--out", "first")
     changed = place.path / "changed"
@@ -123,7 +130,8 @@ def test_sets_that_share_a_neuron(recorded):
     for other, code in (("same", 0), ("changed", 2)):
         config(place, standin, sets.format(other))
         text = (place.path / "config.toml").read_text()
-        (place.path / "config.toml").write_text(text.replace('[sets.puzzles]\nsource = "puzzles:"\nlimit = 1\n', ""))
+        (place.path / "config.toml").write_text(
+            text.replace('[sets.puzzles]\nsource = "puzzles:"\nlimit = 1\n', ""))
         place.run("--run", other)
         said = place.glia("export", "records", "--run", other, "--out", f"of-{other}", code=code)
         assert sorted(files(place.path / f"of-{other}")) == (sorted(FILES) if code == 0 else [])

@@ -6,9 +6,10 @@ import pytest
 from conftest import BY_WORLD, DONE, USAGE, WITH_FAILURES, bill_holds, start_sweep, wait_until
 
 # Kinds after which the request is asked again, and whether each leaves a doubt.
-TRANSIENT = {"reset_before": True, "status500": True, "status503": True, "status429": False, "hang_before": True,
-             "status500_after": True, "reset_after": True, "hang": True, "truncate": True, "garbage": True,
-             "empty": True}
+TRANSIENT = {"reset_before": True, "status500": True, "status503": True, "status429": False,
+             "hang_before": True,
+             "status500_after": True, "reset_after": True, "hang": True, "truncate": True,
+             "garbage": True, "empty": True}
 HARMLESS = ["slow"]  # a good answer all the same
 UNUSABLE = ["no_logprobs", "bad_type"]  # an answer that was paid for and stored, and says nothing
 FAULTY = dict(endpoint="timeout_s = 3", run="max_tries = 100", budget="doubts_usd = 1.00")
@@ -36,7 +37,8 @@ def test_same_results_after(place, undisturbed, kind):
 
 
 def test_answers_without_usage_stay_charged(place, undisturbed):
-    """The answer is used; as nobody knows what it cost, it stays charged at worst case. Tokens are not known either."""
+    """The answer is used; as nobody knows what it cost, it stays charged at worst case. Tokens are
+    not known either."""
     standin = place.standin("--seed", "5")
     place.config(standin.url)
     standin.faults(no_usage=0.25, count=3)
@@ -62,7 +64,8 @@ def test_all_kinds_at_once(place, undisturbed):
 
 @pytest.mark.parametrize("kind, mode", [(kind, "echo") for kind in UNUSABLE])
 def test_unusable_answers_are_failures_and_never_zeros(place, undisturbed, kind, mode):
-    """Paid for, stored, and therefore not asked again: recorded parse failures; all else is the same."""
+    """Paid for, stored, and therefore not asked again: recorded parse failures; all else is the
+    same."""
     standin = place.standin("--seed", "5", "--latency", "fixed:20")
     place.config(standin.url, mode=mode, endpoint="concurrency = 2")
     glia = start_sweep(place, standin, 6)  # behind the probes
@@ -81,7 +84,8 @@ def test_unusable_answers_are_failures_and_never_zeros(place, undisturbed, kind,
             assert line["score"] is None
     bills = standin.bills()
     place.run(code=WITH_FAILURES)
-    place.run("--retry-failed", code=WITH_FAILURES)  # what is stored is parsed again, not bought again
+    # what is stored is parsed again, not bought again
+    place.run("--retry-failed", code=WITH_FAILURES)
     assert standin.bills() == bills
     place.fsck()
 
@@ -140,7 +144,8 @@ def test_unknown_model(place):
 
 
 def test_server_that_is_not_there(place, undisturbed):
-    """An outage is waited out for as long as the config says; then the run pauses and can be resumed."""
+    """An outage is waited out for as long as the config says; then the run pauses and can be
+    resumed."""
     standin = place.standin()
     place.config(standin.url, run="outage_wait_minutes = 0.02", endpoint="connect_timeout_s = 1")
     standin.signal(signal.SIGTERM)
@@ -173,7 +178,8 @@ def test_outage_in_the_middle_is_survived(place, undisturbed):
 
 
 def test_job_that_always_fails_is_left_for_later(place, undisturbed):
-    """max_tries is reached: the job is retryable, the exit code says so, and the next run takes it up."""
+    """max_tries is reached: the job is retryable, the exit code says so, and the next run takes it
+    up."""
     standin = place.standin("--latency", "fixed:20")
     place.config(standin.url, endpoint="concurrency = 2", run="max_tries = 1")
     glia = start_sweep(place, standin, 6)

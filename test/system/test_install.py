@@ -8,9 +8,10 @@ from conftest import BUILD, ROOT
 
 @pytest.fixture
 def installed(place):
-    """The directory of the installed programs. Nothing is rebuilt: `install` is asked for what is there."""
-    made = subprocess.run(["make", "-C", str(ROOT), f"BUILD={BUILD}", f"PREFIX={place.path}/usr", "-o", "all",
-                           "install"], capture_output=True, timeout=600)
+    """The directory of the installed programs. Nothing is rebuilt: `install` is asked for what is
+    there."""
+    made = subprocess.run(["make", "-C", str(ROOT), f"BUILD={BUILD}", f"PREFIX={place.path}/usr",
+                           "-o", "all", "install"], capture_output=True, timeout=600)
     assert made.returncode == 0, made.stderr.decode()
     return place.path / "usr" / "bin"
 
@@ -23,12 +24,14 @@ def test_runs_from_anywhere(place, installed):
     store = str(place.path / "there")
 
     def glia(*arguments):
-        done = subprocess.run([str(installed / "glia"), *arguments], cwd="/", env=env, capture_output=True, timeout=300)
+        done = subprocess.run([str(installed / "glia"), *arguments], cwd="/", env=env,
+                              capture_output=True, timeout=300)
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode()
 
     glia("--version")
-    glia("run", "--quiet", "--store", store, "--set", "sets.puzzles.limit=1", "--set", "sets.learned.limit=1")
+    glia("run", "--quiet", "--store", store, "--set", "sets.puzzles.limit=1", "--set",
+         "sets.learned.limit=1")
     report = glia("report", "--store", store)
     assert "highlight_summary" in report
     glia("fsck", "--store", store)

@@ -8,8 +8,10 @@ FORMATS = ["highlight", "summary"]
 
 
 def peak_of(place, standin, name, samples):
-    """The largest RssAnon, in kB, that was seen while a run of 56 x samples explanations went on."""
-    config = place.config(standin.url, limit=0, formats=FORMATS, mode=None, samples=samples, adacs=False, cap="50.00",
+    """The largest RssAnon, in kB, that was seen while a run of 56 x samples explanations went
+    on."""
+    config = place.config(standin.url, limit=0, formats=FORMATS, mode=None, samples=samples,
+                          adacs=False, cap="50.00",
                           run='window = 64', store=f"store-{name}", name=f"{name}.toml")
     glia = place.start("run", "--quiet", "-c", config)
     peak = 0

@@ -1,4 +1,5 @@
-"""`glia plan` only reads: beside a live run, where nothing can be written, and where there is no store."""
+"""`glia plan` only reads: beside a live run, where nothing can be written, and where there is no
+store."""
 import os
 import shutil
 import subprocess
@@ -99,10 +100,12 @@ def test_without_permission_to_write(place):
         os.chmod(f"{directory}/store", 0o555)
 
         def as_nobody(*arguments, code=DONE):
-            nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+            nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == \
+                0 else {}
             command = [str(GLIA), *arguments, "-c", f"{directory}/config.toml"]
             try:
-                done = subprocess.run(command, cwd="/", env=place.env, capture_output=True, timeout=60, **nobody)
+                done = subprocess.run(command, cwd="/", env=place.env, capture_output=True,
+                                      timeout=60, **nobody)
             except PermissionError:
                 pytest.skip(f"{GLIA} may not be run by others")
             assert done.returncode == code, done.stderr.decode()
@@ -119,7 +122,8 @@ def test_without_permission_to_write(place):
 
 
 def test_promises_nothing_that_failed_for_good(place):
-    """Nor what only such a job would lead to. What trying again costs: nothing here, since the answers are stored."""
+    """Nor what only such a job would lead to. What trying again costs: nothing here, since the
+    answers are stored."""
     standin = place.standin("--seed", "5", "--latency", "fixed:20")
     place.config(standin.url, mode="repeat", endpoint="concurrency = 2")
     glia = start_sweep(place, standin, 6)
@@ -131,7 +135,8 @@ def test_promises_nothing_that_failed_for_good(place):
     assert sum(failed.values()) == plan["retry_failed"]["jobs"] > 0
     assert plan["retry_failed"]["requests"] == 0
     said = place.glia("plan").out
-    assert f"{plan['retry_failed']['jobs']} jobs failed for good" in said and "--retry-failed" in said
+    assert f"{plan['retry_failed']['jobs']} jobs failed for good" in said and \
+        "--retry-failed" in said
     before = len(standin.bills())
     place.run(code=WITH_FAILURES)
     place.run("--retry-failed", code=WITH_FAILURES)

@@ -1,5 +1,6 @@
-"""Recording: interrupted in every way it ends with the same bytes, on any number of threads; what cannot be recorded is
-one clear line. Bytes are compared by the content hash of the set of records, which covers all of them."""
+"""Recording: interrupted in every way it ends with the same bytes, on any number of threads; what
+cannot be recorded is one clear line. Bytes are compared by the content hash of the set of records,
+which covers all of them."""
 import json
 import random
 import signal
@@ -58,7 +59,8 @@ def write_safetensors(path, made):
     header, data = {}, b""
     for name, (shape, values) in made.items():
         part = struct.pack(f"<{len(values)}f", *values)
-        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [len(data), len(data) + len(part)]}
+        header[name] = {"dtype": "F32", "shape": list(shape),
+                        "data_offsets": [len(data), len(data) + len(part)]}
         data += part
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
@@ -70,7 +72,8 @@ def recorder(place):
     model = place.path / "model"
     model.mkdir()
     (model / "config.json").write_text(json.dumps({
-        "model_type": "gpt2", "activation_function": "gelu_new", "vocab_size": 257, "n_positions": CONTEXT,
+        "model_type": "gpt2", "activation_function": "gelu_new", "vocab_size": 257,
+        "n_positions": CONTEXT,
         "n_embd": WIDTH, "n_layer": LAYERS, "n_head": HEADS, "layer_norm_epsilon": 1e-5}))
     (model / "vocab.json").write_text(json.dumps(vocabulary()))
     (model / "merges.txt").write_text("#version: 0.2\n")
@@ -102,7 +105,8 @@ def record(place, *options, store="store"):
 def test_once_and_the_same_on_any_number_of_threads(recorder):
     one = record(recorder, "--workers", 1, store="one")
     assert one["neurons"] == LAYERS * 4 * WIDTH and one["recorded"]
-    assert [one["times"][each]["excerpts"] for each in ("first_pass", "second_pass")] == [12000, 1024]
+    assert [one["times"][each]["excerpts"] for each in ("first_pass", "second_pass")] == \
+        [12000, 1024]
     three = record(recorder, "--workers", 3, store="three")
     assert three["records"] == one["records"]
     again = record(recorder, store="one")
@@ -127,7 +131,8 @@ def under_way(place):
 
 
 def test_kill_and_stop(recorder):
-    """Killed at moments that a checkpoint's write sets, stopped by Ctrl-C in between: nothing shows in the end."""
+    """Killed at moments that a checkpoint's write sets, stopped by Ctrl-C in between: nothing shows
+    in the end."""
     undisturbed = record(recorder, store="undisturbed")
     often = ("--set", "record.checkpoint_minutes=0.001", "--workers", 1)
     killed = 0
@@ -140,7 +145,8 @@ def test_kill_and_stop(recorder):
             seen = checkpoints(recorder)
         if turn % 3 == 2:
             program.signal(signal.SIGINT)
-            # before the model is read, and when the recording is over, Ctrl-C ends it as it ends any program
+            # before the model is read, and when the recording is over, Ctrl-C ends it as
+            # it ends any program
             assert program.wait() in (0, INTERRUPTED, -signal.SIGINT)
         else:
             program.end()
@@ -153,8 +159,10 @@ def test_kill_and_stop(recorder):
 
 
 def test_another_core_is_refused(recorder):
-    """OpenBLAS can be told which kernels to use; a recording that one set began is not gone on with by another."""
-    long = ("--quiet", "--set", f"subject.corpus={json.dumps(['corpus.txt'] * 4)}", "--set", "record.excerpts=60000")
+    """OpenBLAS can be told which kernels to use; a recording that one set began is not gone on with
+    by another."""
+    long = ("--quiet", "--set", f"subject.corpus={json.dumps(['corpus.txt'] * 4)}", "--set",
+            "record.excerpts=60000")
     program = recorder.start("record", "--workers", 1, *long)
     wait_until(lambda: not program.running() or under_way(recorder), "progress")
     program.signal(signal.SIGINT)
@@ -166,7 +174,8 @@ def test_another_core_is_refused(recorder):
 
 
 def test_what_is_recorded_can_be_asked_about(recorder):
-    """A run records first; a set takes the neurons that it names; formats and scores work on them."""
+    """A run records first; a set takes the neurons that it names; formats and scores work on
+    them."""
     standin = recorder.standin()
     recorder.config(standin.url, formats=["summary", "avhs"], limit=1, adacs=False, extra="""
 [subject]
@@ -187,24 +196,29 @@ limit = 3
     records = [loads(line) for line in said]
     assert len(records) == 3 and all(r["neuron_id"]["layer_index"] == 0 for r in records)
     first = records[0]
-    assert len(first["most_positive_activation_records"]) == 20 and len(first["random_sample"]) == 20
+    assert len(first["most_positive_activation_records"]) == 20 and \
+        len(first["random_sample"]) == 20
     maxima = [max(r["activations"]) for r in first["most_positive_activation_records"]]
     assert maxima == sorted(maxima, reverse=True)
     assert 0 <= first["above_zero"] <= 1
-    rows = [loads(line) for line in recorder.glia("export", "scores", "--set", "learned").out.splitlines()]
+    rows = [loads(line)
+            for line in recorder.glia("export", "scores", "--set", "learned").out.splitlines()]
     assert len(rows) == 6 and all(row["scored"] == "done" for row in rows)
     assert loads(recorder.glia("plan", "--json").out)["recorded"] is True
     recorder.fsck()
 
 
 def drawn(place, name):
-    return [(row["layer"], row["neuron"]) for row in map(loads, place.glia("export", "set", name).out.splitlines())]
+    return [(row["layer"], row["neuron"])
+            for row in map(loads, place.glia("export", "set", name).out.splitlines())]
 
 
 def test_sets_are_drawn_from_a_recording(recorder):
-    """By chance, by the scores of baselines, from a list; a draw stays for a run of the recording, not of another."""
+    """By chance, by the scores of baselines, from a list; a draw stays for a run of the recording,
+    not of another."""
     standin = recorder.standin()
-    scores = "".join(f"{layer},{index},{0.9 - index / 100:.2f},x\n" for layer in (0, 1) for index in range(64))
+    scores = "".join(f"{layer},{index},{0.9 - index / 100:.2f},x\n" for layer in (0, 1)
+                     for index in range(64))
     (recorder.path / "b.csv").write_text("layer,neuron,score,explanation\n" + scores)
     (recorder.path / "list.csv").write_text("layer,neuron\n1,5\n0,63\n")
     recorder.config(standin.url, formats=["summary"], limit=1, adacs=False, mode=None, extra="""
@@ -237,9 +251,11 @@ list = "list.csv"
     assert drawn(recorder, "listed") == [(1, 5), (0, 63)]
     records = recorder.glia("export", "records", "--set", "chance").out
     recorder.run()
-    assert drawn(recorder, "chance") == chance and recorder.glia("export", "records", "--set", "chance").out == records
+    assert drawn(recorder, "chance") == chance and \
+        recorder.glia("export", "records", "--set", "chance").out == records
     recorder.run("--set", "record.excerpts=299")
-    assert drawn(recorder, "chance") == chance and recorder.glia("export", "records", "--set", "chance").out != records
+    assert drawn(recorder, "chance") == chance and \
+        recorder.glia("export", "records", "--set", "chance").out != records
     said = recorder.refused("run", "--quiet", "--set", 'record.neurons=["layer:0"]')
     assert "sets.best: 2 of 4 neurons are not among those recorded (1:0, 1:1); " \
         "name them in record.neurons" in said
@@ -247,8 +263,10 @@ list = "list.csv"
 
 
 @pytest.mark.parametrize("what, words", [
-    ("truncated", "model.safetensors"), ("overlap", "model.safetensors"), ("dtype", "h.0.mlp.c_fc.weight"),
-    ("nan", "h.0.mlp.c_fc.weight"), ("vocabulary", "token"), ("empty", "corpus"), ("short", "excerpt"),
+    ("truncated", "model.safetensors"), ("overlap", "model.safetensors"),
+    ("dtype", "h.0.mlp.c_fc.weight"),
+    ("nan", "h.0.mlp.c_fc.weight"), ("vocabulary", "token"), ("empty", "corpus"),
+    ("short", "excerpt"),
     ("no model", "nowhere"), ("neurons", "record.neurons"), ("context", "record.tokens"),
 ])
 def test_what_cannot_be_recorded(recorder, what, words):

@@ -1,5 +1,5 @@
-"""Recording: a corpus of any kind gives the same recording for the same documents; a bad one is one clear line; a live
-recording is seen by `glia status`."""
+"""Recording: a corpus of any kind gives the same recording for the same documents; a bad one is one
+clear line; a live recording is seen by `glia status`."""
 import gzip
 import json
 import random
@@ -34,15 +34,18 @@ def corpus(place, *paths):
 
 
 def record(place, *options, code=0, given=None):
-    done = subprocess.run([str(GLIA), "record", "--quiet", "--json", *options], cwd=place.path, env=place.env, timeout=DEADLINE,
-                          input=given, stdin=None if given is not None else subprocess.DEVNULL, capture_output=True)
+    done = subprocess.run([str(GLIA), "record", "--quiet", "--json", *options], cwd=place.path,
+                          env=place.env, timeout=DEADLINE,
+                          input=given, stdin=None if given is not None else subprocess.DEVNULL,
+                          capture_output=True)
     assert done.returncode == code, done.stderr.decode()
     return loads(done.stdout) if code == 0 else done.stderr.decode()
 
 
 def test_corpora_of_every_kind(recorder):
     texts = documents()
-    lines = "".join(json.dumps({"n": i, "body": text}, ensure_ascii=i % 2 == 0) + "\n" for i, text in enumerate(texts))
+    lines = "".join(json.dumps({"n": i, "body": text}, ensure_ascii=i % 2 == 0) + "\n"
+                    for i, text in enumerate(texts))
     path = recorder.path
     (path / "tree" / "b").mkdir(parents=True)
     (path / "tree" / "a").write_text(texts[0])
@@ -55,7 +58,8 @@ def test_corpora_of_every_kind(recorder):
     field = ("--set", 'subject.text_field="body"')
     first = record(recorder, *corpus(recorder, "tree"))
     assert first["recorded"]
-    for paths in (["lines.jsonl"], ["lines.jsonl.gz"], ["lines.jsonl.zst"], ["tree/a", "tree/b", "tree/c.txt.gz"]):
+    for paths in (["lines.jsonl"], ["lines.jsonl.gz"], ["lines.jsonl.zst"],
+                  ["tree/a", "tree/b", "tree/c.txt.gz"]):
         again = record(recorder, *corpus(recorder, *paths), *field)
         assert again["recording"] == first["recording"] and not again["recorded"], paths
     for given in (texts[2].encode(), gzip.compress(texts[2].encode()), zstd(texts[2].encode())):
@@ -89,16 +93,19 @@ def test_nothing_on_standard_input(recorder):
 
 def test_status_of_a_recording(recorder):
     """While it is live, when it was stopped, when it is done."""
-    long = ("--set", f"subject.corpus={json.dumps(['corpus.txt'] * 20)}", "--set", "record.excerpts=300000")
+    long = ("--set", f"subject.corpus={json.dumps(['corpus.txt'] * 20)}", "--set",
+            "record.excerpts=300000")
     program = recorder.start("record", "--quiet", "--json", "--workers", "1", *long)
     live = wait_until(lambda: not program.running() or under_way(recorder), "progress")
     assert live is not True, f"the recording was over before it was looked at:\n{program.err}"
-    assert live["live"] and live["step"] == "first pass" and 0 < live["done"] <= live["total"] and live["tokens_per_second"] > 0
+    assert live["live"] and live["step"] == "first pass" and 0 < live["done"] <= live["total"] and \
+        live["tokens_per_second"] > 0
     assert "tokens/s" in recorder.glia("status").out
     program.signal(signal.SIGINT)
     program.wait(INTERRUPTED)
     stopped = loads(recorder.glia("status", "--json").out)["recording"]
-    assert not stopped["live"] and stopped["recording"] == live["recording"] and stopped["total"] == live["total"]
+    assert not stopped["live"] and stopped["recording"] == live["recording"] and \
+        stopped["total"] == live["total"]
     assert "the same command goes on" in recorder.glia("status").out
     recorder.glia("record", "--quiet", "--set", "record.excerpts=100")
     assert under_way(recorder) is None

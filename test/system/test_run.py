@@ -5,7 +5,8 @@ import json
 import signal
 
 import pytest
-from conftest import DONE, FORMATS, INTERRUPTED, KINDS, SHARED, bill_holds, loads, start_sweep, wait_until
+from conftest import DONE, FORMATS, INTERRUPTED, KINDS, SHARED, bill_holds, loads, start_sweep, \
+    wait_until
 
 SLOW = ("--latency", "fixed:100")
 
@@ -67,7 +68,8 @@ def test_public_puzzles_report_all_formats(place):
                "sets.learned.limit=1")
     report = loads(place.glia("report", "--json").out)
     assert [row["format"] for row in rows_of(report, "tokens")] == 2 * FORMATS
-    adacs = [row for table in report["results"] if table["key"] == "puzzles" for row in table["rows"]]
+    adacs = [row for table in report["results"] if table["key"] == "puzzles"
+             for row in table["rows"]]
     assert [row["format"] for row in adacs] == FORMATS
     assert all(row["compared"] == 19 for row in adacs)
 
@@ -76,7 +78,8 @@ def test_report_forms(place):
     standin = place.standin()
     place.config(standin.url)
     place.run()
-    text = {form: place.glia("report", "--format", form).out for form in ("text", "md", "csv", "json", "html")}
+    text = {form: place.glia("report", "--format", form).out
+            for form in ("text", "md", "csv", "json", "html")}
     for name in FORMATS:
         assert all(name in said.replace("\\_", "_") for said in text.values())
     assert "| original |" in text["md"]
@@ -112,7 +115,8 @@ def test_export_forms(place):
 @pytest.mark.parametrize("calibration", ["none", "linear"])
 def test_same_answers_same_bytes(place, undisturbed, mode, calibration):
     """Another order, other timing, another concurrency: the same tables and exports."""
-    arguments = dict(mode=mode, limit=3, samples=2, extra=f'[score]\ncalibration = "{calibration}"\n')
+    arguments = dict(mode=mode, limit=3, samples=2,
+                     extra=f'[score]\ncalibration = "{calibration}"\n')
     expected = undisturbed(**arguments)
     standin = place.standin("--latency", "uniform:0,30", "--seed", "7")
     place.config(standin.url, endpoint="concurrency = 3", run="window = 4", **arguments)
@@ -163,7 +167,8 @@ def test_status_and_report_while_live(place):
     place.config(standin.url, endpoint="concurrency = 2")
     glia = start_sweep(place, standin, 6)
     state = place.status()
-    assert state["live"] and state["state"] == "running" and str(glia.process.pid) in state["holder"]
+    assert state["live"] and state["state"] == "running" and \
+        str(glia.process.pid) in state["holder"]
     assert state["settled_usd"] > 0
     assert "missing" in place.glia("report").out
     place.fsck()
@@ -200,7 +205,8 @@ def test_second_interrupt_leaves_at_once(place, undisturbed):
     place.config(standin.url, endpoint="concurrency = 3")
     glia = start_sweep(place, standin, 4)
     standin.faults(hang=1)
-    wait_until(lambda: sum(bill["outcome"] == "hang" for bill in standin.bills()) == 3, "three attempts that hang")
+    wait_until(lambda: sum(bill["outcome"] == "hang" for bill in standin.bills()) == 3,
+               "three attempts that hang")
     glia.signal(signal.SIGINT)
     wait_until(lambda: "finishing" in glia.err, "the first interrupt to be taken")
     assert glia.running()
@@ -224,7 +230,8 @@ def test_drain_has_a_limit(place):
     place.config(standin.url, endpoint="concurrency = 2", run="drain_seconds = 0.2")
     glia = start_sweep(place, standin, 4)
     standin.faults(hang=1)
-    wait_until(lambda: sum(bill["outcome"] == "hang" for bill in standin.bills()) == 2, "two attempts that hang")
+    wait_until(lambda: sum(bill["outcome"] == "hang" for bill in standin.bills()) == 2,
+               "two attempts that hang")
     glia.signal(signal.SIGTERM)
     glia.wait(INTERRUPTED)
     assert len(place.ledger()["doubts"]) == 2
@@ -234,7 +241,8 @@ def test_drain_has_a_limit(place):
 
 def test_help_and_version(place):
     assert "usage" in place.glia("--help").out and place.glia("--version").out
-    for name in ("run", "record", "plan", "status", "report", "import", "export", "prompts", "ledger", "fsck"):
+    for name in ("run", "record", "plan", "status", "report", "import", "export", "prompts",
+                 "ledger", "fsck"):
         assert f"glia {name}" in place.glia(name, "--help").out
     assert "budget.total_usd" in place.glia("help", "config").out
     assert "report" in place.refused("reprot")
@@ -245,6 +253,7 @@ def test_lag_is_measured_and_reported(place, undisturbed):
     standin = place.standin("--latency", "fixed:30")
     place.config(standin.url)
     place.run()
-    times, = [table for table in loads(place.glia("report", "--json").out)["costs"] if table["key"] == "times"]
+    times, = [table for table in loads(place.glia("report", "--json").out)["costs"]
+              if table["key"] == "times"]
     row, = times["rows"]
     assert row["loop_lag_p99_ms"] > 0

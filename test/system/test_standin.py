@@ -16,13 +16,14 @@ import threading
 import pytest
 from standin_server import PROGRAM, TIMEOUT, Standin, until
 
-PRICES = {"standin-chat": (500_000, 250_000, 1_500_000),  # picodollars a token: input, cached, output
+# picodollars a token: input, cached, output
+PRICES = {"standin-chat": (500_000, 250_000, 1_500_000),
           "standin-text": (500_000, 250_000, 1_500_000),
           "standin-embedding": (20_000, 20_000, 0)}
 RECORD = "Neuron 1 responds to: colours\n<start>\n the\tunknown\n red\tunknown\n" \
     " café\tunknown\n<end>\n"
-BILLED = ["status500_after", "reset_after", "hang", "truncate", "garbage", "empty", "slow", "no_usage",
-          "no_logprobs", "bad_type"]
+BILLED = ["status500_after", "reset_after", "hang", "truncate", "garbage", "empty", "slow",
+          "no_usage", "no_logprobs", "bad_type"]
 UNBILLED = ["reset_before", "status500", "status503", "status429", "quota", "hang_before"]
 
 
@@ -85,14 +86,17 @@ def test_answers_are_a_function_of_the_request(standin):
     text = "<start>The[ red] and the[ blue] door<end>"
     bodies = [standin.chat(text, user="a").body for _ in range(2)]
     assert bodies[0] == bodies[1]
-    contents = {standin.chat(text, user=str(i)).json["choices"][0]["message"]["content"] for i in range(30)}
+    contents = {standin.chat(text, user=str(i)).json["choices"][0]["message"]["content"]
+                for i in range(30)}
     assert len(contents) > 1
-    assert len({standin.chat(text, user=str(i), temperature=0).json["choices"][0]["message"]["content"]
+    assert len({standin.chat(text, user=str(i),
+                             temperature=0).json["choices"][0]["message"]["content"]
                 for i in range(30)}) == 1
 
 
 def test_chat_logprobs(standin):
-    choice = standin.chat("<start>The[ red] and the[ blue] door<end>", logprobs=True, top_logprobs=4).json["choices"][0]
+    choice = standin.chat("<start>The[ red] and the[ blue] door<end>", logprobs=True,
+                          top_logprobs=4).json["choices"][0]
     tokens = choice["logprobs"]["content"]
     assert "".join(token["token"] for token in tokens) == choice["message"]["content"]
     for token in tokens:
@@ -120,11 +124,14 @@ def test_completion_echo(standin):
     assert logprobs["token_logprobs"][0] is None and logprobs["top_logprobs"][0] is None
     assert len(logprobs["token_logprobs"]) == len(logprobs["top_logprobs"]) == len(tokens)
     values = []
-    for token, own, top in list(zip(tokens, logprobs["token_logprobs"], logprobs["top_logprobs"]))[1:]:
+    for token, own, top in list(zip(tokens, logprobs["token_logprobs"],
+                                    logprobs["top_logprobs"]))[1:]:
         assert own <= 0 and top[token] == own
         if token == "unknown":
-            belief = {int(value): math.exp(logprob) for value, logprob in top.items() if value.isdigit()}
-            assert set(belief) == set(range(11)) and math.isclose(sum(belief.values()), 1, abs_tol=1e-3)
+            belief = {int(value): math.exp(logprob) for value, logprob in top.items()
+                      if value.isdigit()}
+            assert set(belief) == set(range(11)) and \
+                math.isclose(sum(belief.values()), 1, abs_tol=1e-3)
             values.append(sum(value * share for value, share in belief.items()))
     assert len(values) == 3 and values[1] > 8 > 1 > values[0] and values[2] < 1
 
@@ -134,7 +141,8 @@ def test_completion_of_one_token(standin):
     choice = standin.complete(prompt, max_tokens=1, logprobs=5, temperature=0).json["choices"][0]
     assert choice["text"] in ("8", "9", "10") and choice["logprobs"]["tokens"] == [choice["text"]]
     assert len(choice["logprobs"]["top_logprobs"][0]) == 5
-    echoed = standin.complete(prompt, max_tokens=1, logprobs=5, echo=True, temperature=0).json["choices"][0]
+    echoed = standin.complete(prompt, max_tokens=1, logprobs=5, echo=True,
+                              temperature=0).json["choices"][0]
     assert echoed["text"] == prompt + choice["text"]
 
 
@@ -151,15 +159,18 @@ def test_embeddings(standin):
     vectors = [row["embedding"] for row in body["data"]]
     assert [row["index"] for row in body["data"]] == [0, 1, 2]
     assert vectors[0] == vectors[2] != vectors[1]
-    assert all(len(vector) == 256 and math.isclose(sum(x * x for x in vector), 1, abs_tol=1e-5) for vector in vectors)
+    assert all(len(vector) == 256 and math.isclose(sum(x * x for x in vector), 1, abs_tol=1e-5)
+               for vector in vectors)
     assert body["usage"]["prompt_tokens"] == body["usage"]["total_tokens"] > 0
-    encoded = standin.embed(["kinds of birds"], encoding_format="base64").json["data"][0]["embedding"]
+    encoded = standin.embed(["kinds of birds"],
+                            encoding_format="base64").json["data"][0]["embedding"]
     decoded = struct.unpack("<256f", base64.b64decode(encoded, validate=True))
     assert all(math.isclose(a, b, abs_tol=1e-6) for a, b in zip(decoded, vectors[0]))
     for dimensions in (1, 2, 3, 64):
         row = standin.embed("x", dimensions=dimensions).json["data"][0]
         assert len(row["embedding"]) == dimensions
-        packed = standin.embed("x", dimensions=dimensions, encoding_format="base64").json["data"][0]["embedding"]
+        packed = standin.embed("x", dimensions=dimensions,
+                               encoding_format="base64").json["data"][0]["embedding"]
         assert len(base64.b64decode(packed, validate=True)) == 4 * dimensions
 
 
@@ -173,26 +184,32 @@ def check_error(answer, status, **expected):
         assert answer.error[name] == value, answer.error
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'{"model":"standin-chat","messages":[]} x', b"null"])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff",
+                                  b'{"model":"standin-chat","messages":[]} x', b"null"])
 def test_malformed_json(standin, body):
     check_error(standin.post("/chat/completions", body), 400, type="invalid_request_error")
 
 
 @pytest.mark.parametrize("change, param", [
-    ({"messages": []}, "messages"), ({"messages": "x"}, "messages"), ({"messages": [{"role": "user"}]}, "messages"),
-    ({"messages": [{"role": "robot", "content": "x"}]}, "messages"), ({"temperature": 3}, "temperature"),
-    ({"temperature": "hot"}, "temperature"), ({"max_tokens": 0}, "max_tokens"), ({"max_tokens": 1.5}, "max_tokens"),
+    ({"messages": []}, "messages"), ({"messages": "x"}, "messages"),
+    ({"messages": [{"role": "user"}]}, "messages"),
+    ({"messages": [{"role": "robot", "content": "x"}]}, "messages"),
+    ({"temperature": 3}, "temperature"),
+    ({"temperature": "hot"}, "temperature"), ({"max_tokens": 0}, "max_tokens"),
+    ({"max_tokens": 1.5}, "max_tokens"),
     ({"n": 2}, "n"), ({"stream": True}, "stream"), ({"logprobs": 3}, "logprobs"),
     ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"), ({"top_logprobs": 2}, "top_logprobs"),
     ({"model": None}, None), ({"model": 3}, None)])
 def test_invalid_chat(standin, change, param):
     body = {"model": "standin-chat", "messages": [{"role": "user", "content": "x"}], **change}
-    check_error(standin.post("/chat/completions", body), 400, type="invalid_request_error", param=param)
+    check_error(standin.post("/chat/completions", body), 400, type="invalid_request_error",
+                param=param)
 
 
 @pytest.mark.parametrize("path, change, param", [
     ("/completions", {"prompt": 3}, "prompt"), ("/completions", {"prompt": ["a", "b"]}, "prompt"),
-    ("/completions", {"prompt": "x", "logprobs": True}, "logprobs"), ("/embeddings", {"input": []}, "input"),
+    ("/completions", {"prompt": "x", "logprobs": True}, "logprobs"),
+    ("/embeddings", {"input": []}, "input"),
     ("/embeddings", {"input": [""]}, "input"), ("/embeddings", {"input": [[1, 2]]}, "input"),
     ("/embeddings", {"input": "x", "encoding_format": "hex"}, "encoding_format"),
     ("/embeddings", {"input": "x", "dimensions": 0}, "dimensions")])
@@ -212,7 +229,8 @@ def test_key(start):
     server = start("--key", "sk-right")
     for headers in ({}, {"Authorization": "Bearer sk-wrong"}, {"Authorization": "sk-right"},
                     {"Authorization": "Bearer sk-right2"}):
-        check_error(server.post("/chat/completions", {}, headers=headers), 401, code="invalid_api_key")
+        check_error(server.post("/chat/completions", {}, headers=headers), 401,
+                    code="invalid_api_key")
     good = {"Authorization": "Bearer sk-right"}
     body = {"model": "standin-chat", "messages": [{"role": "user", "content": "x"}]}
     assert server.post("/chat/completions", body, headers=good).status == 200
@@ -228,7 +246,8 @@ def test_capabilities_can_be_taken_away(start):
 
 
 def test_a_request_may_be_too_large(standin):
-    raw = standin.send_raw(f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {1 << 40}\r\n\r\n")
+    raw = standin.send_raw(
+        f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {1 << 40}\r\n\r\n")
     assert raw.recv(12) == b"HTTP/1.1 413"
     raw.close()
 
@@ -258,7 +277,8 @@ def test_tokens_per_minute_charge_bytes_and_maximum(start):
     first = server.chat("x" * 160, max_tokens=20)
     assert first.headers["x-ratelimit-limit-tokens"] == "100"
     assert first.headers["x-ratelimit-remaining-tokens"] == "40"
-    check_error(server.chat("x" * 160, max_tokens=1), 429, type="tokens", code="rate_limit_exceeded")
+    check_error(server.chat("x" * 160, max_tokens=1), 429, type="tokens",
+                code="rate_limit_exceeded")
     assert server.chat("x" * 80, max_tokens=20).status == 200
     too_large = server.chat("x" * 400, max_tokens=1)
     check_error(too_large, 429, type="tokens", code="rate_limit_exceeded")
@@ -307,7 +327,8 @@ def meet(server, fault):
     connection.timeout = 1 if fault.startswith("hang") else TIMEOUT
     try:
         return server.ask("POST", "/v1/chat/completions", connection=connection, body={
-            "model": "standin-chat", "messages": [{"role": "user", "content": "x"}], "logprobs": True})
+            "model": "standin-chat", "messages": [{"role": "user", "content": "x"}],
+            "logprobs": True})
     except (OSError, http.client.HTTPException) as error:
         return type(error).__name__
     finally:
@@ -316,11 +337,13 @@ def meet(server, fault):
 
 def check_fault(fault, seen):
     exceptions = {"reset_before": "ConnectionResetError", "reset_after": "ConnectionResetError",
-                  "truncate": "IncompleteRead", "hang": "TimeoutError", "hang_before": "TimeoutError"}
+                  "truncate": "IncompleteRead", "hang": "TimeoutError",
+                  "hang_before": "TimeoutError"}
     if fault in exceptions:
         assert seen == exceptions[fault]
         return
-    statuses = {"status500": 500, "status500_after": 500, "status503": 503, "status429": 429, "quota": 429}
+    statuses = {"status500": 500, "status500_after": 500, "status503": 503, "status429": 429,
+                "quota": 429}
     assert seen.status == statuses.get(fault, 200)
     if seen.status != 200:
         check_error(seen, seen.status)
@@ -364,10 +387,12 @@ def test_ledger_totals_equal_what_was_said(start, tmp_path):
                    "--price", "standin-chat=0.5,0.25,1.5")
     PRICES["own"] = (10**9, 1, 3_000_000)
     answers = [server.chat("a b c " * i) for i in range(5)]
-    answers += [server.complete(RECORD, max_tokens=2), server.embed(["x y", "z"]), server.chat(model="own")]
+    answers += [server.complete(RECORD, max_tokens=2), server.embed(["x y", "z"]),
+                server.chat(model="own")]
     usages = [(answer.json["model"], answer.json["usage"]) for answer in answers]
     del usages[6][1]["total_tokens"]
-    usages[6][1]["prompt_tokens_details"] = {"cached_tokens": int(usages[6][1]["prompt_tokens"] * 0.4)}
+    usages[6][1]["prompt_tokens_details"] = {
+        "cached_tokens": int(usages[6][1]["prompt_tokens"] * 0.4)}
     expected = [cost(model, usage) for model, usage in usages]
     ledger = server.ledger
     assert [int(bill["cost_picodollars"]) for bill in ledger["billed"]] == expected
@@ -376,14 +401,15 @@ def test_ledger_totals_equal_what_was_said(start, tmp_path):
     totals = ledger["totals"]
     assert totals["requests"] == 8 and int(totals["cost_picodollars"]) == sum(expected)
     assert totals["prompt_tokens"] == sum(usage["prompt_tokens"] for _, usage in usages)
-    assert totals["cached_tokens"] == sum(usage["prompt_tokens_details"]["cached_tokens"] for _, usage in usages)
+    assert totals["cached_tokens"] == sum(usage["prompt_tokens_details"]["cached_tokens"]
+                                          for _, usage in usages)
     assert [json.loads(line) for line in file.read_text().splitlines()] == ledger["billed"]
     assert server.get("/_standin/ledger?skip=6").json["billed"] == ledger["billed"][6:]
 
 
 def test_ledger_under_many_clients(start):
-    server = start("--latency", "uniform:0,5", "--fault", "reset_after=0.1", "--fault", "truncate=0.1",
-                   "--fault", "status500=0.1", "--seed", "3")
+    server = start("--latency", "uniform:0,5", "--fault", "reset_after=0.1", "--fault",
+                   "truncate=0.1", "--fault", "status500=0.1", "--seed", "3")
     outcomes = []
 
     def work():
@@ -428,10 +454,12 @@ def test_stops_with_requests_under_way(start):
 
 
 def test_stops_by_itself_and_with_its_parent(tmp_path):
-    assert subprocess.run([PROGRAM, "--max-seconds", "1"], capture_output=True, timeout=TIMEOUT, check=False).returncode == 0
+    assert subprocess.run([PROGRAM, "--max-seconds", "1"], capture_output=True, timeout=TIMEOUT,
+                          check=False).returncode == 0
     port_file = tmp_path / "orphan"
     script = f'"{PROGRAM}" --quit-with-parent --port-file "{port_file}" & read -r line'
-    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
+    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as parent:
         parent.stderr.readline()
         port = int(port_file.read_text())
         socket.create_connection(("127.0.0.1", port)).close()
@@ -445,23 +473,26 @@ def test_stops_by_itself_and_with_its_parent(tmp_path):
 @pytest.mark.parametrize("options, message", [
     (["--prot", "1"], "unknown option --prot"), (["--port"], "--port needs a value"),
     (["--port", "70000"], "'70000' will not do"), (["--host", "0.0.0.0"], "127.0.0.1"),
-    (["--fault", "statos500=1"], "did you mean 'status500'?"), (["--fault", "empty=2"], "probability"),
+    (["--fault", "statos500=1"], "did you mean 'status500'?"),
+    (["--fault", "empty=2"], "probability"),
     (["--latency", "fast"], "fixed:MS"), (["--models", "gpt-9"], "add --price gpt-9="),
     (["--price", "gpt-9=1"], "MODEL=INPUT,CACHED,OUTPUT"), (["--tls-cert", "x"], "--tls-key")])
 def test_wrong_options(options, message):
-    done = subprocess.run([PROGRAM, *options], capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    done = subprocess.run([PROGRAM, *options], capture_output=True, text=True, timeout=TIMEOUT,
+                          check=False)
     assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_taken_port_is_named(standin):
-    done = subprocess.run([PROGRAM, "--port", str(standin.port)], capture_output=True, text=True, timeout=TIMEOUT,
-                          check=False)
+    done = subprocess.run([PROGRAM, "--port", str(standin.port)], capture_output=True, text=True,
+                          timeout=TIMEOUT, check=False)
     assert done.returncode == 2 and f"127.0.0.1:{standin.port}" in done.stderr
 
 
 def test_tls(start, tmp_path):
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost",
                     "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
                    check=True, capture_output=True)
     server = start("--tls-cert", str(certificate), "--tls-key", str(key))

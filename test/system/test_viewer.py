@@ -1,4 +1,5 @@
-"""The viewer by plain HTTP: who is let in, what is sent, what can be asked; and that it follows a run."""
+"""The viewer by plain HTTP: who is let in, what is sent, what can be asked; and that it follows a
+run."""
 import csv
 import json
 import re
@@ -25,13 +26,16 @@ def test_every_answer_is_guarded(finished):
         status, headers, body = viewer.ask(path)
         assert status == (404 if path == "/nothing" else 200), path
         policy = headers["Content-Security-Policy"]
-        assert "default-src 'none'" in policy and "script-src 'self'" in policy and "unsafe" not in policy
-        assert headers["X-Content-Type-Options"] == "nosniff" and headers["Cache-Control"] == "no-store"
+        assert "default-src 'none'" in policy and "script-src 'self'" in policy and \
+            "unsafe" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff" and \
+            headers["Cache-Control"] == "no-store"
         assert "Access-Control-Allow-Origin" not in headers
     for path in PAGES:
         page = viewer.ask(path)[2].decode()
         assert "text/html" in viewer.ask(path)[1]["Content-Type"]
-        assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|\sstyle=", page), "no inline script or style"
+        assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|\sstyle=", page), \
+            "no inline script or style"
         assert not re.search(r"(src|href)=\"(?![/#])", page), "nothing from elsewhere"
 
 
@@ -45,16 +49,20 @@ def test_names_origins_and_methods(finished):
     assert viewer.ask("/api/run", Origin=own)[0] == 200
     for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
         assert viewer.ask("/api/run", method, Origin=own)[0] == 405
-    assert viewer.ask("/api/run", "POST", b"{}", Origin=own, Content_Type="application/json")[0] == 405
+    assert viewer.ask("/api/run", "POST", b"{}", Origin=own,
+                      Content_Type="application/json")[0] == 405
     answers = "/api/study/anna/1"
     assert viewer.ask(answers, "POST", b"{}", Content_Type="application/json")[0] == 403
     assert viewer.ask(answers, "POST", b"{}", Origin=own, Content_Type="text/plain")[0] == 415
     assert viewer.ask(answers, "POST", b"{}", Origin=own, Content_Type="application/json")[0] == 400
-    assert viewer.ask(answers, "POST", b"[" * 70000, Origin=own, Content_Type="application/json")[0] == 413
+    assert viewer.ask(answers, "POST", b"[" * 70000, Origin=own,
+                      Content_Type="application/json")[0] == 413
     status, _, body = viewer.ask("/api/run", "HEAD")
     assert status == 200 and body == b""
-    for path in ("/assets/../../../config.toml", "/assets/%2e%2e/%2e%2e/config.toml", "/api/neuron?id=%00", "/%",
-                 "/api/neurons?sort=evil", "/api/neurons?set=no", "/api/exchange?chain=1e9", "/api/study/" + "x" * 400):
+    for path in ("/assets/../../../config.toml", "/assets/%2e%2e/%2e%2e/config.toml",
+                 "/api/neuron?id=%00", "/%",
+                 "/api/neurons?sort=evil", "/api/neurons?set=no", "/api/exchange?chain=1e9",
+                 "/api/study/" + "x" * 400):
         assert 400 <= viewer.ask(path)[0] < 500, path
 
 
@@ -63,7 +71,8 @@ def test_other_addresses_need_a_token(finished):
     secret.write_text("correct-horse-battery\n")
     assert "--token-file" in finished.refused("viewer", "--address", "0.0.0.0", "--port", 0)
     (finished.path / "short").write_text("abc\n")
-    assert "16" in finished.refused("viewer", "--address", "0.0.0.0", "--port", 0, "--token-file", "short")
+    assert "16" in finished.refused("viewer", "--address", "0.0.0.0", "--port", 0, "--token-file",
+                                    "short")
     viewer = Viewer(finished, "--address", "0.0.0.0", "--token-file", secret)
     assert viewer.ask("/")[0] == viewer.ask("/api/run")[0] == viewer.ask("/assets/app.js")[0] == 401
     assert viewer.ask("/?token=correct-horse-batterx")[0] == 401
@@ -105,7 +114,8 @@ def test_lists_and_neurons(finished):
         assert len(chain["simulated"]) == scores[name][chain["format"]]["records"]
         assert chain["explain_usd"] > 0 and chain["simulate_usd"] > 0
     exchange = viewer.json(f"/api/exchange?chain={neuron['chains'][0]['number']}")
-    assert exchange["messages"][-1]["role"] == "user" and "<start>" in exchange["messages"][-1]["content"]
+    assert exchange["messages"][-1]["role"] == "user" and \
+        "<start>" in exchange["messages"][-1]["content"]
     answer = json.loads(exchange["answer"])["choices"][0]["message"]["content"]
     assert answer.strip() == neuron["chains"][0]["text"]
     simulation = viewer.json(f"/api/exchange?chain={neuron['chains'][0]['number']}&record=0")
@@ -121,9 +131,11 @@ def test_lists_and_neurons(finished):
 def test_an_imported_baseline_has_its_score(place):
     record = {"tokens": ["red", " blue"], "activations": [0.5, 4.5]}
     (place.path / "neurons.jsonl").write_text(json.dumps({
-        "neuron_id": {"layer_index": 5, "neuron_index": 131}, "most_positive_activation_records": [record] * 20,
+        "neuron_id": {"layer_index": 5, "neuron_index": 131},
+        "most_positive_activation_records": [record] * 20,
         "random_sample": [record] * 15, "quantile_boundaries": [0.1, 0.2, 0.3, 0.4]}) + "\n")
-    (place.path / "baselines.csv").write_text("layer,neuron,score,explanation\n5,131,0.625,the colour blue\n")
+    (place.path / "baselines.csv").write_text(
+        "layer,neuron,score,explanation\n5,131,0.625,the colour blue\n")
     place.config(place.standin().url, limit=1, mode=None,
                  extra='[sets.own]\nsource = "neurons.jsonl"\nbaseline = "published"\n')
     place.glia("import", "explanations", "baselines.csv", "--as", "published")
@@ -133,7 +145,8 @@ def test_an_imported_baseline_has_its_score(place):
 
 
 def test_follows_a_live_run(place):
-    """Numbers move while the run writes, events come by themselves, and the end is seen without a new start."""
+    """Numbers move while the run writes, events come by themselves, and the end is seen without a
+    new start."""
     standin = place.standin("--latency", "fixed:40")
     place.config(standin.url, limit=None, endpoint="concurrency = 4")
     glia = start_sweep(place, standin, 20)
@@ -148,7 +161,8 @@ def test_follows_a_live_run(place):
     assert viewer.json("/api/rates")["attempts"] > 0
     glia.signal(2)
     glia.wait(INTERRUPTED)
-    wait_until(lambda: viewer.json("/api/run")["status"]["state"] == "interrupted", "the end to be seen")
+    wait_until(lambda: viewer.json("/api/run")["status"]["state"] == "interrupted",
+               "the end to be seen")
     before = explained()
     standin.faults()
     place.run("--set", "sets.puzzles.limit=4", code=DONE)
@@ -163,7 +177,8 @@ def test_follows_a_live_run(place):
 
 def test_study_only_serves_nothing_else(finished):
     viewer = Viewer(finished, "--study-only", "--raters", "anna,ben", "--overlap", 1)
-    for path in ("/", "/neurons", "/compare", "/puzzle/instruments", "/api/run", "/api/run/events", "/api/neurons",
+    for path in ("/", "/neurons", "/compare", "/puzzle/instruments", "/api/run", "/api/run/events",
+                 "/api/neurons",
                  "/api/neuron?id=instruments", "/api/exchange?chain=0", "/api/good", "/api/rates"):
         assert viewer.ask(path)[0] == 404, path
     assert viewer.ask("/study/anna")[0] == viewer.ask("/api/study/anna")[0] == 200
@@ -178,19 +193,23 @@ def test_study_only_serves_nothing_else(finished):
 
 
 def test_study_is_blind(finished):
-    """What a rater gets, byte for byte, names neither format, model nor neuron, and differs between raters in order."""
+    """What a rater gets, byte for byte, names neither format, model nor neuron, and differs between
+    raters in order."""
     viewer = Viewer(finished, "--raters", "anna,ben", "--overlap", 1)
     names = [row["id"] for row in viewer.json("/api/neurons")["neurons"]]
-    told = re.compile("|".join(["_summary", "avhs", "standin", "format", "original", "puzzle", *names]))
+    told = re.compile(
+        "|".join(["_summary", "avhs", "standin", "format", "original", "puzzle", *names]))
     orders = {}
     for rater in ("anna", "ben"):
         for page in range(1, 4):
             body = viewer.ask(f"/api/study/{rater}/{page}")[2].decode()
             said = json.loads(body)
-            assert set(said) == {"count", "done", "next", "page", "excerpts", "most", "explanations"}
+            assert set(said) == {"count", "done", "next", "page", "excerpts", "most",
+                                 "explanations"}
             assert all(set(explanation) == {"name", "text"} for explanation in said["explanations"])
             bare = body
-            for text in [e["text"] for e in said["explanations"]] + [json.dumps(e["tokens"]) for e in said["excerpts"]]:
+            for text in [e["text"] for e in said["explanations"]] + \
+                [json.dumps(e["tokens"]) for e in said["excerpts"]]:
                 bare = bare.replace(json.dumps(text, ensure_ascii=False), "").replace(text, "")
             assert not told.search(bare), told.search(bare)
             excerpts = json.dumps(said["excerpts"])
@@ -208,8 +227,8 @@ def test_identical_texts_merged(finished):
         assert len(set(texts)) == len(texts)
         answer = {"ratings": {e["name"]: 1 + i % 5 for i, e in enumerate(said["explanations"])},
                   "best": said["explanations"][0]["name"]}
-        assert viewer.ask(f"/api/study/anna/{page}", "POST", json.dumps(answer).encode(), Origin=own,
-                          Content_Type="application/json")[0] == 200
+        assert viewer.ask(f"/api/study/anna/{page}", "POST", json.dumps(answer).encode(),
+                          Origin=own, Content_Type="application/json")[0] == 200
     rows = [line.split(",") for line in finished.glia("export", "study").out.splitlines()[1:]]
     assert len(rows) == 15
     for name in {row[3] for row in rows}:
@@ -218,7 +237,8 @@ def test_identical_texts_merged(finished):
 
 
 def rate(viewer, rater, ratings_of):
-    """Answers a rater's pages; returns the rating of each explanation, and whether it was the best one."""
+    """Answers a rater's pages; returns the rating of each explanation, and whether it was the best
+    one."""
     given = []
     while page := viewer.json(f"/api/study/{rater}")["next"]:
         said = viewer.json(f"/api/study/{rater}/{page}")
@@ -226,7 +246,8 @@ def rate(viewer, rater, ratings_of):
         best = max(said["explanations"], key=lambda e: (ratings[e["name"]], e["text"]))
         body = json.dumps({"ratings": ratings, "best": best["name"]}).encode()
         status, _, _ = viewer.ask(f"/api/study/{rater}/{page}", "POST", body,
-                                  Origin=f"http://127.0.0.1:{viewer.port}", Content_Type="application/json")
+                                  Origin=f"http://127.0.0.1:{viewer.port}",
+                                  Content_Type="application/json")
         assert status == 200
         given += [(ratings[e["name"]], int(e is best)) for e in said["explanations"]]
     return given
@@ -244,12 +265,14 @@ def ordinal_alpha(units):
 
     count = sum(total.values())
     observed = sum(2 * distance(*unit) for unit in units) / count
-    expected = sum(total[a] * total[b] * distance(a, b) for a in values for b in values) / (count * (count - 1))
+    expected = sum(total[a] * total[b] * distance(a, b) for a in values
+                   for b in values) / (count * (count - 1))
     return 1 - observed / expected
 
 
 def test_the_study_becomes_table_5(place):
-    """Answers given page by page, exported, and read by the report: means, shares, agreement and the test of the choices."""
+    """Answers given page by page, exported, and read by the report: means, shares, agreement and
+    the test of the choices."""
     place.config(place.standin().url, limit=6, mode=None, adacs=False)
     place.run()
     viewer = Viewer(place, "--study-only", "--raters", "anna,ben", "--overlap", 0.5)
@@ -258,12 +281,15 @@ def test_the_study_becomes_table_5(place):
     viewer.kill()
     place.glia("export", "study", "--out", "study.csv")
     rows = list(csv.DictReader((place.path / "study.csv").open()))
-    assert list(rows[0]) == ["rater", "set", "layer", "neuron", "overlap", "format", "rating", "best"]
+    assert list(rows[0]) == ["rater", "set", "layer", "neuron", "overlap", "format", "rating",
+                             "best"]
     for rater in given:
         kept = [(int(row["rating"]), int(row["best"])) for row in rows if row["rater"] == rater]
         assert sorted(kept) == sorted(given[rater])
-    tables = {table["key"]: table for table in loads(place.glia("report", "--json", "--study", "study.csv").out)["results"]}
-    chosen = {name: sum(row["best"] == "1" for row in rows if row["format"] == name) for name in FORMATS}
+    tables = {table["key"]: table for table
+              in loads(place.glia("report", "--json", "--study", "study.csv").out)["results"]}
+    chosen = {name: sum(row["best"] == "1" for row in rows if row["format"] == name)
+              for name in FORMATS}
     assert sum(chosen.values()) == 9  # 6 neurons, 3 of them rated twice
     for row in tables["study"]["rows"]:
         ratings = [int(said["rating"]) for said in rows if said["format"] == row["format"]]
@@ -277,9 +303,11 @@ def test_the_study_becomes_table_5(place):
         both.setdefault((row["neuron"], row["format"]), []).append(int(row["rating"]))
     tests = tables["study_tests"]["rows"][0]
     units = [ratings for ratings in both.values() if len(ratings) == 2]
-    assert (tests["raters"], tests["neurons"], tests["overlap"]) == (2, 6, len(units)) and len(units) == 15
+    assert (tests["raters"], tests["neurons"], tests["overlap"]) == (2, 6, len(units)) and \
+        len(units) == 15
     assert float(tests["alpha"]) == pytest.approx(ordinal_alpha(units))
-    assert float(tests["chi_squared"]) == pytest.approx(sum((n - 9 / 5) ** 2 / (9 / 5) for n in chosen.values()))
+    assert float(tests["chi_squared"]) == \
+        pytest.approx(sum((n - 9 / 5) ** 2 / (9 / 5) for n in chosen.values()))
     assert tests["freedom"] == 4
     assert "raters: anna, ben" in place.glia("report", "--study", "study.csv").out
 

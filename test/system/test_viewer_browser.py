@@ -1,4 +1,5 @@
-"""The pages in headless Chromium: a whole study through reload and crash, a live run, and explanations that attack."""
+"""The pages in headless Chromium: a whole study through reload and crash, a live run, and
+explanations that attack."""
 import csv
 import io
 import json
@@ -26,7 +27,8 @@ def shown(browser):
 
 
 def rate(browser, given, how):
-    """One page by keyboard: ratings after the text, the best one the last of those rated highest."""
+    """One page by keyboard: ratings after the text, the best one the last of those rated
+    highest."""
     number, texts = shown(browser)
     ratings = [how(text) for text in texts]
     best = max(range(len(texts)), key=lambda i: (ratings[i], i))
@@ -43,7 +45,8 @@ def rate(browser, given, how):
 
 def go_on(browser, number):
     browser.press(Keys.ENTER)
-    browser.wait(lambda: browser.texts("#page, #finished h1") not in ([], [number]), "the next page")
+    browser.wait(lambda: browser.texts("#page, #finished h1") not in ([], [number]),
+                 "the next page")
 
 
 def finish(browser, given, how):
@@ -60,7 +63,8 @@ def how_ben(text):
 
 
 def test_whole_study(place, browser):
-    """10 neurons, 2 raters, by keyboard; a reload, a server that is killed while a page is open, and a resume."""
+    """10 neurons, 2 raters, by keyboard; a reload, a server that is killed while a page is open,
+    and a resume."""
     place.config(place.standin().url, limit=10, mode=None, adacs=False)
     place.run()
     viewer = Viewer(place, "--study-only", "--raters", "anna,ben", "--overlap", 0.4)
@@ -69,11 +73,13 @@ def test_whole_study(place, browser):
     browser.wait(lambda: browser.all("input[name=code]"), "the question for the code")
     browser.press("anna", Keys.ENTER)
     assert browser.text("#page") == "Page 1 of 7"
-    assert browser.driver.execute_script("return document.querySelector('#send').disabled"), "nothing rated yet"
+    assert browser.driver.execute_script("return document.querySelector('#send').disabled"), \
+        "nothing rated yet"
     for _ in range(3):
         go_on(browser, rate(browser, given["anna"], how_anna))
     assert shown(browser)[0] == "Page 4 of 7"
-    # A reload comes back to the first page that is open, with the same order; going back shows what was answered.
+    # A reload comes back to the first page that is open, with the same order; going back shows
+    # what was answered.
     before = shown(browser)
     browser.open(f"{viewer.url}/study/anna")
     assert shown(browser) == before
@@ -85,7 +91,8 @@ def test_whole_study(place, browser):
     number = rate(browser, given["anna"], how_anna)
     viewer.kill()
     browser.press(Keys.ENTER)
-    browser.wait(lambda: browser.text("#hint").startswith("Not saved"), "the page to say that it was not saved")
+    browser.wait(lambda: browser.text("#hint").startswith("Not saved"),
+                 "the page to say that it was not saved")
     viewer.options = ("--study-only",)
     viewer.start()
     go_on(browser, number)
@@ -136,7 +143,8 @@ def test_run_page_is_live(place, browser):
     browser.open(viewer.url)
     browser.wait(lambda: browser.texts("#state") == ["running"], "the run to be running")
     seen = browser.texts("#stages tbody td.number:nth-child(3)")
-    browser.wait(lambda: browser.texts("#stages tbody td.number:nth-child(3)") not in ([], seen), "progress to move")
+    browser.wait(lambda: browser.texts("#stages tbody td.number:nth-child(3)") not in ([], seen),
+                 "progress to move")
     assert browser.texts("#eta dd") and browser.texts(".caps .number")
     assert glia.running()
     standin.faults(latency="fixed:0")
@@ -151,7 +159,8 @@ def look_around(viewer, browser):
     """From table to neuron in one click, neighbours by keyboard, the messages behind a number."""
     browser.open(f"{viewer.url}/compare")
     browser.click("#matrix tbody a")
-    browser.wait(lambda: browser.all(".excerpt .token.simulated"), "simulated activations under real ones")
+    browser.wait(lambda: browser.all(".excerpt .token.simulated"),
+                 "simulated activations under real ones")
     name = browser.text("h1")
     assert len(browser.all(".explanation")) == len(FORMATS)
     browser.click(".explanation details summary")
@@ -179,20 +188,24 @@ def look_around(viewer, browser):
 def on_a_narrow_screen(viewer, browser, name):
     """No page runs over: what is wider scrolls in a box of its own."""
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                                   {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": False})
-    for path, what in (("/", "#stages tbody tr"), ("/neurons", "#neurons tbody tr"), ("/compare", "#matrix tbody tr"),
-                       (f"/puzzle/{name}", ".excerpt .token")):
+                                   {"width": 400, "height": 800, "deviceScaleFactor": 1,
+                                    "mobile": False})
+    for path, what in (("/", "#stages tbody tr"), ("/neurons", "#neurons tbody tr"),
+                       ("/compare", "#matrix tbody tr"), (f"/puzzle/{name}", ".excerpt .token")):
         browser.open(viewer.url + path)
         browser.wait(lambda: browser.all(what), what)
-        assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 400, path
+        assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= \
+            400, path
     browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def answer_with(content):
     usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
     message = {"role": "assistant", "content": content}
-    return json.dumps({"id": "x", "object": "chat.completion", "model": "standin-chat", "usage": usage,
-                       "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode()
+    return json.dumps({"id": "x", "object": "chat.completion", "model": "standin-chat",
+                       "usage": usage,
+                       "choices": [{"index": 0, "message": message,
+                                    "finish_reason": "stop"}]}).encode()
 
 
 def test_hostile_explanations_are_text(place, browser):
@@ -213,17 +226,20 @@ def test_hostile_explanations_are_text(place, browser):
     for page in (f"/puzzle/{entry['id']}", "/study/anna"):
         browser.open(viewer.url + page)
         browser.wait(lambda: len(browser.all(".explanation .said")) == 5, "the explanations")
-        assert sorted(browser.texts(".explanation .said")) == sorted(text.strip() for text in HOSTILE)
+        assert sorted(browser.texts(".explanation .said")) == \
+            sorted(text.strip() for text in HOSTILE)
         assert not browser.all("main script, main iframe, main img")
         assert "owned" not in browser.driver.title
-        width = browser.driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+        width = browser.driver.execute_script(
+            "return [document.documentElement.scrollWidth, innerWidth]")
         assert width[0] <= width[1], "nothing runs out of the page"
         kept = browser.driver.execute_script(
             "return [...document.querySelectorAll('.said, .token')].every("
             "(e) => ['isolate', 'plaintext'].includes(getComputedStyle(e).unicodeBidi))")
         assert kept, "a text that turns its direction turns nothing around it"
         tall = browser.driver.execute_script(
-            "return Math.max(...[...document.querySelectorAll('.said')].map((e) => e.offsetHeight))")
+            "return Math.max(...[...document.querySelectorAll('.said')].map((e) => "
+            "e.offsetHeight))")
         assert tall < 400, "a long text scrolls in its own box"
     browser.open(viewer.url + "/neurons")
     browser.wait(lambda: browser.all("#neurons tbody tr"), "the list")

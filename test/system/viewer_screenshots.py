@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Writes the screenshots that README.md shows: the default config's run in the viewer, and the example report.
+"""Writes the screenshots that README.md shows: the default config's run in the viewer, and the
+example report.
 
     make all && /usr/bin/python3 test/system/viewer_screenshots.py
 """
@@ -20,12 +21,15 @@ PICTURES = [
 EXPERIMENTS = ROOT / "tools" / "experiments"
 # Of the example report: what stands at the top of the picture, and its height.
 REPORT = [("report-light", "light", "document.body", 860),
-          ("plots-dark", "dark", "[...document.querySelectorAll('figure')].find((e) => e.textContent.startsWith('\\nScore by layer'))", 950)]
+          ("plots-dark", "dark",
+           "[...document.querySelectorAll('figure')].find((e) => "
+           "e.textContent.startsWith('\\nScore by layer'))", 950)]
 
 
 def choose(browser, scheme):
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia",
-                                   {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+                                   {"features": [{"name": "prefers-color-scheme",
+                                                  "value": scheme}]})
 
 
 def save(browser, target):
@@ -38,7 +42,8 @@ def show_report(browser):
     for name, scheme, top, height in REPORT:
         choose(browser, scheme)
         browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                                       {"width": 1000, "height": height, "deviceScaleFactor": 1, "mobile": False})
+                                       {"width": 1000, "height": height, "deviceScaleFactor": 1,
+                                        "mobile": False})
         browser.open((EXPERIMENTS / "report.html").as_uri())
         browser.driver.execute_script(f"{top}.scrollIntoView()")
         save(browser, EXPERIMENTS / f"{name}.png")
@@ -50,7 +55,8 @@ def main(directory):
     browser = Browser(directory)
     try:
         show_report(browser)
-        subprocess.run([GLIA, "run", "--quiet", "-c", ROOT / "config.toml"], cwd=directory, check=True, stderr=subprocess.DEVNULL)
+        subprocess.run([GLIA, "run", "--quiet", "-c", ROOT / "config.toml"], cwd=directory,
+                       check=True, stderr=subprocess.DEVNULL)
         viewer = Viewer(place, "--raters", "anna,ben", "--store", "glia-store")
         for name, scheme, path, what in PICTURES:
             choose(browser, scheme)
@@ -59,7 +65,8 @@ def main(directory):
             if name == "run":
                 browser.wait(lambda: browser.all("svg.chart"), "the charts")
             if name == "neuron":
-                browser.driver.execute_script("scrollTo(0, document.querySelector('.legend').offsetTop - 75)")
+                browser.driver.execute_script(
+                    "scrollTo(0, document.querySelector('.legend').offsetTop - 75)")
             if name == "study":
                 browser.press("4", "5", "2")
             save(browser, ROOT / "tools" / "viewer" / "screenshots" / f"{name}.png")

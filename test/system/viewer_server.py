@@ -1,4 +1,5 @@
-"""A viewer that runs for a test, plain requests to it, and a headless Chromium that looks at its pages."""
+"""A viewer that runs for a test, plain requests to it, and a headless Chromium that looks at its
+pages."""
 import http.client
 import json
 import signal
@@ -22,9 +23,10 @@ class Viewer:
 
     def start(self, *more):
         port_file = self.place.path / f"{self.place.name('viewer')}.port"
-        self.program = self.place.start("viewer", "--port", self.port, "--port-file", port_file, *self.options, *more)
-        wait_until(lambda: not self.program.running() or (port_file.exists() and port_file.read_text().strip()),
-                   "the viewer's port")
+        self.program = self.place.start("viewer", "--port", self.port, "--port-file", port_file,
+                                        *self.options, *more)
+        wait_until(lambda: not self.program.running()
+                   or (port_file.exists() and port_file.read_text().strip()), "the viewer's port")
         assert self.program.running(), f"the viewer ended at once: {self.program.err}"
         self.port = int(port_file.read_text())
         self.url = f"http://127.0.0.1:{self.port}"
@@ -60,8 +62,10 @@ class Browser:
     def __init__(self, directory):
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
-        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                         "--window-size=1240,900", "--hide-scrollbars", f"--user-data-dir={directory}/chromium"):
+        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu",
+                         "--disable-dev-shm-usage",
+                         "--window-size=1240,900", "--hide-scrollbars",
+                         f"--user-data-dir={directory}/chromium"):
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
@@ -80,7 +84,8 @@ class Browser:
     def texts(self, selector):
         """Of all elements that fit, taken at one moment."""
         return self.driver.execute_script(
-            "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)", selector)
+            "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)",
+            selector)
 
     def text(self, selector):
         return self.wait(lambda: self.texts(selector), selector)[0]
@@ -114,7 +119,8 @@ class Browser:
 
     def complaints(self):
         """What the console said: refused scripts and styles, failed requests, uncaught errors."""
-        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+        return [entry["message"] for entry in self.driver.get_log("browser")
+                if entry["level"] in ("SEVERE", "WARNING")]
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +132,8 @@ def chromium(tmp_path_factory):
 
 @pytest.fixture
 def browser(chromium):
-    """On an empty page, before and after: what a page of another test's server says is no concern of this one."""
+    """On an empty page, before and after: what a page of another test's server says is no concern
+    of this one."""
     chromium.open("about:blank")
     chromium.requests()
     chromium.complaints()

@@ -3,9 +3,10 @@
 
 usage: test/torture/torture.py [--kills N] [--stop-seconds N] [--seed N] [--only NAME]
 
-Prints a Markdown table, a row a scenario; test/torture/README.md has the last one. Every scenario ends the same way: the work is carried to
-its end, its results are compared byte for byte with an undisturbed run's, the ledger is held against the stand-in's bill
-(settled <= bill <= settled + doubts, no body bought twice without a doubt), and `glia fsck` reads the whole store. The first
+Prints a Markdown table, a row a scenario; test/torture/README.md has the last one. Every scenario
+ends the same way: the work is carried to its end, its results are compared byte for byte with an
+undisturbed run's, the ledger is held against the stand-in's bill (settled <= bill <= settled +
+doubts, no body bought twice without a doubt), and `glia fsck` reads the whole store. The first
 broken promise ends the program with exit code 1, its seed, and the directory, which is then kept.
 """
 import argparse
@@ -27,8 +28,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
 from conftest import BY_WORLD, DONE, GLIA, INTERRUPTED, Place, wait_until  # noqa: E402
 
 SWEEP = dict(limit=8)
-FAULTS = ["status500=0.02", "status503=0.02", "status429=0.02", "reset_before=0.02", "reset_after=0.02",
-          "status500_after=0.02", "truncate=0.02", "garbage=0.01", "empty=0.01"]
+FAULTS = ["status500=0.02", "status503=0.02", "status429=0.02", "reset_before=0.02",
+          "reset_after=0.02", "status500_after=0.02", "truncate=0.02", "garbage=0.01", "empty=0.01"]
 PATIENT = dict(cap="40.00", budget="doubts_usd = 38.00", run="max_tries = 100")
 BATCH_LINES = 2000
 
@@ -53,11 +54,13 @@ class Scenario:
 
     def serve(self, latency, faults=True, *options):
         chosen = [option for fault in FAULTS for option in ("--fault", fault)] if faults else []
-        self.standin = self.place.standin("--seed", self.seed, "--latency", latency, *chosen, *options)
+        self.standin = self.place.standin("--seed", self.seed, "--latency", latency, *chosen,
+                                          *options)
         return self.standin
 
     def killed_at(self, program, most, number=signal.SIGKILL):
-        """Sends a signal at a random moment within `most` seconds, short ones being likelier; False: it was over before."""
+        """Sends a signal at a random moment within `most` seconds, short ones being likelier;
+        False: it was over before."""
         try:
             program.process.wait(self.rng.uniform(0, most ** 0.5) ** 2)
             return False
@@ -69,7 +72,8 @@ class Scenario:
         self.standin.faults(latency="fixed:0")
 
     def check_sweep(self, **arguments):
-        expect(self.place.results() == self.undisturbed(**arguments), "results differ from an undisturbed run's")
+        expect(self.place.results() == self.undisturbed(**arguments),
+               "results differ from an undisturbed run's")
         self.check_money()
 
     def check_money(self, *options):
@@ -78,7 +82,8 @@ class Scenario:
                                      for key in ("settled_usd", "doubts_usd", "reserved_usd"))
         bill = self.standin.bill()
         expect(reserved == 0, f"${reserved} is still reserved")
-        expect(settled <= bill <= settled + doubts, f"settled ${settled}, doubts ${doubts}, but the bill is ${bill}")
+        expect(settled <= bill <= settled + doubts,
+               f"settled ${settled}, doubts ${doubts}, but the bill is ${bill}")
         again, open_doubts = self.standin.asked_again(), len(rows["doubts"])
         expect(again <= open_doubts, f"{again} bodies were bought twice, with {open_doubts} doubts")
         self.place.fsck(*options)
@@ -89,12 +94,15 @@ class Scenario:
     def check_money_of_samples(self, store):
         """In a batch equal bodies are samples: each line may be bought once without a doubt."""
         rows = self.place.ledger("--store", store)
-        total = {key: sum(decimals(row)[key] for row in rows["by_run"]) for key in ("settled_usd", "doubts_usd", "reserved_usd")}
+        total = {key: sum(decimals(row)[key] for row in rows["by_run"])
+                 for key in ("settled_usd", "doubts_usd", "reserved_usd")}
         bill = self.standin.bill()
         expect(total["reserved_usd"] == 0, "money is still reserved")
-        expect(total["settled_usd"] <= bill <= total["settled_usd"] + total["doubts_usd"], f"{total}, but the bill is ${bill}")
+        expect(total["settled_usd"] <= bill <= total["settled_usd"] + total["doubts_usd"],
+               f"{total}, but the bill is ${bill}")
         bills = len(self.standin.bills())
-        expect(BATCH_LINES <= bills <= BATCH_LINES + len(rows["doubts"]), f"{bills} bills for {BATCH_LINES} lines, {len(rows['doubts'])} doubts")
+        expect(BATCH_LINES <= bills <= BATCH_LINES + len(rows["doubts"]),
+               f"{bills} bills for {BATCH_LINES} lines, {len(rows['doubts'])} doubts")
         self.place.fsck("--store", store)
         self.facts["answers billed"] += bills
         self.facts["doubts"] += len(rows["doubts"])
@@ -108,7 +116,8 @@ def decimals(row):
 def kills(scenario, options, mode):
     """SIGKILL at random moments, as often as asked for, some of them within the first commits."""
     scenario.serve("uniform:40,160")
-    scenario.place.config(scenario.standin.url, mode=mode, endpoint="concurrency = 4", **PATIENT, **SWEEP)
+    scenario.place.config(scenario.standin.url, mode=mode, endpoint="concurrency = 4", **PATIENT,
+                          **SWEEP)
     for kill in range(options.kills):
         glia = scenario.place.start("run", "--quiet")
         if not scenario.killed_at(glia, 0.03 if kill % 4 == 0 else 0.25):
@@ -125,14 +134,17 @@ def kills(scenario, options, mode):
 def batch_lines(place):
     with open(place.path / "in.jsonl", "w", encoding="ascii") as lines:
         for i in range(BATCH_LINES):
-            body = {"model": "standin-chat", "max_tokens": 12, "messages": [{"role": "user", "content": f"question {i // 2}"}]}
-            lines.write(json.dumps({"custom_id": f"id-{i}", "method": "POST", "url": "/v1/chat/completions", "body": body}) + "\n")
+            body = {"model": "standin-chat", "max_tokens": 12,
+                    "messages": [{"role": "user", "content": f"question {i // 2}"}]}
+            lines.write(json.dumps({"custom_id": f"id-{i}", "method": "POST",
+                                    "url": "/v1/chat/completions", "body": body}) + "\n")
 
 
 def batch_arguments(url):
-    return ("batch", "--quiet", "--in", "in.jsonl", "--out", "out.jsonl", "--endpoint", url, "--model", "standin-chat",
-            "--price-in", "0.50", "--price-out", "1.50", "--budget", "40", "--concurrency", "4", "--set",
-            "budget.doubts_usd=38", "--set", "run.max_tries=100")
+    return ("batch", "--quiet", "--in", "in.jsonl", "--out", "out.jsonl", "--endpoint", url,
+            "--model", "standin-chat",
+            "--price-in", "0.50", "--price-out", "1.50", "--budget", "40", "--concurrency", "4",
+            "--set", "budget.doubts_usd=38", "--set", "run.max_tries=100")
 
 
 def batch_kills(scenario, options):
@@ -160,7 +172,8 @@ def batch_kills(scenario, options):
             with open(out, "r+b") as torn:
                 torn.truncate(max(0, out.stat().st_size - scenario.rng.randrange(400)))
             scenario.facts["results file torn"] += 1
-        expect(not out.exists() or expected.startswith(out.read_bytes()[:-1].rpartition(b"\n")[0]), "a result line differs")
+        expect(not out.exists() or expected.startswith(out.read_bytes()[:-1].rpartition(b"\n")[0]),
+               "a result line differs")
     scenario.quiet()
     place.glia(*batch_arguments(scenario.standin.url))
     expect(out.read_bytes() == expected, "results.jsonl differs from an undisturbed batch's")
@@ -170,7 +183,9 @@ def batch_kills(scenario, options):
 def stopped(scenario, options, whom):
     """SIGSTOP for a minute, longer than every timeout; then SIGCONT."""
     standin = scenario.serve("uniform:40,160", False, "--rpm", "600")
-    scenario.place.config(standin.url, endpoint="concurrency = 4\nrpm = 600\ntimeout_s = 20\nidle_timeout_s = 10", **PATIENT, **SWEEP)
+    scenario.place.config(standin.url,
+                          endpoint="concurrency = 4\nrpm = 600\ntimeout_s = 20\nidle_timeout_s "
+                                   "= 10", **PATIENT, **SWEEP)
     glia = scenario.place.start("run", "--quiet")
     wait_until(lambda: not glia.running() or len(standin.bills()) > 20, "the first answers")
     expect(glia.running(), glia.err)
@@ -180,7 +195,8 @@ def stopped(scenario, options, whom):
     sleeper.signal(signal.SIGCONT)
     scenario.facts[f"SIGSTOP of {whom}, {options.stop_seconds} s"] += 1
     glia.wait(DONE, 300)
-    expect(standin.outcomes().get("rate_limited", 0) == 0 and standin.outcomes().get("status429", 0) == 0,
+    expect(standin.outcomes().get("rate_limited", 0) == 0
+           and standin.outcomes().get("status429", 0) == 0,
            f"a limit was passed after the stop: {standin.outcomes()}")
     scenario.check_sweep(**SWEEP)
 
@@ -196,7 +212,8 @@ def interrupted(scenario, options):
             if scenario.rng.random() < 0.5 and scenario.killed_at(glia, 0.1, signal.SIGINT):
                 scenario.facts["a second one"] += 1
         # A signal that comes before the program listens ends it as any other program.
-        expect(glia.wait() in (DONE, INTERRUPTED, -signal.SIGTERM, -signal.SIGINT), f"exit {glia.process.returncode}: {glia.err}")
+        expect(glia.wait() in (DONE, INTERRUPTED, -signal.SIGTERM, -signal.SIGINT),
+               f"exit {glia.process.returncode}: {glia.err}")
     scenario.quiet()
     scenario.place.run()
     scenario.check_sweep(**SWEEP)
@@ -208,19 +225,23 @@ def full_disk(scenario, options):
     disk.mkdir()
 
     def mount(*arguments):
-        return subprocess.run(["mount", *arguments, str(disk)], capture_output=True, check=False).returncode == 0
+        return subprocess.run(["mount", *arguments, str(disk)], capture_output=True,
+                              check=False).returncode == 0
 
     if os.geteuid() != 0 or not mount("-t", "tmpfs", "-o", "size=500k", "tmpfs"):
         scenario.facts["skipped: only root can mount a small file system"] += 1
         return
     try:
         scenario.serve("uniform:5,20")
-        scenario.place.config(scenario.standin.url, endpoint="concurrency = 4", store="disk/store", **PATIENT, **SWEEP)
+        scenario.place.config(scenario.standin.url, endpoint="concurrency = 4", store="disk/store",
+                              **PATIENT, **SWEEP)
         for step in range(options.kills // 4):
-            glia = scenario.place.start("run", "--quiet", "--set", "store.min_free_mb=0", "--set", "run.outage_wait_minutes=0.01")
+            glia = scenario.place.start("run", "--quiet", "--set", "store.min_free_mb=0", "--set",
+                                        "run.outage_wait_minutes=0.01")
             if scenario.killed_at(glia, 0.8):
                 scenario.facts["SIGKILL"] += 1
-            expect(glia.wait() in (DONE, BY_WORLD, -signal.SIGKILL), f"exit {glia.process.returncode}: {glia.err}")
+            expect(glia.wait() in (DONE, BY_WORLD, -signal.SIGKILL),
+                   f"exit {glia.process.returncode}: {glia.err}")
             scenario.facts["paused: disk full"] += glia.process.returncode == BY_WORLD
             if step % 5 == 4:
                 expect(mount("-o", f"remount,size={500 + 60 * step}k"), "remount")
@@ -238,13 +259,16 @@ def limited(scenario, options, name, limit, values):
     scenario.serve("uniform:1,5")
     scenario.place.config(scenario.standin.url, endpoint="concurrency = 32", **PATIENT, **SWEEP)
     for value in values:
-        done = subprocess.run([str(GLIA), "run", "--quiet"], cwd=scenario.place.path, env=scenario.place.env,
-                              capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False,
+        done = subprocess.run([str(GLIA), "run", "--quiet"], cwd=scenario.place.path,
+                              env=scenario.place.env,
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120,
+                              check=False,
                               preexec_fn=lambda v=value: resource.setrlimit(limit, (v, v)))
         shown = f"{value >> 20} MiB" if value > 1 << 20 else value
         scenario.facts[f"{name} {shown}: exit {done.returncode}"] += 1
         if done.returncode not in (DONE, BY_WORLD):
-            # Memory that runs out in malloc, or libraries that cannot be mapped, end the program; the store stands.
+            # Memory that runs out in malloc, or libraries that cannot be mapped, end the
+            # program; the store stands.
             expect(done.stderr.strip(), f"{name} {value}: exit {done.returncode} without a word")
         if (scenario.place.path / "store").exists():
             scenario.place.fsck()
@@ -261,8 +285,10 @@ SCENARIOS = {
     "glia stopped": lambda s, o: stopped(s, o, "glia"),
     "endpoint stopped": lambda s, o: stopped(s, o, "the endpoint"),
     "small disk": full_disk,
-    "ulimit -v": lambda s, o: limited(s, o, "-v", resource.RLIMIT_AS, [m << 20 for m in (64, 128, 192, 256, 384, 512, 768)]),
-    "ulimit -n": lambda s, o: limited(s, o, "-n", resource.RLIMIT_NOFILE, [8, 12, 16, 24, 48, 79, 80, 256]),
+    "ulimit -v": lambda s, o: limited(s, o, "-v", resource.RLIMIT_AS,
+                                      [m << 20 for m in (64, 128, 192, 256, 384, 512, 768)]),
+    "ulimit -n": lambda s, o: limited(s, o, "-n", resource.RLIMIT_NOFILE,
+                                      [8, 12, 16, 24, 48, 79, 80, 256]),
 }
 
 
@@ -284,13 +310,16 @@ def undisturbed_results(known={}):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--kills", type=int, default=100, help="in each scenario that kills (default 100)")
+    parser.add_argument("--kills", type=int, default=100,
+                        help="in each scenario that kills (default 100)")
     parser.add_argument("--stop-seconds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=SCENARIOS)
     options = parser.parse_args()
     totals, began = collections.Counter(), time.monotonic()
-    print("| scenario | what befell it | answers billed | doubts | bought again, in doubt | seconds |\n|---|---|---|---|---|---|", flush=True)
+    print(
+        "| scenario | what befell it | answers billed | doubts | bought again, in doubt | seconds "
+        "|\n|---|---|---|---|---|---|", flush=True)
     for name, torture in SCENARIOS.items():
         if options.only not in (None, name):
             continue
@@ -299,17 +328,24 @@ def main():
         try:
             torture(scenario, options)
         except (Broken, AssertionError, subprocess.SubprocessError) as error:
-            print(f"\ntorture: BROKEN in \"{name}\", seed {options.seed}, left in {path}:\n{error}", file=sys.stderr)
+            print(f"\ntorture: BROKEN in \"{name}\", seed {options.seed}, left in {path}:\n{error}",
+                  file=sys.stderr)
             return 1
         finally:
             scenario.place.close()
         facts = scenario.facts
-        money = [facts.pop(key, 0) for key in ("answers billed", "doubts", "bought again, in doubt")]
-        befell = ", ".join(f"{count} x {what}" if count > 1 else what for what, count in sorted(facts.items()) if count)
-        print(f"| {name} | {befell} | {money[0]} | {money[1]} | {money[2]} | {time.monotonic() - start:.0f} |", flush=True)
+        money = [facts.pop(key, 0)
+                 for key in ("answers billed", "doubts", "bought again, in doubt")]
+        befell = ", ".join(f"{count} x {what}" if count > 1 else what
+                           for what, count in sorted(facts.items()) if count)
+        print(
+            f"| {name} | {befell} | {money[0]} | {money[1]} | {money[2]} | "
+            f"{time.monotonic() - start:.0f} |", flush=True)
         totals.update(facts)
         shutil.rmtree(path, ignore_errors=True)
-    print(f"\n{totals['SIGKILL']} SIGKILLs, {time.monotonic() - began:.0f} s, seed {options.seed}: every promise held")
+    print(
+        f"\n{totals['SIGKILL']} SIGKILLs, {time.monotonic() - began:.0f} s, seed {options.seed}: "
+        f"every promise held")
     return 0
 
 

@@ -16,19 +16,20 @@
 enum { MOST_EVENTS = 1000 * 1000, MOST_ASSIGNMENTS = 16 };
 static const int64_t NOON = INT64_C(1795348800) * CLOCK_SECOND; /* 2026-11-22 12:00 UTC */
 
-static const char CONFIG[] = "[run]\nname = \"unit\"\n"
-                             "[budget]\ntotal_usd = 100\n"
-                             "[endpoints.a]\nbase_url = \"http://a.test/v1\"\n"
-                             "[endpoints.b]\nbase_url = \"http://b.test/v1\"\n"
-                             "[models.chat]\nendpoints = [\"a\", \"b\"]\ncontext_tokens = 16384\n"
-                             "price = { input = 0.50, cached_input = 0.25, output = 1.50 }\n"
-                             "[models.text]\nendpoints = [\"a\", \"b\"]\ncontext_tokens = 16384\n"
-                             "price = { input = 0.40, output = 2.00 }\n"
-                             "[models.embedding]\nendpoints = [\"a\", \"b\"]\nprice = { input = 0.02, output = 0.0 }\n"
-                             "[sets.puzzles]\nsource = \"puzzles:\"\n"
-                             "[explain]\nmodels = [\"chat\"]\n"
-                             "[simulate]\nmodel = \"text\"\n"
-                             "[adacs]\nmodel = \"embedding\"\n";
+static const char CONFIG[] =
+    "[run]\nname = \"unit\"\n"
+    "[budget]\ntotal_usd = 100\n"
+    "[endpoints.a]\nbase_url = \"http://a.test/v1\"\n"
+    "[endpoints.b]\nbase_url = \"http://b.test/v1\"\n"
+    "[models.chat]\nendpoints = [\"a\", \"b\"]\ncontext_tokens = 16384\n"
+    "price = { input = 0.50, cached_input = 0.25, output = 1.50 }\n"
+    "[models.text]\nendpoints = [\"a\", \"b\"]\ncontext_tokens = 16384\n"
+    "price = { input = 0.40, output = 2.00 }\n"
+    "[models.embedding]\nendpoints = [\"a\", \"b\"]\nprice = { input = 0.02, output = 0.0 }\n"
+    "[sets.puzzles]\nsource = \"puzzles:\"\n"
+    "[explain]\nmodels = [\"chat\"]\n"
+    "[simulate]\nmodel = \"text\"\n"
+    "[adacs]\nmodel = \"embedding\"\n";
 
 /* Freed with the fixture, the newest first: an executor, or settings. */
 typedef struct fixture_part {
@@ -130,7 +131,8 @@ const settings_t *fixture_settings(fixture_t *fixture, ...) {
     }
     va_end(arguments);
     error_info_t error = {0};
-    settings_t *settings = settings_load(CONFIG, strlen(CONFIG), "unit.toml", assignments, count, true, &error);
+    settings_t *settings =
+        settings_load(CONFIG, strlen(CONFIG), "unit.toml", assignments, count, true, &error);
     if (!settings)
         fail_msg("%s", error.message);
     add_part(fixture)->settings = settings;
@@ -223,13 +225,17 @@ static void played_free(void *state) {
 played_t *played_create(fixture_t *fixture, const char *name) {
     played_t *played = MEMORY_NEW(played_t);
     played->fixture = fixture;
-    played->definition = (actor_definition_t){
-        .name = name, .kinds = UINT64_MAX, .mailbox = 4096, .receive = played_receive, .free = played_free};
+    played->definition = (actor_definition_t){.name = name,
+                                              .kinds = UINT64_MAX,
+                                              .mailbox = 4096,
+                                              .receive = played_receive,
+                                              .free = played_free};
     played->actor = actor_create(fixture->scheduler, &played->definition, played, 0);
     return played;
 }
 
-void played_tell(played_t *played, actor_t *to, int kind, void *payload, void (*release)(void *payload)) {
+void played_tell(played_t *played, actor_t *to, int kind, void *payload,
+                 void (*release)(void *payload)) {
     actor_tell(to, played->actor, kind, 0, payload, release);
 }
 
@@ -241,7 +247,8 @@ static void kinds_append(const played_t *played, buffer_t *out) {
 static void fail_at(const played_t *played, const char *expected, const char *file, int line) {
     buffer_t kinds = BUFFER_EMPTY;
     kinds_append(played, &kinds);
-    print_error("the %s was sent \"%s\", not \"%s\"\n", played->definition.name, buffer_text(&kinds), expected);
+    print_error("the %s was sent \"%s\", not \"%s\"\n", played->definition.name,
+                buffer_text(&kinds), expected);
     buffer_free(&kinds);
     _fail(file, line);
 }
@@ -304,7 +311,8 @@ static held_task_t *take_task(held_task_t **list) {
     return task;
 }
 
-static void held_submit(executor_t *port, executor_work_t *work, executor_done_t *done, void *context) {
+static void held_submit(executor_t *port, executor_work_t *work, executor_done_t *done,
+                        void *context) {
     held_t *held = (held_t *)port;
     held_task_t *task = MEMORY_NEW(held_task_t);
     *task = (held_task_t){.work = work, .done = done, .context = context};

@@ -12,8 +12,8 @@
  *     fixture_free(fixture);
  *
  * Time stands still but in fixture_pass. The invariant of whoever receives a message is asked after
- * it, and the test fails if it is broken. What happens in one instant comes in an order drawn from a
- * seed: no test may rely on one, but for messages from one actor to another, which keep theirs.
+ * it, and the test fails if it is broken. What happens in one instant comes in an order drawn from
+ * a seed: no test may rely on one, but for messages from one actor to another, which keep theirs.
  * Include after cmocka.h.
  */
 #ifndef GLIA_TEST_ACTOR_FIXTURE_H
@@ -51,13 +51,13 @@ void fixture_pass(fixture_t *fixture, int64_t duration);
 /* An empty store, open for writing; the same one each time. Commits are not synced. */
 store_t *fixture_store(fixture_t *fixture);
 /* A config with two endpoints (a, b), models "chat", "text" and "embedding" in this order (each at
- * both endpoints, with a price), the shipped puzzles as its set and a cap of $100. Then "key=value",
- * as --set; end with NULL. The fixture owns it. */
+ * both endpoints, with a price), the shipped puzzles as its set and a cap of $100. Then
+ * "key=value", as --set; end with NULL. The fixture owns it. */
 const settings_t *fixture_settings(fixture_t *fixture, ...) __attribute__((sentinel));
 /* A job with an id and a label of its own. */
 job_t *fixture_job(fixture_t *fixture, job_stage_t stage);
-/* A ticket for an explanation by model number `model`, at endpoint 0: a request and a job of its own.
- * `worst_case` in millionths of a dollar. */
+/* A ticket for an explanation by model number `model`, at endpoint 0: a request and a job of its
+ * own. `worst_case` in millionths of a dollar. */
 ticket_t *fixture_ticket(fixture_t *fixture, size_t model, int64_t worst_case);
 
 /* --- neighbours ------------------------------------------------------------------------------- */
@@ -76,7 +76,8 @@ struct played {
 /* The scheduler frees it. */
 played_t *played_create(fixture_t *fixture, const char *name);
 /* A message from it; the payload is the receiver's. */
-void played_tell(played_t *played, actor_t *to, int kind, void *payload, void (*release)(void *payload));
+void played_tell(played_t *played, actor_t *to, int kind, void *payload,
+                 void (*release)(void *payload));
 /* The kept messages, oldest first, are exactly these: "RESERVED FREED", "" for none. */
 #define played_assert(played, kinds) played_assert_at(played, kinds, __FILE__, __LINE__)
 void played_assert_at(const played_t *played, const char *kinds, const char *file, int line);

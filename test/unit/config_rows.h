@@ -18,7 +18,8 @@ static const config_row_t rows[] = {
     {"run.temperature", CONFIG_NUMBER, "1.0", 0, 2, NULL, "sampling temperature"},
     {"run.threshold", CONFIG_NUMBER, NULL, 0, 0, NULL, "activation threshold"},
     {"run.retry", CONFIG_BOOLEAN, "true", 0, 0, NULL, "retry failures"},
-    {"run.formats", CONFIG_STRING_LIST, "[\"original\"]", 0, 0, "original|summary|highlight", "prompt formats"},
+    {"run.formats", CONFIG_STRING_LIST, "[\"original\"]", 0, 0, "original|summary|highlight",
+     "prompt formats"},
     {"run.quantiles", CONFIG_NUMBER_LIST, "[]", 0, 1, NULL, "quantiles"},
     {"endpoints.*.url", CONFIG_STRING, "!", 0, 0, NULL, "base URL"},
     {"endpoints.*.rpm", CONFIG_INTEGER, "60", 1, INFINITY, NULL, "requests per minute"},
@@ -32,17 +33,18 @@ enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
 
 static inline config_t *load_with(const char *text, const char *const *assignments, size_t count) {
     error_info_t error = {0};
-    config_t *config = config_load(text, strlen(text), "config.toml", assignments, count, rows, ROW_COUNT, &error);
-    if (config == NULL) {
+    config_t *config =
+        config_load(text, strlen(text), "config.toml", assignments, count, rows, ROW_COUNT, &error);
+    if (!config)
         fail_msg("%s", error.message);
-    }
     return config;
 }
 
-static inline void assert_load_refused(const char *text, const char *const *assignments, size_t count,
-                                       const char *message) {
+static inline void assert_load_refused(const char *text, const char *const *assignments,
+                                       size_t count, const char *message) {
     error_info_t error = {0};
-    config_t *config = config_load(text, strlen(text), "config.toml", assignments, count, rows, ROW_COUNT, &error);
+    config_t *config =
+        config_load(text, strlen(text), "config.toml", assignments, count, rows, ROW_COUNT, &error);
     assert_null(config);
     assert_string_equal(error.message, message);
     assert_int_equal(error.class_, ERROR_CONFIG);

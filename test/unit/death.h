@@ -1,4 +1,5 @@
-/* death.h - for tests of calls that must abort: runs one in a child process. Include after cmocka.h. */
+/* death.h - for tests of calls that must abort: runs one in a child process. Include
+ * after cmocka.h. */
 #ifndef GLIA_TEST_DEATH_H
 #define GLIA_TEST_DEATH_H
 
@@ -19,7 +20,8 @@ static inline bool dies(void (*act)(void)) {
         _exit(0);
     }
     int status = 0;
-    return child > 0 && waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+    return child > 0 && waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+           WTERMSIG(status) == SIGABRT;
 }
 
 #endif

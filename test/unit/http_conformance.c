@@ -39,7 +39,8 @@ static void exchange_done(void *context, http_response_t *response) {
 }
 
 static http_request_t request_for(http_peer_t *peer, const char *body) {
-    static const char *const HEADERS[] = {"Authorization: Bearer sk-very-secret", "Content-Type: application/json"};
+    static const char *const HEADERS[] = {"Authorization: Bearer sk-very-secret",
+                                          "Content-Type: application/json"};
     return (http_request_t){
         .method = body ? "POST" : "GET",
         .url = peer->url(peer),
@@ -77,7 +78,8 @@ static void expect_done(http_peer_t *peer, asked_t *asked, http_outcome_t outcom
     assert_true(asked->response.status == 0 || asked->response.sent);
 }
 
-static void ask_and_expect(asked_t *asked, http_peer_t *peer, const char *body, http_outcome_t outcome) {
+static void ask_and_expect(asked_t *asked, http_peer_t *peer, const char *body,
+                           http_outcome_t outcome) {
     http_request_t request = request_for(peer, body);
     ask(asked, peer, &request);
     expect_done(peer, asked, outcome);
@@ -93,7 +95,7 @@ static void set(http_peer_t *peer, http_behaviour_kind_t kind, size_t size) {
     peer->set_behaviour(peer, (http_behaviour_t){.kind = kind, .size = size});
 }
 
-/* --- answers --------------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void get_is_answered(void **state) {
     http_peer_t *peer = *state;
@@ -206,7 +208,7 @@ static void interim_answer_is_not_the_answer(void **state) {
     http_response_clear(&asked.response);
 }
 
-/* --- connections and deliveries ----------------------------------------------------------------------------- */
+/* --- connections and deliveries --------------------------------------------------------------- */
 
 static void connection_is_used_again(void **state) {
     http_peer_t *peer = *state;
@@ -220,7 +222,8 @@ static void connection_is_used_again(void **state) {
     assert_int_equal(peer->connections(peer), 1);
 }
 
-/* The case that all of this is about: libcurl would send the second request again on a fresh connection. */
+/* The case that all of this is about: libcurl would send the second request again on a
+ * fresh connection. */
 static void second_request_is_delivered_once(void **state, const char *body) {
     http_peer_t *peer = *state;
     asked_t asked;
@@ -251,7 +254,8 @@ static void get_is_delivered_once(void **state) {
     second_request_is_delivered_once(state, NULL);
 }
 
-/* Closed at its first byte: sending once more or giving up are both right, two deliveries are not. */
+/* Closed at its first byte: sending once more or giving up are both right, two
+ * deliveries are not. */
 static void early_close_is_harmless(void **state) {
     http_peer_t *peer = *state;
     asked_t asked;
@@ -290,10 +294,11 @@ static void wait_looks(void *context) {
     free(wait);
 }
 
-static void when(http_peer_t *peer, unsigned (*count)(http_peer_t *), unsigned value, void (*then)(void *),
-                 void *context) {
+static void when(http_peer_t *peer, unsigned (*count)(http_peer_t *), unsigned value,
+                 void (*then)(void *), void *context) {
     wait_t *wait = MEMORY_NEW(wait_t);
-    *wait = (wait_t){.peer = peer, .count = count, .value = value, .then = then, .context = context};
+    *wait =
+        (wait_t){.peer = peer, .count = count, .value = value, .then = then, .context = context};
     wait->timer = clock_timer_create(peer->clock, wait_looks, wait);
     clock_timer_start(peer->clock, wait->timer, clock_now(peer->clock));
 }
@@ -356,7 +361,7 @@ static void done_may_submit(void **state) {
     assert_int_equal(peer->connections(peer), 1);
 }
 
-/* --- failures ----------------------------------------------------------------------------------------------- */
+/* --- failures --------------------------------------------------------------------------------- */
 
 static void refused_when_nobody_listens(void **state) {
     http_peer_t *peer = *state;
@@ -432,7 +437,8 @@ static void sizes_are_capped(void **state) {
         assert_true(asked.response.body.length <= BODY_MAXIMUM);
         http_response_clear(&asked.response);
     }
-    static const http_behaviour_kind_t FIT[] = {PEER_RESPOND, PEER_RESPOND_CHUNKED, PEER_RESPOND_GZIP};
+    static const http_behaviour_kind_t FIT[] = {PEER_RESPOND, PEER_RESPOND_CHUNKED,
+                                                PEER_RESPOND_GZIP};
     for (size_t i = 0; i < sizeof FIT / sizeof *FIT; i++) {
         set(peer, FIT[i], BODY_MAXIMUM);
         ask_and_expect(&asked, peer, "{}", HTTP_COMPLETE);
@@ -444,15 +450,15 @@ static void sizes_are_capped(void **state) {
     http_response_clear(&asked.response);
 }
 
-/* --- timeouts ------------------------------------------------------------------------------------------------- */
+/* --- timeouts --------------------------------------------------------------------------------- */
 
 static void times_out(http_peer_t *peer, const http_request_t *request, int64_t least, bool sent) {
     asked_t asked;
     int64_t start = clock_now(peer->clock);
     ask(&asked, peer, request);
     expect_done(peer, &asked, HTTP_TIMED_OUT);
-    /* Never early, but that libcurl truncates a difference of times to milliseconds towards zero: up to one of them
-     * where a second ends in between. Late is the machine's affair. */
+    /* Never early, but that libcurl truncates a difference of times to milliseconds towards zero:
+     * up to one of them where a second ends in between. Late is the machine's affair. */
     assert_true(clock_now(peer->clock) - start > least - CLOCK_SECOND / 1000);
     assert_int_equal(asked.response.sent, sent);
     http_response_clear(&asked.response);
@@ -488,7 +494,7 @@ static void idle_timeout_strikes(void **state) {
     assert_true(peer->delivered(peer) <= 1);
 }
 
-/* --- cancelling ------------------------------------------------------------------------------------------------- */
+/* --- cancelling ------------------------------------------------------------------------------- */
 
 static void cancel_at_once(void **state) {
     http_peer_t *peer = *state;
@@ -620,10 +626,11 @@ static void done_may_cancel_others(void **state) {
         assert_int_equal(crowd.calls[i], 1);
 }
 
-/* --- the suite --------------------------------------------------------------------------------------------------- */
+/* --- the suite -------------------------------------------------------------------------------- */
 
-int http_conformance_run(const char *group, int (*setup)(void **state), int (*teardown)(void **state)) {
-#define CASE(name)                                                                                                     \
+int http_conformance_run(const char *group, int (*setup)(void **state),
+                         int (*teardown)(void **state)) {
+#define CASE(name) \
     { #name, name, setup, teardown, NULL }
     const struct CMUnitTest cases[] = {
         CASE(get_is_answered),

@@ -24,7 +24,8 @@ typedef struct {
     job_t *job;
 } carry_t;
 
-bool played_request(const sweep_t *sweep, store_txn_t *txn, job_t *job, request_t *request, stage_product_t *product) {
+bool played_request(const sweep_t *sweep, store_txn_t *txn, job_t *job, request_t *request,
+                    stage_product_t *product) {
     stage_context_t context = {.sweep = sweep};
     const stage_t *stage = stage_find(sweep_stages(sweep), job->stage);
     if (stage->build(&context, txn, job, request, product) != STAGE_BUILT_REQUEST)
@@ -51,7 +52,8 @@ uint64_t played_response(const sweep_t *sweep, store_txn_t *txn, const request_t
     return number;
 }
 
-static void put_product(const played_run_t *played, store_txn_t *txn, const job_t *job, stage_product_t *product) {
+static void put_product(const played_run_t *played, store_txn_t *txn, const job_t *job,
+                        stage_product_t *product) {
     error_info_t error;
     for (size_t i = 0; i < product->vector_count; i++)
         assert_true(embedding_put(txn, product->vectors[i].key, product->vectors[i].values,
@@ -62,8 +64,8 @@ static void put_product(const played_run_t *played, store_txn_t *txn, const job_
         return;
     if (played->remake)
         played->remake(job, &product->result);
-    assert_true(
-        journal_put_done(txn, played->run, job->id, job->stage, product->result.data, product->result.length, &error));
+    assert_true(journal_put_done(txn, played->run, job->id, job->stage, product->result.data,
+                                 product->result.length, &error));
 }
 
 static void put_failure(const played_run_t *played, store_txn_t *txn, const job_t *job) {

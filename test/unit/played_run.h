@@ -1,5 +1,6 @@
-/* played_run.h - a run of a sweep in which the planner is real and everybody else is played: jobs are carried out one
- * after the other, in a drawn order, answers are those of the rehearsals' providers. */
+/* played_run.h - a run of a sweep in which the planner is real and everybody else is played:
+ * jobs are carried out one after the other, in a drawn order, answers are those of the
+ * rehearsals' providers. */
 #ifndef GLIA_TEST_UNIT_PLAYED_RUN_H
 #define GLIA_TEST_UNIT_PLAYED_RUN_H
 
@@ -18,12 +19,14 @@ typedef struct {
     const sweep_t *sweep;
     uint32_t run;
     rng_t *rng;
-    void (*remake)(const job_t *job, buffer_t *result); /* may change a result before it is stored; NULL: nobody does */
+    /* may change a result before it is stored; NULL: nobody does */
+    void (*remake)(const job_t *job, buffer_t *result);
     size_t count;
     played_job_t *jobs; /* [count] in the order in which they ended; owned: played_run_clear */
 } played_run_t;
 
-/* Forgets failures as a start does, then plays to the end; adds to the jobs. Fails the test if a job cannot be built.
+/* Forgets failures as a start does, then plays to the end; adds to the jobs. Fails the test if a
+ * job cannot be built.
  */
 void played_run(played_run_t *played, bool retry_failed);
 void played_run_clear(played_run_t *played);
@@ -31,7 +34,8 @@ void played_run_clear(played_run_t *played);
 const played_job_t *played_run_find(const played_run_t *played, hash_t id);
 
 /* What the job's stage makes of it; false: it needs no answer, or cannot be built. */
-bool played_request(const sweep_t *sweep, store_txn_t *txn, job_t *job, request_t *request, stage_product_t *product);
+bool played_request(const sweep_t *sweep, store_txn_t *txn, job_t *job, request_t *request,
+                    stage_product_t *product);
 /* Stores the answer to a request; the result is its number. */
 uint64_t played_response(const sweep_t *sweep, store_txn_t *txn, const request_t *request);
 

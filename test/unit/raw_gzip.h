@@ -1,4 +1,5 @@
-/* raw_gzip.h - gzip of a run of one letter, made by hand, so that tests can compress 1000:1 without zlib. */
+/* raw_gzip.h - gzip of a run of one letter, made by hand, so that tests can compress
+ * 1000:1 without zlib. */
 #ifndef GLIA_TEST_RAW_GZIP_H
 #define GLIA_TEST_RAW_GZIP_H
 

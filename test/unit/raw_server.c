@@ -79,7 +79,7 @@ static int port_of(int fd) {
     return ntohs(address.sin_port);
 }
 
-/* --- answers ------------------------------------------------------------------------------------------ */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void append_body(buffer_t *out, size_t from, size_t to) {
     for (size_t i = from; i < to; i++)
@@ -185,7 +185,7 @@ static void answer(connection_t *connection, const http_behaviour_t *behaviour) 
     }
 }
 
-/* --- connections ----------------------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static http_behaviour_t current_behaviour(raw_server_t *server) {
     pthread_mutex_lock(&server->mutex);
@@ -271,7 +271,8 @@ static void connection_read(raw_server_t *server, connection_t *connection) {
 static void connection_write(raw_server_t *server, connection_t *connection) {
     size_t left = connection->out.length - connection->out_sent;
     if (left > 0) {
-        ssize_t sent = send(connection->fd, connection->out.data + connection->out_sent, left, MSG_NOSIGNAL);
+        ssize_t sent =
+            send(connection->fd, connection->out.data + connection->out_sent, left, MSG_NOSIGNAL);
         if (sent < 0 && errno != EAGAIN && errno != EINTR) {
             connection_close(server, connection);
             return;
@@ -282,7 +283,7 @@ static void connection_write(raw_server_t *server, connection_t *connection) {
         connection_close(server, connection);
 }
 
-/* --- the thread --------------------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static bool dripping(const raw_server_t *server) {
     for (size_t i = 0; i < CONNECTIONS; i++)
@@ -309,7 +310,8 @@ static void one_round(raw_server_t *server) {
             continue;
         bool more = connection->out_sent < connection->out.length || connection->close_when_sent;
         owners[count] = i;
-        polls[count++] = (struct pollfd){.fd = connection->fd, .events = (short)(POLLIN | (more ? POLLOUT : 0))};
+        polls[count++] =
+            (struct pollfd){.fd = connection->fd, .events = (short)(POLLIN | (more ? POLLOUT : 0))};
     }
     int ready = poll(polls, count, dripping(server) ? DRIP_MS : -1);
     must(ready >= 0 || errno == EINTR, "poll");
@@ -338,14 +340,16 @@ static void *server_thread(void *argument) {
     }
 }
 
-/* --- for the tests --------------------------------------------------------------------------------------------- */
+/* --- for the tests ---------------------------------------------------------------------------- */
 
-/* A listener that accepts nothing and whose backlog is full: Linux drops what else wants to connect. */
+/* A listener that accepts nothing and whose backlog is full: Linux drops what else
+ * wants to connect. */
 static void make_unreachable(raw_server_t *server) {
     int port;
     server->stuck_listener = listen_on_loopback(0, &port);
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((uint16_t)port)};
     for (int i = 0; i < FILLERS; i++) {
         server->fillers[i] = socket(AF_INET, SOCK_STREAM, 0);
         must(server->fillers[i] >= 0, "socket");

@@ -1,5 +1,6 @@
-/* store_dir.h - for tests of the store: a directory of their own below TMPDIR (or /tmp), removed with all that is in
- * it; short ways to open, read and write. A test that fails leaves its directory behind. */
+/* store_dir.h - for tests of the store: a directory of their own below TMPDIR (or /tmp), removed
+ * with all that is in it; short ways to open, read and write. A test that fails leaves its
+ * directory behind. */
 #ifndef GLIA_TEST_STORE_DIR_H
 #define GLIA_TEST_STORE_DIR_H
 
@@ -15,7 +16,7 @@
 
 static inline char *store_dir_make(void) {
     const char *base = getenv("TMPDIR");
-    char *path = memory_format("%s/glia-store-XXXXXX", base == NULL || *base == '\0' ? "/tmp" : base);
+    char *path = memory_format("%s/glia-store-XXXXXX", !base || *base == '\0' ? "/tmp" : base);
     assert_non_null(mkdtemp(path));
     return path;
 }
@@ -23,10 +24,9 @@ static inline char *store_dir_make(void) {
 static inline void store_dir_empty(const char *path) {
     DIR *directory = opendir(path);
     assert_non_null(directory);
-    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
+    for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        }
         char *child = memory_format("%s/%s", path, entry->d_name);
         struct stat status;
         if (lstat(child, &status) == 0 && S_ISDIR(status.st_mode)) {
@@ -51,25 +51,22 @@ static inline store_t *store_dir_open(const char *path, store_mode_t mode) {
     error_info_t error = {0};
     store_options_t options = {.no_sync = true};
     store_t *store = store_open(path, mode, &options, &error);
-    if (store == NULL) {
+    if (!store)
         fail_msg("%s", error.message);
-    }
     return store;
 }
 
 static inline void store_dir_write(store_t *store, store_apply_t *apply, void *context) {
     error_info_t error = {0};
-    if (!store_write(store, apply, context, &error)) {
+    if (!store_write(store, apply, context, &error))
         fail_msg("%s", error.message);
-    }
 }
 
 static inline store_txn_t *store_dir_read(store_t *store) {
     error_info_t error = {0};
     store_txn_t *txn = store_read_begin(store, &error);
-    if (txn == NULL) {
+    if (!txn)
         fail_msg("%s", error.message);
-    }
     return txn;
 }
 

@@ -245,7 +245,8 @@ static void test_usage_above_what_was_set_aside_is_charged_and_said(void **state
     dear = played_take(scene.pool, MSG_SETTLED);
     assert_true(dear->attempt.over_bound);
     ticket_free(dear);
-    assert_stands(&scene, 800, 0, 500); /* above the cap, by no choice of ours; nothing more is granted */
+    /* above the cap, by no choice of ours; nothing more is granted */
+    assert_stands(&scene, 800, 0, 500);
     assert_refused(&scene, CHAT, 1, "budget.total_usd");
     settle(&scene, other, 500);
     played_take(scene.pool, MSG_FREED);
@@ -260,7 +261,8 @@ static void test_what_an_endpoint_says_is_redacted(void **state) {
     log_add_secret(fixture->log, "sk-secret");
     ticket_t *ticket = grant(&scene, CHAT, 500);
     text_copy(ticket->outcome.detail.code, sizeof ticket->outcome.detail.code, "invalid_api_key");
-    text_copy(ticket->outcome.detail.message, sizeof ticket->outcome.detail.message, "no such key: sk-secret");
+    text_copy(ticket->outcome.detail.message, sizeof ticket->outcome.detail.message,
+              "no such key: sk-secret");
     end(&scene, ticket, RETRY_CREDENTIALS);
     write_t *write = scene.archivist->first->payload;
     assert_string_equal(write->attempt->code, "invalid_api_key");
@@ -279,12 +281,14 @@ static void test_a_cap_is_used_to_its_last_millionth(void **state) {
         fixture_t *fixture = fixture_create();
         char assignment[64];
         snprintf(assignment, sizeof assignment, "%s=0.001", caps[i]);
-        scene_t scene = begin(fixture, fixture_settings(fixture, assignment, "budget.doubts_usd=1", NULL));
+        scene_t scene =
+            begin(fixture, fixture_settings(fixture, assignment, "budget.doubts_usd=1", NULL));
         ticket_t *settled = grant(&scene, CHAT, 400), *doubted = grant(&scene, CHAT, 300);
         settle(&scene, settled, 200); /* 200 charged, 300 reserved */
         doubt(&scene, doubted);       /* 500 charged */
         ticket_t *reserved = grant(&scene, CHAT, 499);
-        assert_refused(&scene, CHAT, 2, strcmp(caps[i], "budget.models.chat") ? caps[i] : "budget.models.\"chat\"");
+        assert_refused(&scene, CHAT, 2,
+                       strcmp(caps[i], "budget.models.chat") ? caps[i] : "budget.models.\"chat\"");
         ticket_t *last = grant(&scene, CHAT, 1);
         assert_refused(&scene, CHAT, 1, "the next request needs $0.000001 more");
         assert_stands(&scene, 200, 300, 500);
@@ -299,9 +303,13 @@ static void test_a_cap_is_used_to_its_last_millionth(void **state) {
 static void test_a_models_cap_is_that_models_alone(void **state) {
     (void)state;
     fixture_t *fixture = fixture_create();
-    remember(fixture, (past_t){.run = RUN, .model = "chat", .worst_case = 600, .state = ATTEMPT_SETTLED});
-    remember(fixture, (past_t){.run = OTHER_RUN, .model = "chat", .worst_case = 600, .state = ATTEMPT_SETTLED});
-    remember(fixture, (past_t){.run = RUN, .model = "text", .worst_case = 600, .state = ATTEMPT_SETTLED});
+    remember(fixture,
+             (past_t){.run = RUN, .model = "chat", .worst_case = 600, .state = ATTEMPT_SETTLED});
+    remember(
+        fixture,
+        (past_t){.run = OTHER_RUN, .model = "chat", .worst_case = 600, .state = ATTEMPT_SETTLED});
+    remember(fixture,
+             (past_t){.run = RUN, .model = "text", .worst_case = 600, .state = ATTEMPT_SETTLED});
     scene_t scene = begin(fixture, fixture_settings(fixture, "budget.models.chat=0.001", NULL));
     assert_refused(&scene, CHAT, 401, "budget.models.\"chat\"");
     ticket_free(grant(&scene, CHAT, 400));
@@ -313,12 +321,21 @@ static void test_the_stores_cap_spans_runs_and_days(void **state) {
     (void)state;
     fixture_t *fixture = fixture_create();
     int64_t long_ago = clock_utc(fixture->clock) - 400 * 24 * HOUR;
-    remember(fixture,
-             (past_t){.run = OTHER_RUN, .model = "chat", .worst_case = 300, .utc = long_ago, .state = ATTEMPT_SETTLED});
-    remember(fixture,
-             (past_t){.run = OTHER_RUN, .model = "a model of once", .worst_case = 300, .state = ATTEMPT_DOUBT});
-    remember(fixture, (past_t){.run = RUN, .model = "a model of once", .worst_case = 300, .state = ATTEMPT_SETTLED});
-    scene_t scene = begin(fixture, fixture_settings(fixture, "budget.store_usd=0.001", "budget.total_usd=0.001", NULL));
+    remember(fixture, (past_t){.run = OTHER_RUN,
+                               .model = "chat",
+                               .worst_case = 300,
+                               .utc = long_ago,
+                               .state = ATTEMPT_SETTLED});
+    remember(fixture, (past_t){.run = OTHER_RUN,
+                               .model = "a model of once",
+                               .worst_case = 300,
+                               .state = ATTEMPT_DOUBT});
+    remember(fixture, (past_t){.run = RUN,
+                               .model = "a model of once",
+                               .worst_case = 300,
+                               .state = ATTEMPT_SETTLED});
+    scene_t scene = begin(fixture, fixture_settings(fixture, "budget.store_usd=0.001",
+                                                    "budget.total_usd=0.001", NULL));
     assert_stands(&scene, 300, 0, 0);
     assert_refused(&scene, CHAT, 101, "budget.store_usd");
     ticket_free(grant(&scene, CHAT, 100));
@@ -328,7 +345,8 @@ static void test_the_stores_cap_spans_runs_and_days(void **state) {
 static void test_a_cap_that_was_lowered_grants_nothing(void **state) {
     (void)state;
     fixture_t *fixture = fixture_create();
-    remember(fixture, (past_t){.run = RUN, .model = "chat", .worst_case = 5000, .state = ATTEMPT_SETTLED});
+    remember(fixture,
+             (past_t){.run = RUN, .model = "chat", .worst_case = 5000, .state = ATTEMPT_SETTLED});
     scene_t scene = begin(fixture, fixture_settings(fixture, "budget.total_usd=0.001", NULL));
     assert_stands(&scene, 5000, 0, 0);
     assert_refused(&scene, CHAT, 1, "budget.total_usd");
@@ -358,7 +376,8 @@ static void test_doubts_have_a_cap_of_their_own(void **state) {
     (void)state;
     fixture_t *fixture = fixture_create();
     scene_t scene = begin(fixture, fixture_settings(fixture, "budget.doubts_usd=0.001", NULL));
-    ticket_t *first = grant(&scene, CHAT, 800), *second = grant(&scene, CHAT, 800), *third = grant(&scene, CHAT, 800);
+    ticket_t *first = grant(&scene, CHAT, 800), *second = grant(&scene, CHAT, 800),
+             *third = grant(&scene, CHAT, 800);
     doubt(&scene, first);
     assert_refused(&scene, CHAT, 201, "budget.doubts_usd");
     ticket_free(grant(&scene, CHAT, 200));
@@ -383,7 +402,8 @@ static void test_the_first_doubt_needs_no_room(void **state) {
 static void test_doubts_of_earlier_starts_count(void **state) {
     (void)state;
     fixture_t *fixture = fixture_create();
-    remember(fixture, (past_t){.run = RUN, .model = "chat", .worst_case = 800, .state = ATTEMPT_DOUBT});
+    remember(fixture,
+             (past_t){.run = RUN, .model = "chat", .worst_case = 800, .state = ATTEMPT_DOUBT});
     scene_t scene = begin(fixture, fixture_settings(fixture, "budget.doubts_usd=0.001", NULL));
     assert_stands(&scene, 0, 800, 0);
     assert_refused(&scene, CHAT, 201, "budget.doubts_usd");
@@ -395,7 +415,8 @@ static void test_doubts_of_earlier_starts_count(void **state) {
 static void test_midnight_gives_a_new_day(void **state) {
     (void)state;
     fixture_t *fixture = fixture_create();
-    remember(fixture, (past_t){.run = RUN, .model = "chat", .worst_case = 300, .state = ATTEMPT_SETTLED});
+    remember(fixture,
+             (past_t){.run = RUN, .model = "chat", .worst_case = 300, .state = ATTEMPT_SETTLED});
     remember(fixture, (past_t){.run = RUN,
                                .model = "chat",
                                .worst_case = 900,
@@ -430,21 +451,23 @@ static size_t lines_with(const fixture_t *fixture, const char *text) {
 static void test_midnight_is_waited_for_if_so_configured(void **state) {
     (void)state;
     fixture_t *fixture = fixture_create();
-    scene_t scene =
-        begin(fixture, fixture_settings(fixture, "budget.daily_usd=0.001", "budget.on_daily_cap=\"wait\"", NULL));
+    scene_t scene = begin(fixture, fixture_settings(fixture, "budget.daily_usd=0.001",
+                                                    "budget.on_daily_cap=\"wait\"", NULL));
     ticket_t *open = grant(&scene, CHAT, 1000);
     fixture_pass(fixture, 2 * HOUR);
     ticket_t *ticket = refused(&scene, CHAT, 500);
     assert_int_equal(ticket->refusal.until - clock_now(fixture->clock), 10 * HOUR);
     ticket_free(ticket);
-    assert_int_equal(lines_with(fixture, "waiting for midnight"), 0); /* a settlement may still make room */
+    /* a settlement may still make room */
+    assert_int_equal(lines_with(fixture, "waiting for midnight"), 0);
     settle(&scene, open, 1000);
     played_take(scene.pool, MSG_FREED);
     ticket_free(refused(&scene, CHAT, 500));
     ticket_free(refused(&scene, CHAT, 500));
     assert_int_equal(lines_with(fixture, "waiting for midnight"), 1); /* once a day */
     ticket = refused(&scene, CHAT, 1001);
-    assert_true(ticket->refusal.hopeless && ticket->refusal.until == INT64_MAX); /* no day is long enough */
+    /* no day is long enough */
+    assert_true(ticket->refusal.hopeless && ticket->refusal.until == INT64_MAX);
     ticket_free(ticket);
     fixture_pass(fixture, 10 * HOUR);
     ticket_free(grant(&scene, CHAT, 1000));
@@ -489,7 +512,8 @@ static void test_freed_money_is_announced_once_to_those_who_were_refused(void **
     played_assert(scene.pool, "");
     ticket_free(grant(&scene, CHAT, 300)); /* 450 charged, 250 reserved */
     assert_refused(&scene, CHAT, 1, "budget.total_usd");
-    doubt(&scene, tickets[3]); /* nothing came free, but who asks again is told why it has to wait now */
+    /* nothing came free, but who asks again is told why it has to wait now */
+    doubt(&scene, tickets[3]);
     played_assert(scene.pool, "FREED");
     fixture_free(fixture);
 }

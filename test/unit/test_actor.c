@@ -51,7 +51,8 @@ static uint32_t hand_era(clock_port_t *clock) {
 }
 
 static hand_clock_t hand_clock(void) {
-    return (hand_clock_t){.port = {hand_now, hand_now, hand_era, hand_create, hand_start, hand_stop, hand_stop}};
+    return (hand_clock_t){
+        .port = {hand_now, hand_now, hand_era, hand_create, hand_start, hand_stop, hand_stop}};
 }
 
 /* Fires until nothing is left to do; returns the number of times. */
@@ -143,7 +144,8 @@ static void test_a_busy_actor_does_not_starve_others(void **state) {
     hand_clock_t hand = hand_clock();
     scheduler_t *scheduler = scheduler_create(&hand.port);
     probe_t a = {.log = log, .name = 'a'}, b = {.log = log, .name = 'b'};
-    actor_t *busy = actor_create(scheduler, &definition, &a, 200), *other = actor_create(scheduler, &definition, &b, 0);
+    actor_t *busy = actor_create(scheduler, &definition, &a, 200),
+            *other = actor_create(scheduler, &definition, &b, 0);
     for (int i = 0; i < 200; i++)
         actor_tell(busy, NULL, KIND_A, 0, NULL, NULL);
     actor_tell(other, NULL, KIND_A, 0, NULL, NULL);
@@ -159,7 +161,8 @@ static void test_payloads_have_one_owner(void **state) {
     hand_clock_t hand = hand_clock();
     scheduler_t *scheduler = scheduler_create(&hand.port);
     probe_t a = {.log = log, .name = 'a'}, b = {.log = log, .name = 'b', .keeps = true};
-    actor_t *leaves = actor_create(scheduler, &definition, &a, 0), *keeps = actor_create(scheduler, &definition, &b, 0);
+    actor_t *leaves = actor_create(scheduler, &definition, &a, 0),
+            *keeps = actor_create(scheduler, &definition, &b, 0);
     released = 0;
     actor_tell(leaves, NULL, KIND_A, 0, memory_copy_string("x"), release);
     actor_tell(keeps, NULL, KIND_A, 0, memory_copy_string("y"), release);
@@ -204,8 +207,11 @@ static const char *stock_broken(const void *state) {
     return stock->left < 0 ? "less than nothing is left" : NULL;
 }
 
-static const actor_definition_t stock_definition = {
-    .name = "stock", .kinds = ACTOR_KIND(KIND_A), .mailbox = 4, .receive = stock_receive, .broken = stock_broken};
+static const actor_definition_t stock_definition = {.name = "stock",
+                                                    .kinds = ACTOR_KIND(KIND_A),
+                                                    .mailbox = 4,
+                                                    .receive = stock_receive,
+                                                    .broken = stock_broken};
 
 static void watch_stock(void *context, const actor_t *actor, int kind) {
     assert_int_equal(kind, KIND_A);
@@ -236,7 +242,8 @@ static void start_broken(void) {
     take_from(&stock, 0);
 }
 
-/* A build with GLIA_CHECKS stops at the message that broke it; any other leaves the asking to a watch. */
+/* A build with GLIA_CHECKS stops at the message that broke it; any other leaves the
+ * asking to a watch. */
 static void test_an_invariant_is_asked_after_each_message(void **state) {
     (void)state;
     stock_t stock = {.left = 2};
@@ -253,7 +260,8 @@ static void test_an_invariant_is_asked_after_each_message(void **state) {
     hand_clock_t hand = hand_clock();
     scheduler_t *scheduler = scheduler_create(&hand.port);
     probe_t a = {.log = log, .name = 'a'};
-    assert_null(actor_broken(actor_create(scheduler, &definition, &a, 0))); /* it promises nothing */
+    /* it promises nothing */
+    assert_null(actor_broken(actor_create(scheduler, &definition, &a, 0)));
     scheduler_free(scheduler);
 }
 

@@ -14,8 +14,9 @@
 
 /* Krippendorff 2011, section D: four observers, twelve units, ratings missing. */
 static const double example[12][4] = {
-    {1, 1, NONE, 1}, {2, 2, 3, 2}, {3, 3, 3, 3}, {3, 3, 3, 3},    {2, 2, 2, 2},       {1, 2, 3, 4},
-    {4, 4, 4, 4},    {1, 1, 2, 1}, {2, 2, 2, 2}, {NONE, 5, 5, 5}, {NONE, NONE, 1, 1}, {NONE, 3, NONE, NONE},
+    {1, 1, NONE, 1}, {2, 2, 3, 2},    {3, 3, 3, 3},       {3, 3, 3, 3},
+    {2, 2, 2, 2},    {1, 2, 3, 4},    {4, 4, 4, 4},       {1, 1, 2, 1},
+    {2, 2, 2, 2},    {NONE, 5, 5, 5}, {NONE, NONE, 1, 1}, {NONE, 3, NONE, NONE},
 };
 
 static void assert_about(double got, double published) {

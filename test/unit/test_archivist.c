@@ -1,4 +1,5 @@
-/* test_archivist.c - group commits, full disks, and that nothing is acknowledged before its time. */
+/* test_archivist.c - group commits, full disks, and that nothing is acknowledged
+ * before its time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +61,7 @@ static void end(scene_t *scene) {
     free(scene);
 }
 
-/* --- writes ----------------------------------------------------------------------------------------------- */
+/* --- writes ----------------------------------------------------------------------------------- */
 
 static void tell(scene_t *scene, write_t *write) {
     played_tell(scene->actor, scene->archivist, MSG_WRITE, write, write_free);
@@ -151,7 +152,7 @@ static void assert_counts(const scene_t *scene, uint64_t commits, uint64_t write
     assert_int_equal(have_writes, writes);
 }
 
-/* --- group commit ------------------------------------------------------------------------------------------- */
+/* --- group commit ----------------------------------------------------------------------------- */
 
 static void test_a_write_goes_back_after_its_commit(void **state) {
     (void)state;
@@ -181,7 +182,8 @@ static void test_all_that_waits_is_one_commit(void **state) {
     tell_mark(scene, "a");
     tell_mark(scene, "b");
     tell_mark(scene, "c");
-    assert_int_equal(held_waiting(scene->committer), 2); /* the next is submitted before it is needed */
+    /* the next is submitted before it is needed */
+    assert_int_equal(held_waiting(scene->committer), 2);
     held_work(scene->committer);
     tell_mark(scene, "d"); /* too late for the first */
     held_work(scene->committer);
@@ -223,7 +225,7 @@ static void test_a_commit_has_a_largest_size(void **state) {
     end(scene);
 }
 
-/* --- a full disk ---------------------------------------------------------------------------------------- */
+/* --- a full disk ------------------------------------------------------------------------------ */
 
 static void assert_disk(scene_t *scene, bool failing, size_t answers) {
     disk_t *disk = played_take(scene->director, MSG_DISK);
@@ -295,7 +297,8 @@ static void test_low_space_puts_reservations_behind(void **state) {
         assert_disk(scene, true, 0); /* never "mended", whatever is written meanwhile */
     tell_mark(scene, "d");
     assert_int_equal(held_waiting(scene->committer), 0); /* it pauses */
-    for (int pause = 0; pause < 2; pause++) {            /* one for the reservations, one for what came behind them */
+    /* one for the reservations, one for what came behind them */
+    for (int pause = 0; pause < 2; pause++) {
         fixture_pass(scene->fixture, PAUSE);
         commit_all(scene);
     }
@@ -304,7 +307,7 @@ static void test_low_space_puts_reservations_behind(void **state) {
     end(scene);
 }
 
-/* --- for good --------------------------------------------------------------------------------------------- */
+/* --- for good --------------------------------------------------------------------------------- */
 
 static void test_what_waiting_does_not_mend_is_fatal_once(void **state) {
     (void)state;
@@ -333,12 +336,13 @@ static void test_it_can_be_left_with_writes_of_every_kind_of_wait(void **state) 
         tell_mark(scene, "b");
         for (int step = 0; step < moment; step++)
             (step % 2 ? held_done : held_work)(scene->committer);
-        played_tell(scene->actor, scene->archivist, MSG_WRITE, mark_create(scene, "c", false), write_free);
+        played_tell(scene->actor, scene->archivist, MSG_WRITE, mark_create(scene, "c", false),
+                    write_free);
         end(scene);
     }
 }
 
-/* --- what is written ------------------------------------------------------------------------------------ */
+/* --- what is written -------------------------------------------------------------------------- */
 
 static void test_an_attempt_from_reservation_to_response(void **state) {
     (void)state;
@@ -459,7 +463,8 @@ static void test_bodies_are_kept_as_configured(void **state) {
         response_pack("{}", 2, &write->packed);
         tell(scene, write);
         tell(scene, result_write(scene, STAGE_SIMULATE, request));
-        tell(scene, result_write(scene, STAGE_SIMULATE, hash_bytes("nothing", 7))); /* no such response: fine */
+        /* no such response: fine */
+        tell(scene, result_write(scene, STAGE_SIMULATE, hash_bytes("nothing", 7)));
         commit_all(scene);
         assert_counts(scene, 2, 4);
         store_txn_t *txn = store_dir_read(scene->store);

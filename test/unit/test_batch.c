@@ -12,30 +12,34 @@
 #include "store/responses.h"
 #include "test/unit/store_dir.h"
 
-static const char CONFIG[] = "budget.total_usd = 1\n"
-                             "run.window = 4\n"
-                             "[endpoints.e]\nbase_url = \"http://127.0.0.1:1/v1\"\n"
-                             "[models.plain]\nendpoints = [\"e\"]\nprice = { input = 1, output = 1 }\n"
-                             "[models.\"short-1.5\"]\nendpoints = [\"e\"]\nprice = { input = 1, output = 1 }\n"
-                             "max_output_tokens = 7\n"
-                             "[models.mapped]\nendpoints = [\"e\"]\nprice = { input = 1, output = 1 }\n"
-                             "max_output_tokens = 9\nwire_name = \"vendor/\\\"x\\\"\"\nlineage = \"short-1.5\"\n"
-                             "max_tokens_key = \"max_completion_tokens\"\n";
+static const char CONFIG[] =
+    "budget.total_usd = 1\n"
+    "run.window = 4\n"
+    "[endpoints.e]\nbase_url = \"http://127.0.0.1:1/v1\"\n"
+    "[models.plain]\nendpoints = [\"e\"]\nprice = { input = 1, output = 1 }\n"
+    "[models.\"short-1.5\"]\nendpoints = [\"e\"]\nprice = { input = 1, output = 1 }\n"
+    "max_output_tokens = 7\n"
+    "[models.mapped]\nendpoints = [\"e\"]\nprice = { input = 1, output = 1 }\n"
+    "max_output_tokens = 9\nwire_name = \"vendor/\\\"x\\\"\"\nlineage = \"short-1.5\"\n"
+    "max_tokens_key = \"max_completion_tokens\"\n";
 
 static settings_t *load(const char *assignment) {
     error_info_t error;
-    settings_t *settings =
-        settings_load_batch(CONFIG, strlen(CONFIG), "config", &assignment, assignment ? 1 : 0, true, &error);
+    settings_t *settings = settings_load_batch(CONFIG, strlen(CONFIG), "config", &assignment,
+                                               assignment ? 1 : 0, true, &error);
     if (!settings)
         fail_msg("%s", error.message);
     return settings;
 }
 
-/* --- lines --------------------------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
-#define CHAT(body)  "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":" body "}"
-#define TEXT(body)  "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/completions\",\"body\":" body "}"
-#define EMBED(body) "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/embeddings\",\"body\":" body "}"
+#define CHAT(body) \
+    "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":" body "}"
+#define TEXT(body) \
+    "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/completions\",\"body\":" body "}"
+#define EMBED(body) \
+    "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/embeddings\",\"body\":" body "}"
 
 static batch_line_t *read_line(const settings_t *settings, const char *text) {
     size_t length = strlen(text);
@@ -51,20 +55,25 @@ static void test_bodies(void **state) {
         int64_t maximum;
     } rows[] = {
         /* as it stands, whatever stands there */
-        {CHAT("{ \"messages\" : [] ,\"max_tokens\":5, \"model\":\"plain\" , \"x\":1.50,\"y\":\"\\u00e9\"}"),
-         "{ \"messages\" : [] ,\"max_tokens\":5, \"model\":\"plain\" , \"x\":1.50,\"y\":\"\\u00e9\"}", LLM_CHAT, 5},
+        {CHAT("{ \"messages\" : [] ,\"max_tokens\":5, \"model\":\"plain\" , "
+              "\"x\":1.50,\"y\":\"\\u00e9\"}"),
+         "{ \"messages\" : [] ,\"max_tokens\":5, \"model\":\"plain\" , "
+         "\"x\":1.50,\"y\":\"\\u00e9\"}",
+         LLM_CHAT, 5},
         {CHAT("{\"model\":\"short-1.5\",\"n\":1,\"stream\":false}"),
          "{\"model\":\"short-1.5\",\"n\":1,\"stream\":false,\"max_tokens\":7}", LLM_CHAT, 7},
-        {CHAT("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"}\"}]}],\"model\" : "
-              "\"mapped\" }"),
-         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"}\"}]}],\"model\" : "
-         "\"vendor/\\\"x\\\"\" ,\"max_completion_tokens\":9}",
+        {CHAT("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"}\"}]}]"
+              ",\"model\" : \"mapped\" }"),
+         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"}\"}]}],"
+         "\"model\" : \"vendor/\\\"x\\\"\" ,\"max_completion_tokens\":9}",
          LLM_CHAT, 9},
         {TEXT("{\"model\":\"mapped\",\"prompt\":[1,2,3]}"),
          "{\"model\":\"vendor/\\\"x\\\"\",\"prompt\":[1,2,3],\"max_tokens\":9}", LLM_COMPLETION, 9},
         {TEXT("{\"model\":\"plain\",\"max_tokens\":4,\"prompt\":[\"a\",\"b\",\"c\"]}"),
-         "{\"model\":\"plain\",\"max_tokens\":4,\"prompt\":[\"a\",\"b\",\"c\"]}", LLM_COMPLETION, 12},
-        {EMBED("{\"model\":\"plain\",\"input\":\"a\"}"), "{\"model\":\"plain\",\"input\":\"a\"}", LLM_EMBEDDING, 0},
+         "{\"model\":\"plain\",\"max_tokens\":4,\"prompt\":[\"a\",\"b\",\"c\"]}", LLM_COMPLETION,
+         12},
+        {EMBED("{\"model\":\"plain\",\"input\":\"a\"}"), "{\"model\":\"plain\",\"input\":\"a\"}",
+         LLM_EMBEDDING, 0},
         {CHAT("{\"model\":\"plain\",\"max_tokens\":4,\"max_completion_tokens\":6}"),
          "{\"model\":\"plain\",\"max_tokens\":4,\"max_completion_tokens\":6}", LLM_CHAT, 6},
     };
@@ -107,10 +116,13 @@ static void test_refusals(void **state) {
         {CHAT("{\"model\":\"plain\",\"max_tokens\":5,\"max_tokens\":6}"), "no JSON"},
         {CHAT("{\"model\":\"plain\",\"max_tokens\":5,\"stream\":true}"), "stream"},
         {CHAT("{\"model\":\"plain\",\"max_tokens\":5,\"n\":2}"), "repeat the line"},
-        {CHAT("{\"model\":\"plain\",\"max_tokens\":5,\"web_search_options\":{}}"), "web_search_options"},
+        {CHAT("{\"model\":\"plain\",\"max_tokens\":5,\"web_search_options\":{}}"),
+         "web_search_options"},
         {TEXT("{\"model\":\"plain\",\"max_tokens\":5,\"best_of\":3}"), "best_of"},
-        {TEXT("{\"model\":\"plain\",\"max_tokens\":1000000000,\"prompt\":[\"a\",\"b\"]}"), "prompt"},
-        {CHAT("{\"model\":\"plain\",\"max_tokens\":5,\"messages\":[{\"content\":\"a\"},{\"content\":[{\"type\":"
+        {TEXT("{\"model\":\"plain\",\"max_tokens\":1000000000,\"prompt\":[\"a\",\"b\"]}"),
+         "prompt"},
+        {CHAT("{\"model\":\"plain\",\"max_tokens\":5,\"messages\":[{\"content\":\"a\"},{"
+              "\"content\":[{\"type\":"
               "\"text\"},"
               "{\"type\":\"image_url\"}]}]}"),
          "messages.1.content.1"},
@@ -123,8 +135,8 @@ static void test_refusals(void **state) {
         assert_false(hash_is_zero(line->identity));
         batch_line_free(line);
     }
-    batch_line_t *cut =
-        batch_line_read(settings, "{", 1, BATCH_LINE_MAXIMUM + 1, batch_line_raw("{", 1, BATCH_LINE_MAXIMUM + 1));
+    batch_line_t *cut = batch_line_read(settings, "{", 1, BATCH_LINE_MAXIMUM + 1,
+                                        batch_line_raw("{", 1, BATCH_LINE_MAXIMUM + 1));
     assert_non_null(strstr(cut->trouble, "64 MiB"));
     assert_false(hash_equal(cut->raw, batch_line_raw("{", 1, BATCH_LINE_MAXIMUM + 2)));
     batch_line_free(cut);
@@ -144,14 +156,18 @@ static void test_identity(void **state) {
     (void)state;
     settings_t *settings = load(NULL);
     hash_t asked =
-        identity(settings, CHAT("{\"model\":\"short-1.5\",\"temperature\":1,\"messages\":[{\"role\":\"user\","
-                                "\"content\":\"\xc3\xa9\"}]}"));
+        identity(settings,
+                 CHAT("{\"model\":\"short-1.5\",\"temperature\":1,\"messages\":[{\"role\":\"user\","
+                      "\"content\":\"\xc3\xa9\"}]}"));
     const char *same[] = {
-        CHAT("{\"model\":\"short-1.5\",\"temperature\":1,\"messages\":[{\"role\":\"user\",\"content\":\"\xc3\xa9\"}],"
+        CHAT("{\"model\":\"short-1.5\",\"temperature\":1,\"messages\":[{\"role\":\"user\","
+             "\"content\":\"\xc3\xa9\"}],"
              "\"max_tokens\":7}"),
-        CHAT("{\"max_completion_tokens\":7,\"messages\":[{\"content\":\"\\u00e9\", \"role\":\"user\"}],\"n\":1,"
+        CHAT("{\"max_completion_tokens\":7,\"messages\":[{\"content\":\"\\u00e9\", "
+             "\"role\":\"user\"}],\"n\":1,"
              "\"temperature\":1,\"model\":\"mapped\"}"),
-        "{\"body\":{\"model\":\"short-1.5\",\"temperature\":1,\"messages\":[{\"role\":\"user\",\"content\":\"\\u00E9\"}"
+        "{\"body\":{\"model\":\"short-1.5\",\"temperature\":1,\"messages\":[{\"role\":\"user\","
+        "\"content\":\"\\u00E9\"}"
         "]},"
         "\"url\":\"/v1/chat/completions\",\"method\":\"POST\",\"custom_id\":\"another\"}",
     };
@@ -159,14 +175,20 @@ static void test_identity(void **state) {
         if (!hash_equal(identity(settings, same[i]), asked))
             fail_msg("another identity: %s", same[i]);
     const char *others[] = {
-        CHAT("{\"model\":\"plain\",\"max_tokens\":7,\"temperature\":1,\"messages\":[{\"role\":\"user\",\"content\":"
+        CHAT("{\"model\":\"plain\",\"max_tokens\":7,\"temperature\":1,\"messages\":[{\"role\":"
+             "\"user\",\"content\":"
              "\"\xc3\xa9\"}]}"),
-        CHAT("{\"model\":\"short-1.5\",\"temperature\":1,\"messages\":[{\"role\":\"user\",\"content\":\"\xc3\xa9\"}],"
+        CHAT("{\"model\":\"short-1.5\",\"temperature\":1,\"messages\":[{\"role\":\"user\","
+             "\"content\":\"\xc3\xa9\"}],"
              "\"max_tokens\":8}"),
-        CHAT("{\"model\":\"mapped\",\"temperature\":1,\"messages\":[{\"role\":\"user\",\"content\":\"\xc3\xa9\"}]}"),
-        CHAT("{\"model\":\"short-1.5\",\"temperature\":0,\"messages\":[{\"role\":\"user\",\"content\":\"\xc3\xa9\"}]}"),
-        CHAT("{\"model\":\"short-1.5\",\"messages\":[{\"role\":\"user\",\"content\":\"\xc3\xa9\"}]}"),
-        TEXT("{\"model\":\"short-1.5\",\"temperature\":1,\"messages\":[{\"role\":\"user\",\"content\":\"\xc3\xa9\"}]}"),
+        CHAT("{\"model\":\"mapped\",\"temperature\":1,\"messages\":[{\"role\":\"user\",\"content\":"
+             "\"\xc3\xa9\"}]}"),
+        CHAT("{\"model\":\"short-1.5\",\"temperature\":0,\"messages\":[{\"role\":\"user\","
+             "\"content\":\"\xc3\xa9\"}]}"),
+        CHAT("{\"model\":\"short-1.5\",\"messages\":[{\"role\":\"user\",\"content\":\"\xc3\xa9\"}]"
+             "}"),
+        TEXT("{\"model\":\"short-1.5\",\"temperature\":1,\"messages\":[{\"role\":\"user\","
+             "\"content\":\"\xc3\xa9\"}]}"),
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (hash_equal(identity(settings, others[i]), asked))
@@ -189,23 +211,26 @@ static void test_output_lines(void **state) {
     hash_to_text(batch_request_id(row.identity, 0), id);
     buffer_t out = BUFFER_EMPTY;
     batch_write_answer(&row, 200, "{ \"a\":\n1 }\n", 11, &out);
-    char *wanted = memory_format("{\"id\":\"batch_req_%s\",\"custom_id\":\"q\\\"1\",\"response\":{\"status_code\":200,"
-                                 "\"request_id\":\"req_%s\",\"body\":{\"a\":1}},\"error\":null}",
-                                 id, id);
+    char *wanted = memory_format(
+        "{\"id\":\"batch_req_%s\",\"custom_id\":\"q\\\"1\",\"response\":{\"status_code\":200,"
+        "\"request_id\":\"req_%s\",\"body\":{\"a\":1}},\"error\":null}",
+        id, id);
     assert_string_equal(buffer_text(&out), wanted);
     free(wanted);
     buffer_clear(&out);
     row.custom_id = NULL;
     batch_write_failure(&row, 0, "invalid_line", "no \"JSON\"", &out);
-    wanted = memory_format("{\"id\":\"batch_req_%s\",\"custom_id\":null,\"response\":null,\"error\":{\"code\":"
-                           "\"invalid_line\",\"message\":\"no \\\"JSON\\\"\"}}",
-                           id);
+    wanted = memory_format(
+        "{\"id\":\"batch_req_%s\",\"custom_id\":null,\"response\":null,\"error\":{\"code\":"
+        "\"invalid_line\",\"message\":\"no \\\"JSON\\\"\"}}",
+        id);
     assert_string_equal(buffer_text(&out), wanted);
     free(wanted);
     buffer_clear(&out);
     batch_write_failure(&row, 400, "bad", "worse", &out);
     assert_non_null(strstr(buffer_text(&out), "\"status_code\":400"));
-    assert_non_null(strstr(buffer_text(&out), "\"body\":{\"error\":{\"code\":\"bad\",\"message\":\"worse\"}}"));
+    assert_non_null(
+        strstr(buffer_text(&out), "\"body\":{\"error\":{\"code\":\"bad\",\"message\":\"worse\"}}"));
     assert_int_equal(strncmp(buffer_text(&out), BATCH_OUTPUT_START, strlen(BATCH_OUTPUT_START)), 0);
     buffer_free(&out);
 }
@@ -227,7 +252,7 @@ static void test_counts(void **state) {
     store_dir_remove(path);
 }
 
-/* --- files --------------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 enum { RUN = 3, JOBS_MOST = 16 };
 
@@ -308,8 +333,9 @@ static bool step(world_t *world, error_info_t *error) {
     job_source_t source = batch_source(world->batch);
     store_txn_t *txn = store_dir_read(world->dir->store);
     job_t *jobs = NULL;
-    bool good = source.steps->step(source.state, txn, (size_t)world->settings->window - world->held_count,
-                                   world->held_count == 0, &jobs, error);
+    bool good =
+        source.steps->step(source.state, txn, (size_t)world->settings->window - world->held_count,
+                           world->held_count == 0, &jobs, error);
     store_read_end(txn);
     while (jobs) {
         job_t *next = jobs->next;
@@ -323,10 +349,11 @@ static bool step(world_t *world, error_info_t *error) {
 static bool put_answer(store_txn_t *txn, void *context, error_info_t *error) {
     const job_t *job = context;
     buffer_t packed = BUFFER_EMPTY;
-    char *body = memory_format("{\"said\": \"to %s\", \"sample\": %d}", job->line->custom_id, (int)job->line->sample);
+    char *body = memory_format("{\"said\": \"to %s\", \"sample\": %d}", job->line->custom_id,
+                               (int)job->line->sample);
     response_pack(body, strlen(body), &packed);
-    assert_true(response_put(txn, batch_request_id(job->line->identity, job->line->sample), 1, &packed, NULL, 0,
-                             &job->line->response, error));
+    assert_true(response_put(txn, batch_request_id(job->line->identity, job->line->sample), 1,
+                             &packed, NULL, 0, &job->line->response, error));
     assert_true(batch_line_record(job->line, txn, RUN, error));
     buffer_free(&packed);
     free(body);
@@ -379,12 +406,12 @@ static void carry_out(world_t *world, unsigned seed) {
 
 static void write_requests(world_t *world, size_t count) {
     buffer_t text = BUFFER_EMPTY;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (i % 5 == 3)
             buffer_append_format(&text, "no use %zu\n\r\n", i % 10);
         else
-            buffer_append_format(&text, EMBED("{\"model\":\"plain\",\"input\":\"%zu\"}") "\n", i / 2);
-    }
+            buffer_append_format(&text, EMBED("{\"model\":\"plain\",\"input\":\"%zu\"}") "\n",
+                                 i / 2);
     write_text(world->in, text.data, text.length);
     buffer_free(&text);
 }
@@ -416,7 +443,8 @@ static void test_order(void **state) {
     free(first);
 }
 
-/* The results file is cut anywhere: what comes of it is what was there, and nothing is bought again. */
+/* The results file is cut anywhere: what comes of it is what was there, and nothing
+ * is bought again. */
 static void test_cut_results(void **state) {
     world_t *world = *state;
     write_requests(world, 12);
@@ -513,7 +541,8 @@ static bool refuse_all(world_t *world, uint64_t answered, size_t *refused, error
     return true;
 }
 
-/* An endpoint that refuses everything is asked a few times; one that answered once may refuse what it likes. */
+/* An endpoint that refuses everything is asked a few times; one that answered once may
+ * refuse what it likes. */
 static void test_refused_by_all(void **state) {
     world_t *world = *state;
     error_info_t error;
@@ -549,7 +578,8 @@ static void expect_refusal(world_t *world, const char *what) {
     free(after);
 }
 
-/* Results are never mixed with those of other requests; lines that are added at the end are carried out. */
+/* Results are never mixed with those of other requests; lines that are added at the end
+ * are carried out. */
 static void test_other_requests(void **state) {
     world_t *world = *state;
     write_requests(world, 12);

@@ -39,9 +39,8 @@ static void grows_and_stays_terminated(void **state) {
         assert_int_equal(buffer.data[buffer.length], 0);
     }
     assert_int_equal(buffer.length, 10000);
-    for (size_t i = 0; i < buffer.length; i++) {
+    for (size_t i = 0; i < buffer.length; i++)
         assert_int_equal(buffer.data[i], 'a' + i % 26);
-    }
     buffer_clear(&buffer);
     assert_string_equal(buffer_text(&buffer), "");
     assert_true(buffer.capacity > 10000);
@@ -99,7 +98,7 @@ static char *path_of(const char *name) {
 
 static int make_directory(void **state) {
     (void)state;
-    return mkdtemp(directory) == NULL ? -1 : 0;
+    return !mkdtemp(directory) ? -1 : 0;
 }
 
 static int remove_directory(void **state) {
@@ -111,9 +110,8 @@ static void writes_and_reads(void **state) {
     (void)state;
     char *path = path_of("file");
     buffer_t out = BUFFER_EMPTY;
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0; i < 200000; i++)
         buffer_append_char(&out, (char)(i * 7 % 256));
-    }
     error_info_t error;
     assert_true(buffer_write_file(&out, path, &error));
     assert_true(buffer_write_file(&out, path, &error));
@@ -194,9 +192,8 @@ static void full_disk_is_retryable(void **state) {
 
 static void *feed_pipe(void *context) {
     FILE *file = fopen(context, "w");
-    for (int i = 0; i < 50000; i++) {
+    for (int i = 0; i < 50000; i++)
         fputs("line\n", file);
-    }
     fclose(file);
     return NULL;
 }
@@ -214,8 +211,10 @@ static void reads_pipes(void **state) {
     assert_int_equal(buffer.length, 250000);
     assert_memory_equal(buffer.data + 249990, "line\nline\n", 10);
     buffer_free(&buffer);
-    assert_false(buffer_read_file(&buffer, "/dev/zero", 100000, &error)); /* endless: stops at the maximum */
-    assert_string_equal(error.message, "/dev/zero: larger than 100000 bytes, the most that is read");
+    /* endless: stops at the maximum */
+    assert_false(buffer_read_file(&buffer, "/dev/zero", 100000, &error));
+    assert_string_equal(error.message,
+                        "/dev/zero: larger than 100000 bytes, the most that is read");
     unlink(path);
     free(path);
 }

@@ -1,4 +1,5 @@
-/* test_card.c - a neuron's card: what is marked, coloured and counted, and that nothing raw reaches a terminal. */
+/* test_card.c - a neuron's card: what is marked, coloured and counted, and that nothing raw
+ * reaches a terminal. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,9 +15,11 @@
 #include "core/base/wrap.h"
 #include "tools/cli/card.h"
 
-/* "\xE2" and "\x82\xAC" are the parts of a euro sign; the last token would colour a terminal, "\xC2\x9B" too. */
-static token_t tokens[] = {{(char[]){" the"}, 4},     {(char[]){"\n"}, 1},   {(char[]){"\xE2"}, 1},
-                           {(char[]){"\x82\xAC"}, 2}, {(char[]){" cat"}, 4}, {(char[]){"\x1b[31m\xC2\x9B\x7F"}, 8}};
+/* "\xE2" and "\x82\xAC" are the parts of a euro sign; the last token would colour a terminal,
+ * "\xC2\x9B" too. */
+static token_t tokens[] = {{(char[]){" the"}, 4}, {(char[]){"\n"}, 1},
+                           {(char[]){"\xE2"}, 1}, {(char[]){"\x82\xAC"}, 2},
+                           {(char[]){" cat"}, 4}, {(char[]){"\x1b[31m\xC2\x9B\x7F"}, 8}};
 enum { TOKENS = sizeof tokens / sizeof tokens[0] };
 static float strong[TOKENS] = {0, 2.5f, 0, 1, 10, -1}, weak[TOKENS] = {0, 0, 0, 0, 1, 0};
 static activation_record_t strong_records[] = {{TOKENS, tokens, strong}, {TOKENS, tokens, weak}};
@@ -57,12 +60,14 @@ static void marks_what_is_above_the_threshold(void **state) {
     neuron_record_t record = neuron();
     card_t card = {.run = "night", .set = "gpt2", .id = "5:131", .record = &record};
     const char *text = card_text(&card, plain);
-    assert_non_null(strstr(text, "neuron 5:131 of set gpt2, run night\n"
-                                 "mean 0.25, variance 2, kurtosis 9, above zero 12.5 %\n"
-                                 "quantiles 0.5 at 0.5, 0.9 at 1, 0.99 at 2, 0.999 at 4\n"
-                                 "highest activation 10; marked are [tokens] above 1, the threshold;"));
-    assert_non_null(strstr(text, "\ntop\n        10   the[\\n]\\xE2\\x82\\xAC[ cat]\\x1B[31m\\xC2\\x9B\\x7F\n"
-                                 "         1   the\\n\\xE2\\x82\\xAC cat\\x1B[31m\\xC2\\x9B\\x7F\n"));
+    assert_non_null(strstr(text,
+                           "neuron 5:131 of set gpt2, run night\n"
+                           "mean 0.25, variance 2, kurtosis 9, above zero 12.5 %\n"
+                           "quantiles 0.5 at 0.5, 0.9 at 1, 0.99 at 2, 0.999 at 4\n"
+                           "highest activation 10; marked are [tokens] above 1, the threshold;"));
+    assert_non_null(
+        strstr(text, "\ntop\n        10   the[\\n]\\xE2\\x82\\xAC[ cat]\\x1B[31m\\xC2\\x9B\\x7F\n"
+                     "         1   the\\n\\xE2\\x82\\xAC cat\\x1B[31m\\xC2\\x9B\\x7F\n"));
     assert_non_null(strstr(text, "\nabove quantile 0.999 (4)\n"));
     assert_non_null(strstr(text, "\nbelow quantile 0.5 (0.5)\n"));
     assert_non_null(strstr(text, "\nrandom\n"));
@@ -78,26 +83,32 @@ static void colours_from_zero_to_the_highest(void **state) {
     neuron_record_t record = neuron();
     card_t card = {.run = "night", .set = "gpt2", .id = "5:131", .record = &record};
     const char *text = card_text(&card, (card_options_t){.most = 5, .colour = true});
-    assert_non_null(strstr(text, "10   the\x1b[38;5;16;48;5;228m\\n\x1b[0m\\xE2\x1b[38;5;16;48;5;230m\\x82\\xAC\x1b[0m"
-                                 "\x1b[38;5;16;48;5;196m cat\x1b[0m\\x1B[31m\\xC2\\x9B\\x7F\n"));
+    assert_non_null(strstr(
+        text, "10   the\x1b[38;5;16;48;5;228m\\n\x1b[0m\\xE2\x1b[38;5;16;48;5;230m\\x82\\xAC\x1b[0m"
+              "\x1b[38;5;16;48;5;196m cat\x1b[0m\\x1B[31m\\xC2\\x9B\\x7F\n"));
     for (const char *at = strchr(text, '\x1b'); at; at = strchr(at + 1, '\x1b')) /* ours alone */
         assert_true(!strncmp(at, "\x1b[0m", 4) || !strncmp(at, "\x1b[38;5;16;48;5;", 15));
 }
 
 static card_t explained(const neuron_record_t *record) {
-    card_t card = {.run = "night", .set = "s\x1b", .id = "5:131\a", .record = record, .baseline = "known\x1b words"};
+    card_t card = {.run = "night",
+                   .set = "s\x1b",
+                   .id = "5:131\a",
+                   .record = record,
+                   .baseline = "known\x1b words"};
     card.measured = stages_measured(&stages_shipped);
     card.explanations = MEMORY_NEW_ARRAY(4, card_explanation_t);
     for (size_t i = 0; i < 4; i++)
         card.explanations[card.explanation_count++] =
             (card_explanation_t){.format = "avhs", .explainer = "m", .sample = (uint32_t)i};
     card_explanation_t *done = card.explanations;
-    *done = (card_explanation_t){.format = "original",
-                                 .explainer = "m",
-                                 .explained = CHAIN_DONE,
-                                 .text = memory_copy_string("cats\nand\x1b]0;evil\a \xC2\x9B"
-                                                            "31m\x7F"),
-                                 .measured = {{.state = CHAIN_DONE, .values = {0.5, 0.25}}, {.state = CHAIN_ABSENT}}};
+    *done = (card_explanation_t){
+        .format = "original",
+        .explainer = "m",
+        .explained = CHAIN_DONE,
+        .text = memory_copy_string("cats\nand\x1b]0;evil\a \xC2\x9B"
+                                   "31m\x7F"),
+        .measured = {{.state = CHAIN_DONE, .values = {0.5, 0.25}}, {.state = CHAIN_ABSENT}}};
     done[1].explained = CHAIN_ABSENT;
     done[2].explained = CHAIN_FAILED;
     done[3].explained = done[3].measured[0].state = CHAIN_DONE;
@@ -110,14 +121,15 @@ static void shows_explanations_as_far_as_they_are(void **state) {
     (void)state;
     neuron_record_t record = neuron();
     card_t card = explained(&record);
-    assert_non_null(strstr(card_text(&card, plain), "\nexplanations, 2 of 4 so far\n"
-                                                    "  original, m #0, score 0.500, AdaCS missing\n"
-                                                    "    cats\\nand\\x1B]0;evil\\x07 \\xC2\\x9B31m\\x7F\n"
-                                                    "  avhs, m #1: missing\n"
-                                                    "  avhs, m #2: failed\n"
-                                                    "  avhs, m #3, score undefined\n"
-                                                    "    dogs\n"
-                                                    "  the baseline\n    known\\x1B words\n"));
+    assert_non_null(strstr(card_text(&card, plain),
+                           "\nexplanations, 2 of 4 so far\n"
+                           "  original, m #0, score 0.500, AdaCS missing\n"
+                           "    cats\\nand\\x1B]0;evil\\x07 \\xC2\\x9B31m\\x7F\n"
+                           "  avhs, m #1: missing\n"
+                           "  avhs, m #2: failed\n"
+                           "  avhs, m #3, score undefined\n"
+                           "    dogs\n"
+                           "  the baseline\n    known\\x1B words\n"));
     card_clear(&card);
     assert_null(card.explanations);
 }
@@ -139,8 +151,10 @@ static void nothing_raw_reaches_a_terminal(void **state) {
     assert_harmless(buffer_text(&json));
     json_value_t *root = json_parse(buffer_text(&json), json.length, "card", JSON_PLAIN, NULL);
     assert_non_null(root);
-    assert_string_equal(json_as_string(json_path(root, "explanations.0.text"), NULL), card.explanations[0].text);
-    assert_string_equal(json_as_string(json_path(root, "groups.0.excerpts.0.tokens.5"), NULL), tokens[5].bytes);
+    assert_string_equal(json_as_string(json_path(root, "explanations.0.text"), NULL),
+                        card.explanations[0].text);
+    assert_string_equal(json_as_string(json_path(root, "groups.0.excerpts.0.tokens.5"), NULL),
+                        tokens[5].bytes);
     assert_int_equal(json_count(json_path(root, "groups.0.excerpts.0.tokens.3")), 2);
     assert_int_equal(json_count(json_get(root, "groups")), 4);
     assert_true(json_is(json_get(root, "skewness"), JSON_KIND_NULL));
@@ -186,8 +200,10 @@ static void breaks_lines_between_tokens(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(marks_what_is_above_the_threshold),     cmocka_unit_test(colours_from_zero_to_the_highest),
-        cmocka_unit_test(shows_explanations_as_far_as_they_are), cmocka_unit_test(nothing_raw_reaches_a_terminal),
+        cmocka_unit_test(marks_what_is_above_the_threshold),
+        cmocka_unit_test(colours_from_zero_to_the_highest),
+        cmocka_unit_test(shows_explanations_as_far_as_they_are),
+        cmocka_unit_test(nothing_raw_reaches_a_terminal),
         cmocka_unit_test(breaks_lines_between_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

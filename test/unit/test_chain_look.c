@@ -1,10 +1,10 @@
-/* test_chain_look.c - drawn journals, in which all who read them have to agree on each job: what a plan counts, what a
- * run then carries out, what report and exports call missing, done or failed, and whether the viewer is done with a
- * neuron.
+/* test_chain_look.c - drawn journals, in which all who read them have to agree on each job: what a
+ * plan counts, what a run then carries out, what report and exports call missing, done or failed,
+ * and whether the viewer is done with a neuron.
  *
- * Each job is absent, done, done in an older form, failed for good, for now or in another run; its response is not
- * there, stored, or trimmed. The run is the planner with everybody else played: answers are those of the rehearsals'
- * providers. */
+ * Each job is absent, done, done in an older form, failed for good, for now or in another run; its
+ * response is not there, stored, or trimmed. The run is the planner with everybody else played:
+ * answers are those of the rehearsals' providers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,26 +29,27 @@
 
 enum { RUN = 1, OTHER_RUN = 2, JOBS_MOST = 4096, WORLDS = 150 };
 
-static const char CONFIG[] = "[budget]\ntotal_usd = 1\n"
-                             "[endpoints.here]\nbase_url = \"standin:\"\n"
-                             "[models.chat]\nendpoints = [\"here\"]\nprice = { input = 1, output = 1 }\n"
-                             "context_tokens = 100000\nmax_output_tokens = 4000\n"
-                             "[models.embed]\nendpoints = [\"here\"]\nprice = { input = 1, output = 0 }\n"
-                             "[sets.p]\nsource = \"store:p\"\n"
-                             "[explain]\nmodels = [\"chat\"]\nformats = [\"original\", \"summary\"]\n"
-                             "[simulate]\nmodel = \"chat\"\nmode = \"repeat\"\n"
-                             "[adacs]\nmodel = \"embed\"\nbatch = 1\n";
+static const char CONFIG[] =
+    "[budget]\ntotal_usd = 1\n"
+    "[endpoints.here]\nbase_url = \"standin:\"\n"
+    "[models.chat]\nendpoints = [\"here\"]\nprice = { input = 1, output = 1 }\n"
+    "context_tokens = 100000\nmax_output_tokens = 4000\n"
+    "[models.embed]\nendpoints = [\"here\"]\nprice = { input = 1, output = 0 }\n"
+    "[sets.p]\nsource = \"store:p\"\n"
+    "[explain]\nmodels = [\"chat\"]\nformats = [\"original\", \"summary\"]\n"
+    "[simulate]\nmodel = \"chat\"\nmode = \"repeat\"\n"
+    "[adacs]\nmodel = \"embed\"\nbatch = 1\n";
 
 /* The last one has nothing to score on. */
 static const char PUZZLES[] =
-    "[{\"name\": \"a\", \"explanation\": \"truth a\", \"false_explanations\": [],"
-    "  \"sentences\": [[[\"x\", 1], \"y\"]], \"score_sentences\": [[[\"x\", 1], \"z\"], [\"w\", [\"v\", 3]]]},"
-    " {\"name\": \"b\", \"explanation\": \"truth b\", \"false_explanations\": [],"
-    "  \"sentences\": [[[\"m\", 2], \"n\"]], \"score_sentences\": [[[\"u\", 1], \"z\"]]},"
-    " {\"name\": \"c\", \"explanation\": \"truth a\", \"false_explanations\": [],"
-    "  \"sentences\": [[[\"x\", 1], \"q\"]]}]";
+    "[{\"name\": \"a\", \"explanation\": \"truth a\", \"false_explanations\": [],  \"sentences\": "
+    "[[[\"x\", 1], \"y\"]], \"score_sentences\": [[[\"x\", 1], \"z\"], [\"w\", [\"v\", 3]]]}, "
+    "{\"name\": \"b\", \"explanation\": \"truth b\", \"false_explanations\": [],  \"sentences\": "
+    "[[[\"m\", 2], \"n\"]], \"score_sentences\": [[[\"u\", 1], \"z\"]]}, {\"name\": \"c\", "
+    "\"explanation\": \"truth a\", \"false_explanations\": [],  \"sentences\": [[[\"x\", 1], "
+    "\"q\"]]}]";
 
-/* --- a table whose results have an older form --------------------------------------------------------------- */
+/* --- a table whose results have an older form ------------------------------------------------- */
 
 /* Marks of results in the form of today; all others are in the older one. */
 enum { NEW_DROPPED = 7 };
@@ -114,7 +115,7 @@ static void make_table(table_of_two_forms_t *two) {
     }
 }
 
-/* --- a world ---------------------------------------------------------------------------------------------- */
+/* --- a world ---------------------------------------------------------------------------------- */
 
 typedef struct {
     rng_t rng;
@@ -142,9 +143,17 @@ static bool put_set(store_txn_t *txn, void *context, error_info_t *error) {
     return true;
 }
 
-/* --- drawing a journal --------------------------------------------------------------------------------------- */
+/* --- drawing a journal ------------------------------------------------------------------------ */
 
-typedef enum { DRAW_ABSENT, DRAW_DONE, DRAW_OLDER, DRAW_FOR_GOOD, DRAW_FOR_NOW, DRAW_ELSEWHERE, DRAW_STATES } drawn_t;
+typedef enum {
+    DRAW_ABSENT,
+    DRAW_DONE,
+    DRAW_OLDER,
+    DRAW_FOR_GOOD,
+    DRAW_FOR_NOW,
+    DRAW_ELSEWHERE,
+    DRAW_STATES
+} drawn_t;
 typedef enum { RESPONSE_NONE, RESPONSE_WHOLE, RESPONSE_TRIMMED, RESPONSE_STATES } drawn_response_t;
 
 static void put_failure(const world_t *world, const job_t *job, uint32_t run, bool terminal) {
@@ -157,21 +166,27 @@ static void put_failure(const world_t *world, const job_t *job, uint32_t run, bo
     assert_true(journal_put_failed(world->txn, job->id, &failure, &error));
 }
 
-static void encode(const job_t *job, bool older, hash_t request, const char *text, size_t tokens, buffer_t *out) {
+static void encode(const job_t *job, bool older, hash_t request, const char *text, size_t tokens,
+                   buffer_t *out) {
     double values[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     int64_t dropped = older ? 0 : NEW_DROPPED;
     double value = older ? 0.5 : NEW_VALUE;
     switch (job->stage) {
     case STAGE_EXPLAIN:
-        explain_result_encode(
-            &(explain_result_t){.text = (char *)(uintptr_t)text, .dropped = dropped, .request = request}, out);
+        explain_result_encode(&(explain_result_t){.text = (char *)(uintptr_t)text,
+                                                  .dropped = dropped,
+                                                  .request = request},
+                              out);
         break;
     case STAGE_SIMULATE:
         simulate_result_encode(
-            &(simulate_result_t){.count = tokens, .expected = values, .dropped = dropped, .request = request}, out);
+            &(simulate_result_t){
+                .count = tokens, .expected = values, .dropped = dropped, .request = request},
+            out);
         break;
     case STAGE_SCORE:
-        score_result_encode(&(score_result_t){.score = {0.5, 0.25, value}, .records = 2, .tokens = 4}, out);
+        score_result_encode(
+            &(score_result_t){.score = {0.5, 0.25, value}, .records = 2, .tokens = 4}, out);
         break;
     case STAGE_ADACS: adacs_result_encode(value, out); break;
     default: break;
@@ -193,14 +208,17 @@ static bool draw_job(world_t *world, job_t *job, const char *text, size_t tokens
         if (stored == RESPONSE_TRIMMED)
             assert_true(response_trim(world->txn, number, &error));
     }
-    hash_t id = hash_is_zero(request.id) ? hash_bytes(job->id.bytes, sizeof job->id.bytes) : request.id;
+    hash_t id =
+        hash_is_zero(request.id) ? hash_bytes(job->id.bytes, sizeof job->id.bytes) : request.id;
     bool done = state == DRAW_DONE || state == DRAW_OLDER;
     if (done && stage->keeps_vectors) {
         float vector[8] = {1, 2}; /* as many as the providers give */
         assert_true(embedding_put(world->txn, job->id, vector, 8, &error));
     } else if (done) {
-        encode(job, state == DRAW_OLDER, stage->role == ROLE_NONE ? (hash_t){{0}} : id, text, tokens, &result);
-        assert_true(journal_put_done(world->txn, RUN, job->id, job->stage, result.data, result.length, &error));
+        encode(job, state == DRAW_OLDER, stage->role == ROLE_NONE ? (hash_t){{0}} : id, text,
+               tokens, &result);
+        assert_true(journal_put_done(world->txn, RUN, job->id, job->stage, result.data,
+                                     result.length, &error));
     } else if (state != DRAW_ABSENT) {
         put_failure(world, job, state == DRAW_ELSEWHERE ? OTHER_RUN : RUN, state != DRAW_FOR_NOW);
     }
@@ -213,7 +231,12 @@ static bool draw_job(world_t *world, job_t *job, const char *text, size_t tokens
 static void draw_text(world_t *world, const chain_t *chain, const char *text) {
     char *texts[1] = {(char *)(uintptr_t)text};
     hash_t key = sweep_embed_job(world->sweep, text);
-    job_t job = {.stage = STAGE_EMBED, .chain = *chain, .id = key, .text_count = 1, .texts = texts, .keys = &key};
+    job_t job = {.stage = STAGE_EMBED,
+                 .chain = *chain,
+                 .id = key,
+                 .text_count = 1,
+                 .texts = texts,
+                 .keys = &key};
     draw_job(world, &job, NULL, 0);
 }
 
@@ -261,12 +284,14 @@ static bool draw_journal(store_txn_t *txn, void *context, error_info_t *error) {
 static void remake(const job_t *job, buffer_t *result) {
     explain_result_t explained;
     simulate_result_t simulated;
-    if (job->stage == STAGE_EXPLAIN && explain_result_decode(result->data, result->length, &explained)) {
+    if (job->stage == STAGE_EXPLAIN &&
+        explain_result_decode(result->data, result->length, &explained)) {
         buffer_clear(result);
         explained.dropped = NEW_DROPPED;
         explain_result_encode(&explained, result);
         explain_result_clear(&explained);
-    } else if (job->stage == STAGE_SIMULATE && simulate_result_decode(result->data, result->length, &simulated)) {
+    } else if (job->stage == STAGE_SIMULATE &&
+               simulate_result_decode(result->data, result->length, &simulated)) {
         buffer_clear(result);
         simulated.dropped = NEW_DROPPED;
         simulate_result_encode(&simulated, result);
@@ -287,15 +312,20 @@ static world_t *make_world(uint64_t seed) {
     world->settings = settings_load(CONFIG, strlen(CONFIG), "config", NULL, 0, true, &error);
     if (!world->settings)
         fail_msg("%s", error.message);
-    world->run = (run_info_t){
-        .name = memory_copy_string("run"), .number = RUN, .set_count = 1, .sets = MEMORY_NEW(struct run_set)};
+    world->run = (run_info_t){.name = memory_copy_string("run"),
+                              .number = RUN,
+                              .set_count = 1,
+                              .sets = MEMORY_NEW(struct run_set)};
     store_dir_write(world->store, put_set, world);
     world->sweep = sweep_create(world->settings, &world->run, &world->two.table, &error);
     if (!world->sweep)
         fail_msg("%s", error.message);
     store_dir_write(world->store, draw_journal, world);
-    world->played =
-        (played_run_t){.store = world->store, .sweep = world->sweep, .run = RUN, .rng = &world->rng, .remake = remake};
+    world->played = (played_run_t){.store = world->store,
+                                   .sweep = world->sweep,
+                                   .run = RUN,
+                                   .rng = &world->rng,
+                                   .remake = remake};
     return world;
 }
 
@@ -309,7 +339,7 @@ static void free_world(world_t *world) {
     free(world);
 }
 
-/* --- the run ---------------------------------------------------------------------------------------------- */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static uint64_t bought(const world_t *world, job_stage_t stage) {
     uint64_t count = 0;
@@ -318,7 +348,7 @@ static uint64_t bought(const world_t *world, job_stage_t stage) {
     return count;
 }
 
-/* --- what readers said before it --------------------------------------------------------------------------------- */
+/* --- what readers said before it -------------------------------------------------------------- */
 
 typedef struct {
     uint64_t chain;
@@ -334,7 +364,8 @@ typedef struct {
     said_t jobs[JOBS_MOST];
 } saying_t;
 
-static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome, error_info_t *error) {
+static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome,
+                       error_info_t *error) {
     (void)txn;
     (void)error;
     saying_t *saying = context;
@@ -347,7 +378,8 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
             .id = job->id,
             .state = job->state,
             .failed_itself = job->failed_itself,
-            .is_older = job->state == CHAIN_DONE && job->stage->role == ROLE_NONE && job->result.version == 1,
+            .is_older = job->state == CHAIN_DONE && job->stage->role == ROLE_NONE &&
+                        job->result.version == 1,
         };
     }
     return true;
@@ -384,16 +416,17 @@ static neuron_index_t *ask_index(const world_t *world) {
     return index;
 }
 
-/* --- they agree --------------------------------------------------------------------------------------------- */
+/* --- they agree ------------------------------------------------------------------------------- */
 
-/* An older result of a local stage may be made anew once the run has bought what it needs for another chain. */
+/* An older result of a local stage may be made anew once the run has bought what it needs
+ * for another chain. */
 static void compare_with_run(const world_t *world, const saying_t *before) {
     for (size_t i = 0; i < before->count; i++) {
         const said_t *said = &before->jobs[i];
         const played_job_t *carried = played_run_find(&world->played, said->id);
         if (said->state == CHAIN_ABSENT && (!carried || carried->stage != said->stage))
-            fail_msg("chain %llu, %s: missing, but the run does not carry it out", (unsigned long long)said->chain,
-                     stage_name(&stages_shipped, said->stage));
+            fail_msg("chain %llu, %s: missing, but the run does not carry it out",
+                     (unsigned long long)said->chain, stage_name(&stages_shipped, said->stage));
     }
     for (size_t i = 0; i < world->played.count; i++) {
         bool missing = false, known = false;
@@ -413,19 +446,23 @@ static void compare_with_run(const world_t *world, const saying_t *before) {
 static void nothing_is_missing(const saying_t *after) {
     for (size_t i = 0; i < after->count; i++)
         if (is_missing(&after->jobs[i]))
-            fail_msg("chain %llu, %s: still missing after the run", (unsigned long long)after->jobs[i].chain,
+            fail_msg("chain %llu, %s: still missing after the run",
+                     (unsigned long long)after->jobs[i].chain,
                      stage_name(&stages_shipped, after->jobs[i].stage));
 }
 
-static void compare_with_plan(const world_t *world, const estimate_sums_t *plan, const saying_t *before) {
+static void compare_with_plan(const world_t *world, const estimate_sums_t *plan,
+                              const saying_t *before) {
     static const job_stage_t asked[] = {STAGE_EXPLAIN, STAGE_SIMULATE, STAGE_EMBED};
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
         if (plan->stages[asked[i]].requests != bought(world, asked[i]))
             fail_msg("%s: planned %llu requests, made %llu", stage_name(&stages_shipped, asked[i]),
-                     (unsigned long long)plan->stages[asked[i]].requests, (unsigned long long)bought(world, asked[i]));
+                     (unsigned long long)plan->stages[asked[i]].requests,
+                     (unsigned long long)bought(world, asked[i]));
     uint64_t failed[JOB_STAGES] = {0};
     for (size_t i = 0; i < before->count; i++)
-        failed[before->jobs[i].stage] += before->jobs[i].state == CHAIN_FAILED && before->jobs[i].failed_itself;
+        failed[before->jobs[i].stage] +=
+            before->jobs[i].state == CHAIN_FAILED && before->jobs[i].failed_itself;
     assert_int_equal(plan->stages[STAGE_EXPLAIN].failed, failed[STAGE_EXPLAIN]);
     assert_int_equal(plan->stages[STAGE_SIMULATE].failed, failed[STAGE_SIMULATE]);
     assert_int_equal(plan->stages[STAGE_SCORE].failed, failed[STAGE_SCORE]);

@@ -1,4 +1,5 @@
-/* How often explanations name the class of their neuron: counts, chance and the table, worked out by hand. */
+/* How often explanations name the class of their neuron: counts, chance and the table,
+ * worked out by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +18,8 @@
 
 static const char example[] =
     "{\"classes\": ["
-    "{\"name\": \"colours\", \"kind\": \"words\", \"keywords\": [\"colour\"], \"values\": [\"red\"]},"
+    "{\"name\": \"colours\", \"kind\": \"words\", \"keywords\": [\"colour\"], \"values\": "
+    "[\"red\"]},"
     "{\"name\": \"birds\", \"kind\": \"words\", \"keywords\": [\"bird\"], \"values\": [\"owl\"]},"
     "{\"name\": \"fish\", \"kind\": \"words\", \"keywords\": [\"fish\"], \"values\": [\"eel\"]}]}";
 enum { COLOURS, BIRDS, FISH };
@@ -29,7 +31,8 @@ static word_classes_t *parse(void) {
     return classes;
 }
 
-static void add(class_tally_t *tally, const word_classes_t *classes, size_t class_, const char *explanation) {
+static void add(class_tally_t *tally, const word_classes_t *classes, size_t class_,
+                const char *explanation) {
     class_choice_t choice = {.class_ = class_};
     class_tally_add(tally, classes, &choice, explanation);
 }
@@ -63,7 +66,8 @@ static void counts_what_is_named(void **state) {
 static void shows_a_table(void **state) {
     (void)state;
     word_classes_t *classes = parse();
-    set_settings_t set = {.name = (char *)"s", .formats = {[PROMPT_SUMMARY] = true, [PROMPT_AVHS] = true}};
+    set_settings_t set = {.name = (char *)"s",
+                          .formats = {[PROMPT_SUMMARY] = true, [PROMPT_AVHS] = true}};
     model_settings_t model = {.name = (char *)"m"};
     settings_t settings = {.sets = &set, .set_count = 1, .models = &model, .model_count = 1};
     tally_group_t group = {0};

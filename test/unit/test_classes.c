@@ -1,4 +1,5 @@
-/* Word classes: which tokens are in them, when a neuron is selective for one, when an explanation names one. */
+/* Word classes: which tokens are in them, when a neuron is selective for one, when an
+ * explanation names one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,18 +22,37 @@ static const char example[] =
     "{\"version\": 1, \"classes\": ["
     "{\"name\": \"colours\", \"kind\": \"words\", \"keywords\": [\"colour\", \"color\"], "
     "\"values\": [\"red\", \"green\", \"blue\", \"scarlet\"]},"
-    "{\"name\": \"digits\", \"kind\": \"characters\", \"keywords\": [\"number\"], \"values\": [\"0123456789\"]},"
+    "{\"name\": \"digits\", \"kind\": \"characters\", \"keywords\": [\"number\"], \"values\": "
+    "[\"0123456789\"]},"
     "{\"name\": \"breaks\", \"kind\": \"breaks\", \"keywords\": [\"line break\"], \"values\": []},"
-    "{\"name\": \"capitals\", \"kind\": \"capitals\", \"keywords\": [\"capital*\"], \"values\": []},"
-    "{\"name\": \"first\", \"kind\": \"first\", \"keywords\": [\"begin* of sentence\"], \"values\": []},"
-    "{\"name\": \"after_comma\", \"kind\": \"after\", \"keywords\": [\"after comma\"], \"values\": [\",\"]},"
-    "{\"name\": \"after_not\", \"kind\": \"after\", \"keywords\": [\"after negat*\"], \"values\": [\"not\"]},"
-    "{\"name\": \"in_quotes\", \"kind\": \"within\", \"keywords\": [\"inside quot*\"], \"values\": [\"\\\"\", "
-    "\"\\\"\"]},"
-    "{\"name\": \"in_brackets\", \"kind\": \"within\", \"keywords\": [\"inside bracket\"], \"values\": [\"(\", \")\"]},"
-    "{\"name\": \"commas\", \"kind\": \"characters\", \"keywords\": [\"comma\"], \"values\": [\",\"]}"
+    "{\"name\": \"capitals\", \"kind\": \"capitals\", \"keywords\": [\"capital*\"], \"values\": "
+    "[]},"
+    "{\"name\": \"first\", \"kind\": \"first\", \"keywords\": [\"begin* of sentence\"], "
+    "\"values\": []},"
+    "{\"name\": \"after_comma\", \"kind\": \"after\", \"keywords\": [\"after comma\"], \"values\": "
+    "[\",\"]},"
+    "{\"name\": \"after_not\", \"kind\": \"after\", \"keywords\": [\"after negat*\"], \"values\": "
+    "[\"not\"]},"
+    "{\"name\": \"in_quotes\", \"kind\": \"within\", \"keywords\": [\"inside quot*\"], \"values\": "
+    "[\"\\\"\", \"\\\"\"]},"
+    "{\"name\": \"in_brackets\", \"kind\": \"within\", \"keywords\": [\"inside bracket\"], "
+    "\"values\": [\"(\", \")\"]},"
+    "{\"name\": \"commas\", \"kind\": \"characters\", \"keywords\": [\"comma\"], \"values\": "
+    "[\",\"]}"
     "]}";
-enum { COLOURS, DIGITS, BREAKS, CAPITALS, FIRST, AFTER_COMMA, AFTER_NOT, IN_QUOTES, IN_BRACKETS, COMMAS, ALL };
+enum {
+    COLOURS,
+    DIGITS,
+    BREAKS,
+    CAPITALS,
+    FIRST,
+    AFTER_COMMA,
+    AFTER_NOT,
+    IN_QUOTES,
+    IN_BRACKETS,
+    COMMAS,
+    ALL
+};
 
 static word_classes_t *parse(const char *json) {
     error_info_t error = {0};
@@ -51,7 +71,8 @@ static int teardown(void **state) {
 
 /* A record of tokens that are separated by '/'; a token with '*' in front is active. */
 static activation_record_t record_of(const char *text) {
-    activation_record_t record = {.tokens = MEMORY_NEW_ARRAY(64, token_t), .activations = MEMORY_NEW_ARRAY(64, float)};
+    activation_record_t record = {.tokens = MEMORY_NEW_ARRAY(64, token_t),
+                                  .activations = MEMORY_NEW_ARRAY(64, float)};
     for (const char *at = text; *at != '\0';) {
         bool active = *at == '*';
         at += active;
@@ -105,8 +126,8 @@ static neuron_record_t *neuron_of(const char *top, size_t tops, const char *othe
     return neuron;
 }
 
-static bool selects(const word_classes_t *classes, const char *top, size_t tops, const char *other, size_t others,
-                    class_choice_t *choice) {
+static bool selects(const word_classes_t *classes, const char *top, size_t tops, const char *other,
+                    size_t others, class_choice_t *choice) {
     neuron_record_t *neuron = neuron_of(top, tops, other, others);
     bool selected = classes_select(classes, neuron, choice);
     neuron_record_free(neuron);
@@ -139,7 +160,8 @@ static void selection(void **state) {
     /* nothing to compare with; no threshold */
     assert_false(selects(classes, "a/* red/* blue/ b/* green", 5, "", 0, &choice));
     /* of two classes that fit, the rarer one tells more */
-    assert_true(selects(classes, ",/* red/,/* blue/ b/,/* green", 5, "a/,/ b/,/ c/,/ d/ red/ x/ x/ x/ x", 5, &choice));
+    assert_true(selects(classes, ",/* red/,/* blue/ b/,/* green", 5,
+                        "a/,/ b/,/ c/,/ d/ red/ x/ x/ x/ x", 5, &choice));
     assert_int_equal(choice.class_, COLOURS);
 }
 
@@ -181,11 +203,16 @@ static void bad_files(void **state) {
         "[",
         "{\"classes\": 1}",
         "{\"classes\": [{}]}",
-        "{\"classes\": [{\"name\": \"a\", \"kind\": \"sound\", \"keywords\": [\"a\"], \"values\": [\"a\"]}]}",
-        "{\"classes\": [{\"name\": \"a\", \"kind\": \"words\", \"keywords\": [], \"values\": [\"a\"]}]}",
-        "{\"classes\": [{\"name\": \"a\", \"kind\": \"words\", \"keywords\": [\"a  b\"], \"values\": [\"a\"]}]}",
-        "{\"classes\": [{\"name\": \"a\", \"kind\": \"words\", \"keywords\": [\"a\"], \"values\": [\"\"]}]}",
-        "{\"classes\": [{\"name\": \"a\", \"kind\": \"within\", \"keywords\": [\"a\"], \"values\": [\"(\"]}]}",
+        "{\"classes\": [{\"name\": \"a\", \"kind\": \"sound\", \"keywords\": [\"a\"], \"values\": "
+        "[\"a\"]}]}",
+        "{\"classes\": [{\"name\": \"a\", \"kind\": \"words\", \"keywords\": [], \"values\": "
+        "[\"a\"]}]}",
+        "{\"classes\": [{\"name\": \"a\", \"kind\": \"words\", \"keywords\": [\"a  b\"], "
+        "\"values\": [\"a\"]}]}",
+        "{\"classes\": [{\"name\": \"a\", \"kind\": \"words\", \"keywords\": [\"a\"], \"values\": "
+        "[\"\"]}]}",
+        "{\"classes\": [{\"name\": \"a\", \"kind\": \"within\", \"keywords\": [\"a\"], \"values\": "
+        "[\"(\"]}]}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         error_info_t error = {0};
@@ -194,7 +221,7 @@ static void bad_files(void **state) {
     }
 }
 
-/* --- what the stand-in can say ------------------------------------------------------------------------- */
+/* --- what the stand-in can say ---------------------------------------------------------------- */
 
 /* How many of the words are in the lexicon's class. */
 static size_t covered(const standin_lexicon_t *lexicon, size_t class_, const json_value_t *words) {
@@ -212,8 +239,8 @@ static bool names_class(const word_classes_t *classes, size_t class_, const char
     return class_set_has(&set, class_);
 }
 
-static bool trait_names(const word_classes_t *classes, const standin_lexicon_t *lexicon, size_t class_,
-                        const standin_trait_t *trait) {
+static bool trait_names(const word_classes_t *classes, const standin_lexicon_t *lexicon,
+                        size_t class_, const standin_trait_t *trait) {
     buffer_t phrase = BUFFER_EMPTY;
     standin_trait_say(trait, lexicon, 0, &phrase);
     bool named = names_class(classes, class_, buffer_text(&phrase));
@@ -221,7 +248,8 @@ static bool trait_names(const word_classes_t *classes, const standin_lexicon_t *
     return named;
 }
 
-static bool rule_names(const word_classes_t *classes, const standin_lexicon_t *lexicon, size_t class_) {
+static bool rule_names(const word_classes_t *classes, const standin_lexicon_t *lexicon,
+                       size_t class_) {
     bool named = false;
     for (size_t i = 0; i < standin_rule_count() && !named; i++) {
         standin_trait_t trait = standin_trait_of_rule(i);
@@ -234,8 +262,8 @@ static bool rule_names(const word_classes_t *classes, const standin_lexicon_t *l
     return named;
 }
 
-/* Every class of the shipped corpus can be said by the stand-in: a class of its lexicon has nine tenths of the words
- * and a phrase that names the class, or one of its rules does. */
+/* Every class of the shipped corpus can be said by the stand-in: a class of its lexicon has nine
+ * tenths of the words and a phrase that names the class, or one of its rules does. */
 static void the_stand_in_has_words_for_every_class(void **state) {
     (void)state;
     embedded_file_t file, words;

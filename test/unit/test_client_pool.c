@@ -1,4 +1,5 @@
-/* test_client_pool.c - the pool alone: accountant, director, owner and http port are played by the test. */
+/* test_client_pool.c - the pool alone: accountant, director, owner and http port are
+ * played by the test. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,8 +34,8 @@ typedef struct {
     asked_t *first;   /* under way, the oldest first */
 } played_port_t;
 
-static http_exchange_t *port_submit(http_port_t *port, const http_request_t *request, http_done_t *done,
-                                    void *context) {
+static http_exchange_t *port_submit(http_port_t *port, const http_request_t *request,
+                                    http_done_t *done, void *context) {
     asked_t *asked = MEMORY_NEW(asked_t), **link = &((played_port_t *)port)->first;
     *asked = (asked_t){.done = done, .context = context};
     snprintf(asked->name, sizeof asked->name, "%.*s@%c", (int)request->body_length, request->body,
@@ -57,7 +58,8 @@ typedef struct {
     played_port_t port;
     played_t *accountant, *director, *owner;
     actor_t *pool;
-    bool holds_reserve, holds_ended; /* the accountant keeps these for the test; else it grants and settles at once */
+    /* the accountant keeps these for the test; else it grants and settles at once */
+    bool holds_reserve, holds_ended;
 } pool_test_t;
 
 static bool accountant_answers(played_t *played, actor_message_t *message) {
@@ -143,12 +145,13 @@ static void pass(pool_test_t *test, int64_t duration) {
 static void assert_asked(const pool_test_t *test, const char *expected) {
     char names[512] = "";
     for (const asked_t *asked = test->port.first; asked; asked = asked->next)
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", *names ? " " : "", asked->name);
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", *names ? " " : "",
+                 asked->name);
     assert_string_equal(names, expected);
 }
 
-/* What becomes of one that is under way. A little later: longer than a reservation takes, so that no grant goes ahead
- * where a test does not mean it. */
+/* What becomes of one that is under way. A little later: longer than a reservation takes, so that
+ * no grant goes ahead where a test does not mean it. */
 static void end_with(pool_test_t *test, const char *name, http_response_t response) {
     pass(test, MILLI);
     asked_t **link = &test->port.first;
@@ -198,7 +201,8 @@ static void refuse(pool_test_t *test, uint64_t order, int64_t until) {
     tell_pool(test, test->accountant, MSG_REFUSED, ticket);
 }
 
-static void assert_returned(pool_test_t *test, uint64_t order, job_outcome_t outcome, const char *verdict) {
+static void assert_returned(pool_test_t *test, uint64_t order, job_outcome_t outcome,
+                            const char *verdict) {
     ticket_t *ticket = take(test->owner, MSG_RETURNED, order);
     assert_int_equal(ticket->job->outcome, outcome);
     assert_string_equal(ticket->job->trouble.verdict, verdict);
@@ -206,7 +210,8 @@ static void assert_returned(pool_test_t *test, uint64_t order, job_outcome_t out
     ticket_free(ticket);
 }
 
-static void assert_stalled(pool_test_t *test, size_t tickets, stall_kind_t kind, const char *message) {
+static void assert_stalled(pool_test_t *test, size_t tickets, stall_kind_t kind,
+                           const char *message) {
     stall_t *stall = played_take(test->director, MSG_STALLED);
     assert_int_equal(stall->tickets, tickets);
     assert_int_equal(stall->kind, kind);
@@ -233,11 +238,13 @@ static void an_answer_goes_to_its_owner(void **state) {
 
 static void a_refused_ticket_keeps_its_order(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1", "models.chat.endpoints=[\"a\"]", NULL));
+    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1",
+                                  "models.chat.endpoints=[\"a\"]", NULL));
     test->holds_reserve = true;
     buy(test, 1, 3);
     refuse(test, 1, INT64_MAX);
-    ticket_t *second = take(test->accountant, MSG_RESERVE, 2); /* one that waits for money holds up nobody */
+    /* one that waits for money holds up nobody */
+    ticket_t *second = take(test->accountant, MSG_RESERVE, 2);
     tell_pool(test, test->accountant, MSG_FREED, NULL);
     tell_pool(test, test->accountant, MSG_RESERVED, second);
     answer(test, "2@a");
@@ -248,7 +255,8 @@ static void a_refused_ticket_keeps_its_order(void **state) {
 
 static void a_ticket_that_is_tried_again_keeps_its_order(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1", "models.chat.endpoints=[\"a\"]", NULL));
+    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1",
+                                  "models.chat.endpoints=[\"a\"]", NULL));
     buy(test, 1, 4);
     end(test, "1@a", 500, "");
     assert_asked(test, "2@a"); /* while the first one pauses */
@@ -262,7 +270,8 @@ static void a_ticket_that_is_tried_again_keeps_its_order(void **state) {
 
 static void late_jobs_go_behind(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1", "models.chat.endpoints=[\"a\"]", NULL));
+    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1",
+                                  "models.chat.endpoints=[\"a\"]", NULL));
     buy(test, 9, 9);
     buy(test, 5, 6);
     buy(test, 2, 2);
@@ -274,8 +283,9 @@ static void late_jobs_go_behind(void **state) {
 
 static void models_go_in_turn(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1", "models.chat.endpoints=[\"a\"]",
-                                  "models.text.endpoints=[\"a\"]", NULL));
+    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1",
+                                  "models.chat.endpoints=[\"a\"]", "models.text.endpoints=[\"a\"]",
+                                  NULL));
     for (uint64_t order = 1; order <= 6; order++)
         send(test, make(test, order, order <= 3 ? CHAT : TEXT, 10));
     size_t texts = 0;
@@ -292,7 +302,8 @@ static void models_go_in_turn(void **state) {
 
 static void endpoints_are_asked_in_order_of_preference(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1", "endpoints.b.concurrency=2", NULL));
+    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1",
+                                  "endpoints.b.concurrency=2", NULL));
     buy(test, 1, 4);
     assert_asked(test, "1@a 2@b 3@b");
     answer(test, "2@b");
@@ -318,7 +329,8 @@ static void a_pinned_ticket_waits_for_its_endpoint_alone(void **state) {
 
 static void a_route_has_slots_of_its_own(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "models.chat.concurrency=1", "models.chat.endpoints=[\"a\"]", NULL));
+    create(test, fixture_settings(test->fixture, "models.chat.concurrency=1",
+                                  "models.chat.endpoints=[\"a\"]", NULL));
     buy(test, 1, 2);
     send(test, make(test, 3, TEXT, 10));
     assert_asked(test, "1@a 3@a");
@@ -326,7 +338,8 @@ static void a_route_has_slots_of_its_own(void **state) {
 
 static void a_ticket_that_never_fits_is_returned(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "endpoints.a.tpm=1000", "endpoints.b.tpm=500", NULL));
+    create(test,
+           fixture_settings(test->fixture, "endpoints.a.tpm=1000", "endpoints.b.tpm=500", NULL));
     send(test, make(test, 1, CHAT, 1001));
     assert_returned(test, 1, OUTCOME_FAILED, "bound");
     ticket_t *pinned = make(test, 2, CHAT, 501);
@@ -354,7 +367,8 @@ static void what_only_a_shut_endpoint_could_take_holds_up_nobody(void **state) {
 
 static void limits_are_kept(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "endpoints.a.rpm=60", "models.chat.endpoints=[\"a\"]", NULL));
+    create(test, fixture_settings(test->fixture, "endpoints.a.rpm=60",
+                                  "models.chat.endpoints=[\"a\"]", NULL));
     buy(test, 1, 3);
     assert_asked(test, "1@a");
     pass(test, 1008 * MILLI);
@@ -382,10 +396,12 @@ static void who_asks_for_silence_gets_it(void **state) {
 
 static void a_long_silence_is_a_standstill(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "models.chat.endpoints=[\"a\"]", "run.outage_wait_minutes=2", NULL));
+    create(test, fixture_settings(test->fixture, "models.chat.endpoints=[\"a\"]",
+                                  "run.outage_wait_minutes=2", NULL));
     buy(test, 1, 1);
     end_after(test, "1@a", 429, "180000");
-    assert_stalled(test, 1, STALL_WORLD, "a has been down too long: asked to wait 180 s (rate_limit)");
+    assert_stalled(test, 1, STALL_WORLD,
+                   "a has been down too long: asked to wait 180 s (rate_limit)");
     pass(test, 180 * CLOCK_SECOND);
     assert_asked(test, "1@a");
 }
@@ -431,18 +447,21 @@ static void usage_above_the_bound_shuts_an_endpoint(void **state) {
     ticket_free(take(test->owner, MSG_ANSWERED, 1)); /* it is paid, and so it is used */
     buy(test, 4, 4);
     assert_asked(test, "2@a 3@b 4@b");
-    assert_non_null(strstr(buffer_text(&test->fixture->lines), "a reported 10 prompt and 101 completion tokens"));
+    assert_non_null(strstr(buffer_text(&test->fixture->lines),
+                           "a reported 10 prompt and 101 completion tokens"));
 }
 
 /* --- reservations --- */
 
 static void a_late_grant_waits_for_the_windows_again(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "endpoints.a.rpm=60", "models.chat.endpoints=[\"a\"]", NULL));
+    create(test, fixture_settings(test->fixture, "endpoints.a.rpm=60",
+                                  "models.chat.endpoints=[\"a\"]", NULL));
     test->holds_reserve = true;
     buy(test, 1, 2);
     pass(test, 10 * CLOCK_SECOND);
-    ticket_t *first = take(test->accountant, MSG_RESERVE, 1), *second = take(test->accountant, MSG_RESERVE, 2);
+    ticket_t *first = take(test->accountant, MSG_RESERVE, 1),
+             *second = take(test->accountant, MSG_RESERVE, 2);
     tell_pool(test, test->accountant, MSG_RESERVED, second);
     tell_pool(test, test->accountant, MSG_RESERVED, first);
     assert_asked(test, "2@a");
@@ -454,7 +473,8 @@ static void a_late_grant_waits_for_the_windows_again(void **state) {
 
 static void grants_go_ahead_of_slots(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1", "models.chat.endpoints=[\"a\"]", NULL));
+    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1",
+                                  "models.chat.endpoints=[\"a\"]", NULL));
     test->holds_reserve = true;
     buy(test, 1, 4);
     played_assert(test->accountant, "RESERVE");
@@ -499,7 +519,8 @@ static void a_grant_lapses_when_its_endpoint_asks_for_silence(void **state) {
     buy(test, 2, 2);
     end_after(test, "1@a", 429, "30000");
     tell_pool(test, test->accountant, MSG_RESERVED, take(test->accountant, MSG_RESERVE, 2));
-    ticket_t *ticket = take(test->accountant, MSG_RESERVE, 2); /* at once, elsewhere: it was not tried */
+    /* at once, elsewhere: it was not tried */
+    ticket_t *ticket = take(test->accountant, MSG_RESERVE, 2);
     assert_int_equal(ticket->endpoint, 1);
     assert_int_equal(ticket->tries, 0);
     assert_int_equal(ticket->attempts, 0);
@@ -510,7 +531,8 @@ static void a_grant_lapses_when_its_endpoint_asks_for_silence(void **state) {
 
 static void a_job_is_given_up_after_its_tries(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "models.chat.endpoints=[\"a\"]", "run.max_tries=2", NULL));
+    create(test, fixture_settings(test->fixture, "models.chat.endpoints=[\"a\"]", "run.max_tries=2",
+                                  NULL));
     buy(test, 1, 1);
     end(test, "1@a", 500, "{\"error\":{\"message\":\"no\",\"code\":\"busy\"}}");
     pass(test, CLOCK_SECOND);
@@ -539,10 +561,12 @@ static void a_rejected_request_is_not_tried_again(void **state) {
 
 static void a_long_body_is_read_on_a_worker(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1", "models.chat.endpoints=[\"a\"]", NULL));
+    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=1",
+                                  "models.chat.endpoints=[\"a\"]", NULL));
     buy(test, 1, 2);
     http_response_t response = {.outcome = HTTP_COMPLETE, .status = 200};
-    buffer_append_text(&response.body, "{\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5},\"text\":\"");
+    buffer_append_text(&response.body,
+                       "{\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5},\"text\":\"");
     while (response.body.length < 20000)
         buffer_append_text(&response.body, "a long text ");
     buffer_append_text(&response.body, "\"}");
@@ -589,7 +613,8 @@ static void who_waits_for_midnight_is_no_standstill(void **state) {
 
 static void an_outage_that_lasts_is_a_standstill(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "models.chat.endpoints=[\"a\"]", "run.outage_wait_minutes=2", NULL));
+    create(test, fixture_settings(test->fixture, "models.chat.endpoints=[\"a\"]",
+                                  "run.outage_wait_minutes=2", NULL));
     buy(test, 1, 5);
     static const char *const names[] = {"1@a", "2@a", "3@a", "4@a", "5@a"};
     for (int i = 0; i < 5; i++)
@@ -609,7 +634,8 @@ static void an_outage_that_lasts_is_a_standstill(void **state) {
 
 static void a_stop_hands_back_what_has_not_started(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=3", "models.chat.endpoints=[\"a\"]", NULL));
+    create(test, fixture_settings(test->fixture, "endpoints.a.concurrency=3",
+                                  "models.chat.endpoints=[\"a\"]", NULL));
     buy(test, 1, 1);
     test->holds_reserve = test->holds_ended = true;
     buy(test, 2, 4);
@@ -651,7 +677,8 @@ static void what_is_in_flight_is_awaited(void **state) {
 
 static void it_says_how_it_stands(void **state) {
     pool_test_t *test = *state;
-    create(test, fixture_settings(test->fixture, "endpoints.a.tpm=6000", "endpoints.a.concurrency=1", NULL));
+    create(test, fixture_settings(test->fixture, "endpoints.a.tpm=6000",
+                                  "endpoints.a.concurrency=1", NULL));
     buy(test, 1, 2);
     end(test, "1@a", 401, "");
     played_tell(test->director, test->pool, MSG_ASK, NULL, NULL);

@@ -76,9 +76,12 @@ static void names_with_dots(void **state) {
         "models.gpt-4.1-mini.price.input=\"0.5\"",
     };
     for (size_t i = 0; i < sizeof spellings / sizeof spellings[0]; i++) {
-        config_t *config = set(TOTAL "[models.\"gpt-4.1-mini\".price]\ninput = 4\noutput = 5\n", spellings[i]);
-        assert_true(config_money(config, "models.gpt-4.1-mini.price.input").pico == INT64_C(500000000000));
-        assert_true(config_money(config, "models.gpt-4.1-mini.price.output").pico == INT64_C(5000000000000));
+        config_t *config =
+            set(TOTAL "[models.\"gpt-4.1-mini\".price]\ninput = 4\noutput = 5\n", spellings[i]);
+        assert_true(config_money(config, "models.gpt-4.1-mini.price.input").pico ==
+                    INT64_C(500000000000));
+        assert_true(config_money(config, "models.gpt-4.1-mini.price.output").pico ==
+                    INT64_C(5000000000000));
         const char *const *names;
         assert_int_equal(config_names(config, "models", &names), 1);
         assert_string_equal(names[0], "gpt-4.1-mini");
@@ -112,7 +115,8 @@ static void precedence(void **state) {
 
 static void inline_tables(void **state) {
     (void)state;
-    config_t *config = set(TOTAL "[endpoints.a]\nurl = \"old\"\nrpm = 7\n", "endpoints.a={url = \"new\"}");
+    config_t *config =
+        set(TOTAL "[endpoints.a]\nurl = \"old\"\nrpm = 7\n", "endpoints.a={url = \"new\"}");
     assert_string_equal(config_string(config, "endpoints.a.url"), "new");
     assert_int_equal(config_integer(config, "endpoints.a.rpm"), 7);
     config_free(config);
@@ -125,21 +129,32 @@ static void inline_tables(void **state) {
 
 static void refusals(void **state) {
     (void)state;
-    assert_set_refused("budget.totl_usd=5", "--set budget.totl_usd=5: unknown key; did you mean budget.total_usd?");
-    assert_set_refused("run.samples=0", "--set run.samples=0: 0 is out of range; expected 1 to 100");
-    assert_set_refused("run.samples=many", "--set run.samples=many: is a string; expected an integer");
+    assert_set_refused("budget.totl_usd=5",
+                       "--set budget.totl_usd=5: unknown key; did you mean budget.total_usd?");
+    assert_set_refused("run.samples=0",
+                       "--set run.samples=0: 0 is out of range; expected 1 to 100");
+    assert_set_refused("run.samples=many",
+                       "--set run.samples=many: is a string; expected an integer");
     assert_set_refused("run.samples=", "--set run.samples=: is a string; expected an integer");
-    assert_set_refused("run.mode=ecko", "--set run.mode=ecko: \"ecko\" is not one of echo, per_token, repeat; did you "
-                                        "mean echo?");
+    assert_set_refused(
+        "run.mode=ecko",
+        "--set run.mode=ecko: \"ecko\" is not one of echo, per_token, repeat; did you "
+        "mean echo?");
     assert_set_refused("run.name", "--set run.name: has no \"=\"; write key=value");
     assert_set_refused("", "--set : has no \"=\"; write key=value");
-    assert_set_refused("=5", "--set =5: has no key; write table.key=value, names with special characters in quotes");
-    assert_set_refused("a b=5",
-                       "--set a b=5: has no key; write table.key=value, names with special characters in quotes");
+    assert_set_refused(
+        "=5",
+        "--set =5: has no key; write table.key=value, names with special characters in quotes");
+    assert_set_refused(
+        "a b=5",
+        "--set a b=5: has no key; write table.key=value, names with special characters in quotes");
     assert_set_refused("run=5", "--set run=5: is a value; expected a table");
-    assert_set_refused("endpoints.x.rpm=5", "--set endpoints.x.rpm=5: endpoints.x.url: missing; add it (base URL)");
-    assert_set_refused("run.samples=1\nb=2", "--set run.samples=1 b=2: is a string; expected an integer");
-    assert_set_refused("run.quantiles=[1]\nx=[2]", "--set run.quantiles=[1] x=[2]: is more than one value");
+    assert_set_refused("endpoints.x.rpm=5",
+                       "--set endpoints.x.rpm=5: endpoints.x.url: missing; add it (base URL)");
+    assert_set_refused("run.samples=1\nb=2",
+                       "--set run.samples=1 b=2: is a string; expected an integer");
+    assert_set_refused("run.quantiles=[1]\nx=[2]",
+                       "--set run.quantiles=[1] x=[2]: is more than one value");
     assert_set_refused("run.name=caf\xe9", "--set run.name=caf?: is not UTF-8");
     assert_set_refused("models.x\xe9.endpoint=y", "--set models.x?.endpoint=y: is not UTF-8");
     const char *broken = "run.formats=[\"original\"";
@@ -157,8 +172,9 @@ static void ambiguous_keys(void **state) {
     error_info_t error;
     const char *assignment = "m.a.b.x.c=1";
     assert_null(config_load("", 0, "c", &assignment, 1, two, 2, &error));
-    assert_string_equal(error.message,
-                        "--set m.a.b.x.c=1: the key can be read in several ways; put the name in quotes");
+    assert_string_equal(
+        error.message,
+        "--set m.a.b.x.c=1: the key can be read in several ways; put the name in quotes");
     assignment = "m.\"a.b\".x.c=1";
     config_t *config = config_load("", 0, "c", &assignment, 1, two, 2, &error);
     assert_non_null(config);
@@ -166,14 +182,16 @@ static void ambiguous_keys(void **state) {
     config_free(config);
     assignment = "m.a.x.b.x.c=1"; /* one row, two ways */
     assert_null(config_load("", 0, "c", &assignment, 1, two, 1, &error));
-    assert_string_equal(error.message,
-                        "--set m.a.x.b.x.c=1: the key can be read in several ways; put the name in quotes");
+    assert_string_equal(
+        error.message,
+        "--set m.a.x.b.x.c=1: the key can be read in several ways; put the name in quotes");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sets_values),    cmocka_unit_test(strings_need_no_quotes), cmocka_unit_test(names_with_dots),
-        cmocka_unit_test(precedence),     cmocka_unit_test(inline_tables),          cmocka_unit_test(refusals),
+        cmocka_unit_test(sets_values),     cmocka_unit_test(strings_need_no_quotes),
+        cmocka_unit_test(names_with_dots), cmocka_unit_test(precedence),
+        cmocka_unit_test(inline_tables),   cmocka_unit_test(refusals),
         cmocka_unit_test(ambiguous_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* test_corpus.c - excerpts of texts, directories, JSON lines and packed files; samples; files that are wrong. */
+/* test_corpus.c - excerpts of texts, directories, JSON lines and packed files; samples; files
+ * that are wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,8 +22,8 @@
 #include "test/unit/store_dir.h"
 #include "test/unit/tiny_tokenizer.h"
 
-static const char *const MERGES[] = {"t h",  "th e", "\xC4\xA0 the", "a a", "aa aa", "\xC4\xA0 \xC4\xA0", "' r",
-                                     "'r e", NULL};
+static const char *const MERGES[] = {
+    "t h", "th e", "\xC4\xA0 the", "a a", "aa aa", "\xC4\xA0 \xC4\xA0", "' r", "'r e", NULL};
 enum { END = 264 }; /* <|endoftext|> of the tokenizer above */
 
 typedef struct {
@@ -48,7 +49,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* --- files ----------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static char *path_of(const fixture_t *fixture, const char *name) {
     return memory_format("%s/%s", fixture->directory, name);
@@ -99,12 +100,12 @@ static void append_zstd(buffer_t *out, const void *bytes, size_t length) {
     free(packed);
 }
 
-/* --- drawing --------------------------------------------------------------------------------------------- */
+/* --- drawing ---------------------------------------------------------------------------------- */
 
 static const corpus_options_t FIRST = {.length = 4, .count = 1000000, .in_order = true};
 
-static bool draw(const fixture_t *fixture, const char *name, const corpus_options_t *options, excerpts_t *excerpts,
-                 error_info_t *error) {
+static bool draw(const fixture_t *fixture, const char *name, const corpus_options_t *options,
+                 excerpts_t *excerpts, error_info_t *error) {
     char *path = path_of(fixture, name);
     const char *paths[] = {path};
     bool good = corpus_draw(paths, 1, fixture->tokenizer, options, excerpts, error);
@@ -112,7 +113,8 @@ static bool draw(const fixture_t *fixture, const char *name, const corpus_option
     return good;
 }
 
-static excerpts_t drawn(const fixture_t *fixture, const char *name, const corpus_options_t *options) {
+static excerpts_t drawn(const fixture_t *fixture, const char *name,
+                        const corpus_options_t *options) {
     excerpts_t excerpts;
     error_info_t error = {0};
     if (!draw(fixture, name, options, &excerpts, &error))
@@ -121,25 +123,28 @@ static excerpts_t drawn(const fixture_t *fixture, const char *name, const corpus
 }
 
 /* What the documents, encoded each by itself and joined, are when cut into windows. */
-static void assert_windows(const fixture_t *fixture, const excerpts_t *excerpts, const char *const *documents,
-                           size_t count) {
+static void assert_windows(const fixture_t *fixture, const excerpts_t *excerpts,
+                           const char *const *documents, size_t count) {
     token_list_t all = {0};
     for (size_t i = 0; i < count; i++) {
         if (i)
             token_list_add(&all, END);
-        assert_true(tokenizer_encode(fixture->tokenizer, documents[i], strlen(documents[i]), &all, NULL));
+        assert_true(
+            tokenizer_encode(fixture->tokenizer, documents[i], strlen(documents[i]), &all, NULL));
     }
     assert_int_equal(excerpts->documents, count);
     assert_int_equal(excerpts->corpus_tokens, all.count);
     assert_int_equal(excerpts->corpus_windows, all.count / excerpts->length);
     assert_int_equal(excerpts->count, all.count / excerpts->length);
-    assert_memory_equal(excerpts->tokens, all.ids, excerpts->count * excerpts->length * sizeof *all.ids);
+    assert_memory_equal(excerpts->tokens, all.ids,
+                        excerpts->count * excerpts->length * sizeof *all.ids);
     for (size_t i = 0; i < excerpts->count; i++)
         assert_int_equal(excerpts->windows[i], i);
     token_list_clear(&all);
 }
 
-static void assert_documents(const fixture_t *fixture, const char *name, const char *const *documents, size_t count) {
+static void assert_documents(const fixture_t *fixture, const char *name,
+                             const char *const *documents, size_t count) {
     excerpts_t excerpts = drawn(fixture, name, &FIRST);
     assert_windows(fixture, &excerpts, documents, count);
     excerpts_clear(&excerpts);
@@ -155,15 +160,16 @@ static void reads_a_text(void **state) {
 /* By name, hidden ones left out, empty ones left out, directories where their names stand. */
 static void reads_a_directory(void **state) {
     const fixture_t *fixture = *state;
-    static const char *const documents[] = {"the first one", "the second one", "the third", "and the fourth",
-                                            "the last"};
+    static const char *const documents[] = {"the first one", "the second one", "the third",
+                                            "and the fourth", "the last"};
     make_directory(fixture, "d");
     make_directory(fixture, "d/c");
     make_directory(fixture, "d/.git");
     make_directory(fixture, "d/empty");
     put_text(fixture, "d/z", documents[4]);
     put_text(fixture, "d/a.txt", documents[0]);
-    put_text(fixture, "d/c/2.jsonl", "{\"text\":\"the third\"}\n{\"id\":7,\"text\":\"and the fourth\"}");
+    put_text(fixture, "d/c/2.jsonl",
+             "{\"text\":\"the third\"}\n{\"id\":7,\"text\":\"and the fourth\"}");
     put_text(fixture, "d/c/1.md", documents[1]);
     put_text(fixture, "d/nothing.txt", "");
     put_text(fixture, "d/.hidden", "no");
@@ -177,7 +183,8 @@ static void reads_the_shipped_corpus(void **state) {
     corpus_options_t options = {.length = 64, .count = 3, .seed = 1};
     excerpts_t excerpts;
     error_info_t error = {0};
-    if (!corpus_draw((const char *const[]){CORPUS_EMBEDDED}, 1, fixture->tokenizer, &options, &excerpts, &error))
+    if (!corpus_draw((const char *const[]){CORPUS_EMBEDDED}, 1, fixture->tokenizer, &options,
+                     &excerpts, &error))
         fail_msg("%s", error.message);
     assert_int_equal(excerpts.count, 3);
     assert_true(excerpts.documents > 1000 && excerpts.corpus_windows > 1000);
@@ -187,13 +194,15 @@ static void reads_the_shipped_corpus(void **state) {
 static void reads_json_lines(void **state) {
     const fixture_t *fixture = *state;
     static const char *const documents[] = {"the one", "the two \xC3\xA9", "three three"};
-    put_text(fixture, "a.jsonl",
-             "{\"text\":\"the one\"}\r\n\n{\"text\":\"\"}\n  \n{\"n\":1,\"text\":\"the two \\u00e9\"}\n"
-             "{\"text\":\"three three\"}\n");
+    put_text(
+        fixture, "a.jsonl",
+        "{\"text\":\"the one\"}\r\n\n{\"text\":\"\"}\n  \n{\"n\":1,\"text\":\"the two \\u00e9\"}\n"
+        "{\"text\":\"three three\"}\n");
     assert_documents(fixture, "a.jsonl", documents, 3);
     /* Another field, another name. */
     put_text(fixture, "b.txt",
-             "{\"body\":\"the one\",\"text\":5}\n{\"body\":\"the two \\u00e9\"}\n{\"body\":\"three three\"}");
+             "{\"body\":\"the one\",\"text\":5}\n{\"body\":\"the two \\u00e9\"}\n{\"body\":\"three "
+             "three\"}");
     corpus_options_t options = FIRST;
     options.format = CORPUS_JSON_LINES;
     options.text_field = "body";
@@ -207,7 +216,8 @@ static void reads_json_lines(void **state) {
     excerpts_clear(&excerpts);
 }
 
-/* Files that are larger than any chunk, of pieces that are hard to cut, come out as if encoded whole. */
+/* Files that are larger than any chunk, of pieces that are hard to cut, come out as
+ * if encoded whole. */
 static char *hard_text(size_t length, uint64_t seed) {
     static const char *const pieces[] = {"the",
                                          " the",
@@ -278,7 +288,8 @@ static void reads_packed_files(void **state) {
     free(text);
 }
 
-/* However the bytes arrive, and wherever the file is cut: what comes out is a beginning of the text, then an error. */
+/* However the bytes arrive, and wherever the file is cut: what comes out is a beginning of the
+ * text, then an error. */
 static void packed_files_that_are_cut_short(void **state) {
     (void)state;
     char *text = hard_text(3000, 4);
@@ -294,7 +305,8 @@ static void packed_files_that_are_cut_short(void **state) {
             char out[97];
             size_t total = 0, got;
             bool good;
-            while ((good = corpus_stream_read(stream, out, 1 + cut % sizeof out, &got, &error)) && got > 0) {
+            while ((good = corpus_stream_read(stream, out, 1 + cut % sizeof out, &got, &error)) &&
+                   got > 0) {
                 assert_true(total + got <= size);
                 assert_memory_equal(out, text + total, got);
                 total += got;
@@ -310,7 +322,7 @@ static void packed_files_that_are_cut_short(void **state) {
     free(text);
 }
 
-/* --- samples --------------------------------------------------------------------------------------------- */
+/* --- samples ---------------------------------------------------------------------------------- */
 
 static void numbered_corpus(const fixture_t *fixture, size_t windows) {
     buffer_t text = BUFFER_EMPTY;
@@ -361,13 +373,14 @@ static void draws_at_random(void **state) {
         excerpts_clear(&excerpts);
         excerpts_clear(&again);
     }
-    /* 20 are expected of each window: within five standard deviations (sqrt(200 * 0.1 * 0.9) = 4.24). The seeds are
-     * fixed, so this cannot come out otherwise. */
+    /* 20 are expected of each window: within five standard deviations (sqrt(200 * 0.1 * 0.9) =
+     * 4.24). The seeds are fixed, so this cannot come out otherwise. */
     for (size_t i = 0; i < WINDOWS; i++)
         assert_in_range(hits[i], 1, 42);
 }
 
-/* A larger sample holds the smaller one, and both are what the smallest hashes are: no order of arrival matters. */
+/* A larger sample holds the smaller one, and both are what the smallest hashes are: no order of
+ * arrival matters. */
 static void samples_are_nested(void **state) {
     const fixture_t *fixture = *state;
     numbered_corpus(fixture, 300);
@@ -392,10 +405,11 @@ static void samples_are_nested(void **state) {
     excerpts_clear(&small);
 }
 
-/* --- what is wrong --------------------------------------------------------------------------------------- */
+/* --- what is wrong ---------------------------------------------------------------------------- */
 
-static void assert_refused_as(const fixture_t *fixture, const char *name, const corpus_options_t *options,
-                              error_class_t class_, const char *what) {
+static void assert_refused_as(const fixture_t *fixture, const char *name,
+                              const corpus_options_t *options, error_class_t class_,
+                              const char *what) {
     excerpts_t excerpts;
     error_info_t error = {0};
     assert_false(draw(fixture, name, options, &excerpts, &error));
@@ -450,7 +464,8 @@ static void refuses_bad_paths_and_options(void **state) {
     const fixture_t *fixture = *state;
     excerpts_t excerpts;
     error_info_t error = {0};
-    assert_false(corpus_draw((const char *const[]){"-", "-"}, 2, fixture->tokenizer, &FIRST, &excerpts, &error));
+    assert_false(corpus_draw((const char *const[]){"-", "-"}, 2, fixture->tokenizer, &FIRST,
+                             &excerpts, &error));
     assert_non_null(strstr(error.message, "twice"));
     assert_false(corpus_draw(NULL, 0, fixture->tokenizer, &FIRST, &excerpts, &error));
     assert_non_null(strstr(error.message, "no corpus is named"));
@@ -478,7 +493,8 @@ static void refuses_runs_without_end(void **state) {
     buffer_t packed = BUFFER_EMPTY;
     append_zstd(&packed, text, CORPUS_MAX_TEXT + 10);
     put(fixture, "run.txt.zst", packed.data, packed.length);
-    assert_refused(fixture, "run.txt.zst", "67108864 bytes from byte 3 on are one run without a break");
+    assert_refused(fixture, "run.txt.zst",
+                   "67108864 bytes from byte 3 on are one run without a break");
     put(fixture, "run.jsonl.zst", packed.data, packed.length);
     assert_refused(fixture, "run.jsonl.zst", "run.jsonl.zst:1: a line may have 67108864 bytes");
     buffer_free(&packed);
@@ -492,7 +508,8 @@ typedef struct {
 
 static bool watch(void *context, const corpus_progress_t *progress) {
     watch_t *watched = context;
-    assert_true(progress->bytes_read >= watched->last.bytes_read && progress->bytes_read <= progress->bytes_total);
+    assert_true(progress->bytes_read >= watched->last.bytes_read &&
+                progress->bytes_read <= progress->bytes_total);
     assert_true(progress->windows >= watched->last.windows);
     watched->last = *progress;
     return ++watched->calls < watched->most;

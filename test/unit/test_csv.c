@@ -66,8 +66,10 @@ static void reads_quotes(void **state) {
 
 static void refuses(void **state) {
     (void)state;
-    assert_read("a\nb\"c\n", "1[a]f.csv:2: a quote inside a field; put the field in quotes and double it");
-    assert_read("a\n\"b\"c\n", "1[a]f.csv:2: bytes behind a closing quote; double a quote inside a field");
+    assert_read("a\nb\"c\n",
+                "1[a]f.csv:2: a quote inside a field; put the field in quotes and double it");
+    assert_read("a\n\"b\"c\n",
+                "1[a]f.csv:2: bytes behind a closing quote; double a quote inside a field");
     assert_read("a\n\n\"b\nc\n", "1[a]f.csv:3: a quote that is never closed");
     assert_read("a\rb\n", "f.csv:1: a carriage return inside a field; put the field in quotes");
     assert_read("a\xFF\n", "f.csv:1: bytes that are not UTF-8; convert the file");
@@ -101,21 +103,25 @@ static void writes_fields(void **state) {
     csv_write_text(&out, " led by a space");
     csv_write_text(&out, "a \"b\"");
     csv_write_field(&out, "x\xFFy,\xE2\x82", 6);
-    assert_string_equal(buffer_text(&out), "plain;\" led by a space\"\"a \"\"b\"\"\"\"x\xEF\xBF\xBDy,\xEF\xBF\xBD\"");
+    assert_string_equal(buffer_text(&out),
+                        "plain;\" led by a space\"\"a \"\"b\"\"\"\"x\xEF\xBF\xBDy,\xEF\xBF\xBD\"");
     buffer_free(&out);
 }
 
 /* Any valid text comes back as it was. */
 static void goes_there_and_back(void **state) {
     (void)state;
-    static const char *const pieces[] = {"a", ",", "\"", "\n", "\r", " ", "\xC3\xA9", "\"\"", "\r\n"};
+    static const char *const pieces[] = {"a", ",",        "\"",   "\n",  "\r",
+                                         " ", "\xC3\xA9", "\"\"", "\r\n"};
     rng_t rng = rng_create(7);
     for (int round = 0; round < 2000; round++) {
         buffer_t fields[3] = {BUFFER_EMPTY, BUFFER_EMPTY, BUFFER_EMPTY}, line = BUFFER_EMPTY;
         for (int f = 0; f < 3; f++) {
-            buffer_append_text(&fields[f], f == 0 ? "x" : ""); /* a record of nothing but nothing would be no record */
+            /* a record of nothing but nothing would be no record */
+            buffer_append_text(&fields[f], f == 0 ? "x" : "");
             for (uint64_t n = rng_below(&rng, 6); n > 0; n--)
-                buffer_append_text(&fields[f], pieces[rng_below(&rng, sizeof pieces / sizeof *pieces)]);
+                buffer_append_text(&fields[f],
+                                   pieces[rng_below(&rng, sizeof pieces / sizeof *pieces)]);
             if (f)
                 buffer_append_char(&line, ',');
             csv_write_field(&line, buffer_text(&fields[f]), fields[f].length);
@@ -158,8 +164,9 @@ static void survives_noise(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_records),  cmocka_unit_test(reads_quotes),  cmocka_unit_test(refuses),
-        cmocka_unit_test(limits),         cmocka_unit_test(writes_fields), cmocka_unit_test(goes_there_and_back),
+        cmocka_unit_test(reads_records),  cmocka_unit_test(reads_quotes),
+        cmocka_unit_test(refuses),        cmocka_unit_test(limits),
+        cmocka_unit_test(writes_fields),  cmocka_unit_test(goes_there_and_back),
         cmocka_unit_test(survives_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 #include "core/base/memory.h"
 #include "test/unit/actor_fixture.h"
 
-/* --- a source of jobs that the test fills ------------------------------------------------------------ */
+/* --- a source of jobs that the test fills ----------------------------------------------------- */
 
 typedef struct {
     fixture_t *fixture;
@@ -38,7 +38,8 @@ static job_t *take_jobs(source_t *source, size_t count, job_stage_t stage) {
     return jobs;
 }
 
-static bool source_step(void *state, store_txn_t *txn, size_t most, bool idle, job_t **jobs, error_info_t *error) {
+static bool source_step(void *state, store_txn_t *txn, size_t most, bool idle, job_t **jobs,
+                        error_info_t *error) {
     source_t *source = state;
     assert_non_null(txn);
     source->steps++;
@@ -95,7 +96,7 @@ static const job_source_steps_t steps = {
     .free = source_free,
 };
 
-/* --- the scene ---------------------------------------------------------------------------------------- */
+/* --- the scene -------------------------------------------------------------------------------- */
 
 typedef struct {
     fixture_t *fixture;
@@ -117,19 +118,20 @@ static void on_finished(void *context, const run_outcome_t *outcome) {
 static scene_t *begin(size_t probes, size_t ready) {
     scene_t *scene = MEMORY_NEW(scene_t);
     fixture_t *fixture = scene->fixture = fixture_create();
-    scene->source = (source_t){.fixture = fixture, .stage = STAGE_EXPLAIN, .probes = probes, .ready = ready};
+    scene->source =
+        (source_t){.fixture = fixture, .stage = STAGE_EXPLAIN, .probes = probes, .ready = ready};
     scene->workers = held_create(fixture);
     scene->stage = played_create(fixture, "stage");
     scene->other = played_create(fixture, "simulator");
     scene->pool = played_create(fixture, "client_pool");
-    director_options_t options = {.settings =
-                                      fixture_settings(fixture, "run.window=3", "run.outage_wait_minutes=30", NULL),
-                                  .source = {&steps, &scene->source},
-                                  .store = fixture_store(fixture),
-                                  .workers = held_executor(scene->workers),
-                                  .log = fixture->log,
-                                  .finished = on_finished,
-                                  .context = scene};
+    director_options_t options = {
+        .settings = fixture_settings(fixture, "run.window=3", "run.outage_wait_minutes=30", NULL),
+        .source = {&steps, &scene->source},
+        .store = fixture_store(fixture),
+        .workers = held_executor(scene->workers),
+        .log = fixture->log,
+        .finished = on_finished,
+        .context = scene};
     scene->director = director_create(fixture->scheduler, &options, 0);
     actor_t *stages[JOB_STAGES];
     for (int i = 0; i < JOB_STAGES; i++)
@@ -145,7 +147,7 @@ static void end(scene_t *scene) {
     free(scene);
 }
 
-/* --- steps -------------------------------------------------------------------------------------------- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 /* The step under way, from the worker's side, and back. */
 static void step(scene_t *scene) {
@@ -192,12 +194,13 @@ static void assert_finished(const scene_t *scene, run_end_t how, const char *mes
     assert_string_equal(scene->outcome.message, message);
 }
 
-/* --- to the last job ------------------------------------------------------------------------------------ */
+/* --- to the last job -------------------------------------------------------------------------- */
 
 static void test_a_run_ends_when_its_source_has(void **state) {
     (void)state;
     scene_t *scene = begin(0, 2);
-    assert_int_equal(held_waiting(scene->workers), 1); /* without probes it looks for jobs at once */
+    /* without probes it looks for jobs at once */
+    assert_int_equal(held_waiting(scene->workers), 1);
     step(scene);
     assert_int_equal(scene->source.most, 3);
     assert_true(scene->source.idle);
@@ -242,7 +245,8 @@ static void test_no_more_jobs_than_the_window(void **state) {
     scene->source.waiting = true;
     done(scene, jobs[0], OUTCOME_DONE);
     done(scene, jobs[1], OUTCOME_DONE);
-    assert_int_equal(held_waiting(scene->workers), 0); /* a step would find nothing before something ends */
+    /* a step would find nothing before something ends */
+    assert_int_equal(held_waiting(scene->workers), 0);
     scene->source.waiting = false;
     done(scene, jobs[2], OUTCOME_DONE);
     step(scene);
@@ -280,9 +284,11 @@ static void test_failures_decide_how_a_run_is_done(void **state) {
         {0, 1, 1, END_RETRYABLE, "1 jobs failed for now; run again to try them once more"},
         {1, 1, 5, END_RETRYABLE, "1 jobs failed for now; run again to try them once more"},
         {1, 0, 1, END_FAILURES,
-         "done, but 1 jobs failed and will not be tried again unless asked for (--retry-failed); see `glia status`"},
+         "done, but 1 jobs failed and will not be tried again unless asked for (--retry-failed); "
+         "see `glia status`"},
         {0, 0, 4, END_FAILURES,
-         "done, but 4 jobs failed and will not be tried again unless asked for (--retry-failed); see `glia status`"},
+         "done, but 4 jobs failed and will not be tried again unless asked for (--retry-failed); "
+         "see `glia status`"},
         {0, 0, 0, END_DONE, ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -304,7 +310,7 @@ static void test_failures_decide_how_a_run_is_done(void **state) {
     }
 }
 
-/* --- probes --------------------------------------------------------------------------------------------- */
+/* --- probes ----------------------------------------------------------------------------------- */
 
 static void test_probes_come_before_everything(void **state) {
     (void)state;
@@ -344,7 +350,7 @@ static void test_a_failed_probe_stops_the_run_before_its_work(void **state) {
     }
 }
 
-/* --- stopping ------------------------------------------------------------------------------------------- */
+/* --- stopping --------------------------------------------------------------------------------- */
 
 static void test_an_interrupt_waits_for_what_is_in_flight(void **state) {
     (void)state;
@@ -372,7 +378,8 @@ static void test_a_step_that_fails_stops_the_run(void **state) {
     const struct {
         error_class_t fails;
         run_end_t end;
-    } rows[] = {{ERROR_RETRYABLE, END_WORLD}, {ERROR_CONFIG, END_CONFIG}, {ERROR_FATAL, END_INTERNAL}};
+    } rows[] = {
+        {ERROR_RETRYABLE, END_WORLD}, {ERROR_CONFIG, END_CONFIG}, {ERROR_FATAL, END_INTERNAL}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         scene_t *scene = begin(0, 1);
         step(scene);
@@ -397,7 +404,7 @@ static void test_jobs_that_wait_for_nothing_are_a_bug(void **state) {
     end(scene);
 }
 
-/* --- standstill ----------------------------------------------------------------------------------------- */
+/* --- standstill ------------------------------------------------------------------------------- */
 
 static void test_a_standstill_is_when_the_pool_holds_all(void **state) {
     (void)state;
@@ -466,7 +473,7 @@ static void test_probes_can_stand_still(void **state) {
     end(scene);
 }
 
-/* --- the disk ------------------------------------------------------------------------------------------- */
+/* --- the disk --------------------------------------------------------------------------------- */
 
 static void test_a_disk_that_stays_full_is_left_with_jobs_in_flight(void **state) {
     (void)state;
@@ -514,7 +521,7 @@ static void test_a_disk_with_room_again_is_forgotten(void **state) {
     end(scene);
 }
 
-/* --- how it stands -------------------------------------------------------------------------------------- */
+/* --- how it stands ---------------------------------------------------------------------------- */
 
 static void test_facts_are_those_of_the_last_step(void **state) {
     (void)state;

@@ -21,13 +21,15 @@ static draw_t population(void) {
     draw_t list = {150, MEMORY_NEW_ARRAY(150, drawn_t)};
     static const int32_t layers[] = {3, 0, 1};
     for (int32_t i = 0; i < 150; i++)
-        list.neurons[i] = (drawn_t){
-            .layer = layers[i / 50], .index = i % 50, .score = i % 50 == 49 ? (double)NAN : ((i * 37) % 50) / 50.0};
+        list.neurons[i] = (drawn_t){.layer = layers[i / 50],
+                                    .index = i % 50,
+                                    .score = i % 50 == 49 ? (double)NAN : ((i * 37) % 50) / 50.0};
     return list;
 }
 
 static draw_t choose(select_t select, int64_t count, int64_t per_layer, int64_t seed) {
-    set_settings_t set = {.name = "s", .select = select, .count = count, .per_layer = per_layer, .threshold = 0.6};
+    set_settings_t set = {
+        .name = "s", .select = select, .count = count, .per_layer = per_layer, .threshold = 0.6};
     draw_t all = population(), drawn;
     draw_choose(&set, seed, &all, &drawn);
     free(all.neurons);
@@ -79,7 +81,8 @@ static void draws_evenly(void **state) {
 
 static void draws_interpretable_ones(void **state) {
     (void)state;
-    draw_t drawn = choose(SELECT_RANDOM_INTERPRETABLE, 0, 50, 1), few = choose(SELECT_RANDOM_INTERPRETABLE, 7, 50, 1);
+    draw_t drawn = choose(SELECT_RANDOM_INTERPRETABLE, 0, 50, 1),
+           few = choose(SELECT_RANDOM_INTERPRETABLE, 7, 50, 1);
     for (size_t i = 0; i < drawn.count; i++)
         assert_true(drawn.neurons[i].score >= 0.6);
     draw_t all = population();
@@ -98,9 +101,9 @@ static void takes_the_best(void **state) {
     draw_t top = choose(SELECT_TOP, 4, 0, 1), each = choose(SELECT_TOP_PER_LAYER, 0, 2, 1);
     assert_int_equal(top.count, 4);
     for (size_t i = 1; i < 4; i++)
-        assert_true(
-            top.neurons[i - 1].score > top.neurons[i].score ||
-            (top.neurons[i - 1].score == top.neurons[i].score && top.neurons[i - 1].layer < top.neurons[i].layer));
+        assert_true(top.neurons[i - 1].score > top.neurons[i].score ||
+                    (top.neurons[i - 1].score == top.neurons[i].score &&
+                     top.neurons[i - 1].layer < top.neurons[i].layer));
     assert_int_equal(each.count, 6);
     for (size_t i = 0; i < 6; i += 2)
         assert_true(each.neurons[i].layer == each.neurons[i + 1].layer &&
@@ -112,12 +115,14 @@ static void takes_the_best(void **state) {
     free(every.neurons);
 }
 
-/* --- against a store ----------------------------------------------------------------------------------- */
+/* --- against a store -------------------------------------------------------------------------- */
 
 static bool put_baselines(store_txn_t *txn, void *context, error_info_t *error) {
     (void)context;
-    return baseline_put(txn, "b", 0, 7, "seven", 0.5, error) && baseline_put(txn, "b", 2, 1, "one", 0.9, error) &&
-           baseline_put(txn, "b", 2, 5, "five", (double)NAN, error) && baseline_put(txn, "bb", 1, 1, "x", 1, error);
+    return baseline_put(txn, "b", 0, 7, "seven", 0.5, error) &&
+           baseline_put(txn, "b", 2, 1, "one", 0.9, error) &&
+           baseline_put(txn, "b", 2, 5, "five", (double)NAN, error) &&
+           baseline_put(txn, "bb", 1, 1, "x", 1, error);
 }
 
 static void draws_from_a_collection(void **state) {
@@ -126,7 +131,8 @@ static void draws_from_a_collection(void **state) {
     store_t *store = store_dir_open(path, STORE_WRITE);
     store_dir_write(store, put_baselines, NULL);
     store_txn_t *txn = store_dir_read(store);
-    set_settings_t set = {.name = "s", .source = "store:n", .baseline = "b", .select = SELECT_TOP, .count = 10};
+    set_settings_t set = {
+        .name = "s", .source = "store:n", .baseline = "b", .select = SELECT_TOP, .count = 10};
     draw_t drawn;
     error_info_t error;
     assert_true(draw_list(txn, &set, 1, NULL, &drawn, &error));
@@ -136,19 +142,22 @@ static void draws_from_a_collection(void **state) {
     free(drawn.neurons);
     record_set_t nothing = {.count = 0};
     assert_false(draw_set(txn, &set, 1, &nothing, &drawn, &error));
-    assert_string_equal(error.message,
-                        "sets.s: 2 of 2 neurons have no record in store:n (2:1, 0:7); list them with `glia "
-                        "export set s --draw` and fetch them with `glia import neurons`");
+    assert_string_equal(
+        error.message,
+        "sets.s: 2 of 2 neurons have no record in store:n (2:1, 0:7); list them with `glia "
+        "export set s --draw` and fetch them with `glia import neurons`");
     set.baseline = "none";
     assert_false(draw_list(txn, &set, 1, NULL, &drawn, &error));
-    assert_string_equal(error.message,
-                        "sets.s.baseline: the store has no explanations \"none\"; see `glia import --help`");
+    assert_string_equal(
+        error.message,
+        "sets.s.baseline: the store has no explanations \"none\"; see `glia import --help`");
     store_read_end(txn);
     store_close(store);
     store_dir_remove(path);
 }
 
-/* The frozen list of the paper: 20 neurons of each of 48 layers, all with a score at or above the threshold. */
+/* The frozen list of the paper: 20 neurons of each of 48 layers, all with a score at or
+ * above the threshold. */
 static void reads_the_published_list(void **state) {
     (void)state;
     neuron_name_list_t list;

@@ -1,5 +1,5 @@
-/* test_env.c - opening, locks, schema versions, rows and walks. (Growth: test_env_growth.c; failures:
- * test_env_failure.c.) */
+/* test_env.c - opening, locks, schema versions, rows and walks. (Growth: test_env_growth.c;
+ * failures: test_env_failure.c.) */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -17,31 +17,29 @@
 #include "store/key.h"
 #include "test/unit/store_dir.h"
 
-static void assert_refused(const char *path, store_mode_t mode, error_class_t class_, const char *text) {
+static void assert_refused(const char *path, store_mode_t mode, error_class_t class_,
+                           const char *text) {
     error_info_t error = {0};
     store_t *store = store_open(path, mode, NULL, &error);
-    if (store != NULL) {
+    if (store)
         fail_msg("%s was opened", path);
-    }
     assert_int_equal(error.class_, class_);
-    if (strstr(error.message, text) == NULL) {
+    if (!strstr(error.message, text))
         fail_msg("\"%s\" does not say \"%s\"", error.message, text);
-    }
 }
 
 /* The exit status of `child` in a process of its own. */
 static int in_child(int (*child)(void *), void *context) {
     pid_t pid = fork();
     assert_true(pid >= 0);
-    if (pid == 0) {
+    if (pid == 0)
         _exit(child(context));
-    }
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static void test_no_store(void **state) {
     (void)state;
@@ -75,9 +73,8 @@ static void test_junk_is_no_store(void **state) {
     char *file = memory_format("%s/data.mdb", path);
     FILE *stream = fopen(file, "w");
     assert_non_null(stream);
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 3000; i++)
         fputs("this is not it\n", stream);
-    }
     fclose(stream);
     assert_refused(path, STORE_WRITE, ERROR_CONFIG, "not a store of glia");
     assert_refused(path, STORE_READ, ERROR_CONFIG, "not a store of glia");
@@ -88,11 +85,10 @@ static void test_junk_is_no_store(void **state) {
 /* Root may write anywhere, so it becomes somebody who may not. */
 static int open_as_nobody(void *context) {
     error_info_t error = {0};
-    if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) {
+    if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
         return 2;
-    }
     store_t *store = store_open(context, STORE_WRITE, NULL, &error);
-    bool refused = store == NULL && error.class_ == ERROR_CONFIG && strstr(error.message, "may write") != NULL;
+    bool refused = !store && error.class_ == ERROR_CONFIG && strstr(error.message, "may write");
     store_close(store);
     return refused ? 0 : 1;
 }
@@ -114,8 +110,8 @@ static int read_as_nobody(void *context) {
     if (!store)
         return error.class_ == ERROR_CONFIG && strstr(error.message, "say that they read") ? 0 : 3;
     store_txn_t *txn = store_read_begin(store, &error);
-    bool good = txn && store_count(txn, TABLE_META) == 3 && write(reader->reads[1], &byte, 1) == 1 &&
-                read(reader->ends[0], &byte, 1) == 0;
+    bool good = txn && store_count(txn, TABLE_META) == 3 &&
+                write(reader->reads[1], &byte, 1) == 1 && read(reader->ends[0], &byte, 1) == 0;
     store_read_end(txn);
     store_close(store);
     return good ? 1 : 4;
@@ -169,7 +165,8 @@ static void test_reopen_keeps_everything(void **state) {
     store_t *store = store_dir_open(path, STORE_WRITE);
     assert_string_equal(store_directory(store), path);
     assert_true(store_free_space(store) > 0 && store_free_space(store) != UINT64_MAX);
-    store_dir_row_t row = {.table = TABLE_JOBS, .key = "key", .value = "value", .key_size = 3, .size = 5};
+    store_dir_row_t row = {
+        .table = TABLE_JOBS, .key = "key", .value = "value", .key_size = 3, .size = 5};
     store_dir_write(store, store_dir_put_row, &row);
     store_close(store);
     for (int mode = STORE_READ; mode <= STORE_WRITE; mode++) {
@@ -197,23 +194,23 @@ static void test_network_file_systems(void **state) {
     assert_string_equal(env_network_name(0x65735546), "FUSE");
     assert_string_equal(env_network_name(0x00C36400), "Ceph");
     assert_string_equal(env_network_name(0x5346414F), "AFS");
-    const uint64_t local[] = {0xEF53, 0x01021994, 0x58465342, 0x9123683E, 0x794C7630, 0xF2F52010, 0x2FC12FC1, 0};
-    for (size_t i = 0; i < sizeof local / sizeof local[0]; i++) {
+    const uint64_t local[] = {0xEF53,     0x01021994, 0x58465342, 0x9123683E,
+                              0x794C7630, 0xF2F52010, 0x2FC12FC1, 0};
+    for (size_t i = 0; i < sizeof local / sizeof local[0]; i++)
         assert_null(env_network_name(local[i])); /* ext4, tmpfs, xfs, btrfs, overlay, f2fs, zfs */
-    }
 }
 
-/* --- one writer --------------------------------------------------------------------------------------------- */
+/* --- one writer ------------------------------------------------------------------------------- */
 
 static int write_elsewhere(void *context) {
     char needle[64];
     snprintf(needle, sizeof needle, "process %ld on ", (long)getppid());
     error_info_t error = {0};
     store_t *store = store_open(context, STORE_WRITE, NULL, &error);
-    bool good = store == NULL && error.class_ == ERROR_CONFIG && strstr(error.message, needle) != NULL &&
-                strstr(error.message, "run overnight-3") != NULL;
+    bool good = !store && error.class_ == ERROR_CONFIG && strstr(error.message, needle) &&
+                strstr(error.message, "run overnight-3");
     store = store_open(context, STORE_READ, NULL, &error);
-    good = good && store != NULL;
+    good = good && store;
     store_close(store);
     return good ? 0 : 1;
 }
@@ -224,11 +221,13 @@ static void test_second_writer(void **state) {
     store_t *store = store_dir_open(path, STORE_WRITE);
     store_set_holder(store, "run\novernight-3");
     assert_refused(path, STORE_WRITE, ERROR_CONFIG, "run overnight-3");
-    /* LMDB does not bear two environments on one directory in a process: the second would take the first one's locks.
+    /* LMDB does not bear two environments on one directory in a process: the second would take the
+     * first one's locks.
      */
     assert_refused(path, STORE_READ, ERROR_BUG, "has it open already");
     assert_int_equal(in_child(write_elsewhere, path), 0);
-    store_dir_row_t row = {.table = TABLE_JOBS, .key = "key", .value = "value", .key_size = 3, .size = 5};
+    store_dir_row_t row = {
+        .table = TABLE_JOBS, .key = "key", .value = "value", .key_size = 3, .size = 5};
     store_dir_write(store, store_dir_put_row, &row);
     store_close(store);
     store = store_dir_open(path, STORE_READ);
@@ -261,7 +260,7 @@ static void test_lock_ends_with_close(void **state) {
     store_dir_remove(path);
 }
 
-/* --- rows ---------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static bool put_rows(store_txn_t *txn, void *context, error_info_t *error) {
     (void)context;
@@ -355,7 +354,7 @@ static void test_reader_cannot_write(void **state) {
     store_set_holder(fixture->store, "nobody"); /* nothing happens */
 }
 
-/* --- walks ----------------------------------------------------------------------------------------------------- */
+/* --- walks ------------------------------------------------------------------------------------ */
 
 enum { WALKED = 300, KEY_BYTES = 3 };
 
@@ -370,33 +369,30 @@ static int compare(const void *a, const void *b) {
 
 /* Distinct keys over a small alphabet, sorted, so that prefixes and ties are common. */
 static void make_keys(rng_t *rng, keys_t *keys) {
-    for (size_t i = 0; i < WALKED; i++) {
-        for (size_t b = 0; b < KEY_BYTES; b++) {
+    for (size_t i = 0; i < WALKED; i++)
+        for (size_t b = 0; b < KEY_BYTES; b++)
             keys->key[i][b] = (uint8_t)(rng_below(rng, 12) * 23);
-        }
-    }
     qsort(keys->key, WALKED, KEY_BYTES, compare);
-    for (size_t i = 0; i < WALKED; i++) {
-        if (keys->count == 0 || compare(keys->key[keys->count - 1], keys->key[i]) != 0) {
+    for (size_t i = 0; i < WALKED; i++)
+        if (keys->count == 0 || compare(keys->key[keys->count - 1], keys->key[i]) != 0)
             memmove(keys->key[keys->count++], keys->key[i], KEY_BYTES);
-        }
-    }
 }
 
 static bool put_keys(store_txn_t *txn, void *context, error_info_t *error) {
     const keys_t *keys = context;
-    for (size_t i = 0; i < keys->count; i++) {
+    for (size_t i = 0; i < keys->count; i++)
         assert_true(store_append(txn, TABLE_SETS, keys->key[i], KEY_BYTES, keys->key[i], 1, error));
-    }
     return true;
 }
 
 static bool expected(const keys_t *keys, size_t i, const uint8_t *from, const store_walk_t *how) {
-    int order = how->from == NULL ? 0 : memcmp(keys->key[i], from, KEY_BYTES);
-    return (how->backward ? order <= 0 : order >= 0) && memcmp(keys->key[i], from, how->prefix_size) == 0;
+    int order = !how->from ? 0 : memcmp(keys->key[i], from, KEY_BYTES);
+    return (how->backward ? order <= 0 : order >= 0) &&
+           memcmp(keys->key[i], from, how->prefix_size) == 0;
 }
 
-static void check_walk(store_txn_t *txn, const keys_t *keys, const uint8_t *from, store_walk_t how) {
+static void check_walk(store_txn_t *txn, const keys_t *keys, const uint8_t *from,
+                       store_walk_t how) {
     store_walk_t walk = how;
     for (size_t n = 0; n < keys->count; n++) {
         size_t i = how.backward ? keys->count - 1 - n : n;
@@ -422,9 +418,9 @@ static void test_walks(void **state) {
     check_walk(txn, &keys, none, (store_walk_t){.backward = true});
     for (int round = 0; round < 2000; round++) {
         uint8_t from[KEY_BYTES];
-        for (size_t b = 0; b < KEY_BYTES; b++) {
-            from[b] = (uint8_t)(rng_below(&rng, 12) * 23 + (round % 3 == 0 ? rng_below(&rng, 3) : 0));
-        }
+        for (size_t b = 0; b < KEY_BYTES; b++)
+            from[b] =
+                (uint8_t)(rng_below(&rng, 12) * 23 + (round % 3 == 0 ? rng_below(&rng, 3) : 0));
         check_walk(txn, &keys, from,
                    (store_walk_t){.from = from,
                                   .from_size = KEY_BYTES,
@@ -440,7 +436,7 @@ static void test_walks(void **state) {
     store_read_end(txn);
 }
 
-/* --- schema ------------------------------------------------------------------------------------------------------ */
+/* --- schema ----------------------------------------------------------------------------------- */
 
 static bool to_two(store_txn_t *txn, error_info_t *error) {
     return store_put(txn, TABLE_JOBS, "two", 3, "2", 1, error);
@@ -460,12 +456,12 @@ static bool to_nowhere(store_txn_t *txn, error_info_t *error) {
 static const env_migration_t steps[] = {{2, to_three}, {1, to_two}};
 static const env_migration_t broken_steps[] = {{1, to_two}, {2, to_nowhere}};
 
-static uint64_t jobs_in(const char *path, store_mode_t mode, const env_schema_t *schema, error_info_t *error) {
+static uint64_t jobs_in(const char *path, store_mode_t mode, const env_schema_t *schema,
+                        error_info_t *error) {
     store_options_t options = {.no_sync = true};
     store_t *store = env_open_schema(path, mode, &options, schema, error);
-    if (store == NULL) {
+    if (!store)
         return UINT64_MAX;
-    }
     store_txn_t *txn = store_dir_read(store);
     uint64_t jobs = store_count(txn, TABLE_JOBS);
     store_read_end(txn);
@@ -476,7 +472,8 @@ static uint64_t jobs_in(const char *path, store_mode_t mode, const env_schema_t 
 static void test_migration(void **state) {
     (void)state;
     char *path = store_dir_make();
-    const env_schema_t one = {.version = 1}, three = {.version = 3, .migrations = steps, .count = 2};
+    const env_schema_t one = {.version = 1},
+                       three = {.version = 3, .migrations = steps, .count = 2};
     const env_schema_t broken = {.version = 3, .migrations = broken_steps, .count = 2};
     const env_schema_t gap = {.version = 3, .migrations = steps, .count = 1};
     error_info_t error = {0};
@@ -484,12 +481,14 @@ static void test_migration(void **state) {
 
     assert_int_equal(jobs_in(path, STORE_READ, &three, &error), UINT64_MAX);
     assert_int_equal(error.class_, ERROR_CONFIG);
-    assert_non_null(strstr(error.message, "older glia (schema 1, this one has 3): `glia run` migrates it"));
+    assert_non_null(
+        strstr(error.message, "older glia (schema 1, this one has 3): `glia run` migrates it"));
     assert_int_equal(jobs_in(path, STORE_WRITE, &broken, &error), UINT64_MAX);
     assert_non_null(strstr(error.message, "migration from schema 2 to 3: no way"));
     assert_int_equal(jobs_in(path, STORE_WRITE, &gap, &error), UINT64_MAX);
     assert_int_equal(error.class_, ERROR_FATAL);
-    assert_int_equal(jobs_in(path, STORE_READ, &one, &error), 0); /* nothing of all that was committed */
+    /* nothing of all that was committed */
+    assert_int_equal(jobs_in(path, STORE_READ, &one, &error), 0);
 
     assert_int_equal(jobs_in(path, STORE_WRITE, &three, &error), 2);
     assert_int_equal(jobs_in(path, STORE_WRITE, &three, &error), 2);
@@ -499,11 +498,11 @@ static void test_migration(void **state) {
     path = store_dir_make();
     const env_schema_t next = {.version = SCHEMA_VERSION + 1};
     assert_int_equal(jobs_in(path, STORE_WRITE, &next, &error), 0);
-    char *newer = memory_format("was written by a newer glia (schema %d, this one knows %d): use that version",
-                                SCHEMA_VERSION + 1, SCHEMA_VERSION);
-    for (int mode = STORE_READ; mode <= STORE_WRITE; mode++) {
+    char *newer = memory_format(
+        "was written by a newer glia (schema %d, this one knows %d): use that version",
+        SCHEMA_VERSION + 1, SCHEMA_VERSION);
+    for (int mode = STORE_READ; mode <= STORE_WRITE; mode++)
         assert_refused(path, (store_mode_t)mode, ERROR_CONFIG, newer);
-    }
     free(newer);
     store_dir_remove(path);
 }
@@ -534,8 +533,10 @@ int main(void) {
         cmocka_unit_test(test_second_writer),
         cmocka_unit_test(test_lock_ends_with_close),
         cmocka_unit_test_setup_teardown(test_rows, store_dir_setup, store_dir_teardown),
-        cmocka_unit_test_setup_teardown(test_what_is_not_committed, store_dir_setup, store_dir_teardown),
-        cmocka_unit_test_setup_teardown(test_reader_cannot_write, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_not_committed, store_dir_setup,
+                                        store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_reader_cannot_write, store_dir_setup,
+                                        store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_walks, store_dir_setup, store_dir_teardown),
         cmocka_unit_test(test_migration),
         cmocka_unit_test(test_own_migrations),

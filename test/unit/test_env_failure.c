@@ -1,5 +1,6 @@
-/* test_env_failure.c - the crash hook, disks that fail or are full, damage. pwrite(2), writev(2) and fdatasync(2), with
- * which LMDB writes, are replaced here by ones that can be told to fail at the Nth call. */
+/* test_env_failure.c - the crash hook, disks that fail or are full, damage. pwrite(2), writev(2)
+ * and fdatasync(2), with which LMDB writes, are replaced here by ones that can be told to fail
+ * at the Nth call. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -25,14 +26,14 @@
 
 enum { META_PAGES = 8192 }; /* bytes at the beginning of data.mdb */
 
-/* --- faults -------------------------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 static struct {
     int after; /* calls that still succeed; below 0: no faults */
     int count; /* calls that fail then */
     int code;
-    bool meta;  /* only writes of the meta pages count; the first that fails is in the file all the same, like a page in
-                 * memory that the disk then did not take */
+    bool meta;  /* only writes of the meta pages count; the first that fails is in the file all the
+                 * same, like a page in  memory that the disk then did not take */
     int failed; /* so far */
 } faults = {.after = -1};
 
@@ -49,9 +50,8 @@ static void no_faults(void) {
 }
 
 static bool next_fails(bool meta) {
-    if (faults.after < 0 || (faults.meta && !meta)) {
+    if (faults.after < 0 || (faults.meta && !meta))
         return false;
-    }
     if (faults.after > 0) {
         faults.after--;
         return false;
@@ -66,8 +66,9 @@ int fault_fdatasync(int file) __asm__("fdatasync");
 
 ssize_t fault_pwrite(int file, const void *bytes, size_t size, off_t at) {
     bool fails = next_fails(at < META_PAGES);
-    ssize_t result =
-        fails && !(faults.meta && faults.failed == 1) ? -1 : (ssize_t)syscall(SYS_pwrite64, file, bytes, size, at);
+    ssize_t result = fails && !(faults.meta && faults.failed == 1)
+                         ? -1
+                         : (ssize_t)syscall(SYS_pwrite64, file, bytes, size, at);
     if (fails) {
         errno = faults.code;
         result = -1;
@@ -91,14 +92,13 @@ int fault_fdatasync(int file) {
     return (int)syscall(SYS_fdatasync, file);
 }
 
-/* --- a store with numbers ------------------------------------------------------------------------------------- */
+/* --- a store with numbers --------------------------------------------------------------------- */
 
 static store_t *open_synced(const char *path) {
     error_info_t error = {0};
     store_t *store = store_open(path, STORE_WRITE, NULL, &error);
-    if (store == NULL) {
+    if (!store)
         fail_msg("%s", error.message);
-    }
     return store;
 }
 
@@ -120,7 +120,8 @@ static uint64_t last_number(store_t *store) {
     return last;
 }
 
-/* Fails every write of a commit in turn, until one goes through undisturbed. Returns the number of commits that failed.
+/* Fails every write of a commit in turn, until one goes through undisturbed. Returns the number of
+ * commits that failed.
  */
 static int fail_each_write(store_t *store, int count, int code, uint64_t *number) {
     for (int after = 0;; after++) {
@@ -151,7 +152,8 @@ static void test_every_write_fails_once(void **state) {
     const int codes[] = {ENOSPC, EDQUOT, EIO, EFBIG};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         for (int count = 1; count <= 2; count++) {
-            /* data pages, the sync, the meta page; with a count of 2 the meta page cannot be put back either */
+            /* data pages, the sync, the meta page; with a count of 2 the meta page cannot be
+             * put back either */
             assert_true(fail_each_write(store, count, codes[i], &number) >= 3);
         }
     }
@@ -172,16 +174,18 @@ static void count_forget(void *kept) {
 static store_t *open_with_tenant(const char *path) {
     static const env_tenant_t tenant = {.forget = count_forget};
     static const env_tenant_t *const tenants[] = {&tenant};
-    static const env_schema_t schema = {.version = SCHEMA_VERSION, .tenants = tenants, .tenant_count = 1};
+    static const env_schema_t schema = {
+        .version = SCHEMA_VERSION, .tenants = tenants, .tenant_count = 1};
     error_info_t error = {0};
     store_t *store = env_open_schema(path, STORE_WRITE, NULL, &schema, &error);
     assert_non_null(store);
     return store;
 }
 
-/* The meta page is in the file though its write failed, and could not be put back: the transaction is there. It counts
- * as committed once another commit has gone through; if that fails too, the store is given up. A tenant forgets all the
- * same, since readers may have seen what was not there to stay. */
+/* The meta page is in the file though its write failed, and could not be put back: the
+ * transaction is there. It counts as committed once another commit has gone through; if that
+ * fails too, the store is given up. A tenant forgets all the same, since readers may have seen
+ * what was not there to stay. */
 static void test_commit_that_failed_and_is_there(void **state) {
     (void)state;
     char *path = store_dir_make();
@@ -215,14 +219,14 @@ static void test_commit_that_failed_and_is_there(void **state) {
     store_dir_remove(path);
 }
 
-/* --- full disks ------------------------------------------------------------------------------------------------- */
+/* --- full disks ------------------------------------------------------------------------------- */
 
-/* Puts numbers until it does not go on; that must be for want of space, and nothing of the last one may be there. */
+/* Puts numbers until it does not go on; that must be for want of space, and nothing of the last
+ * one may be there. */
 static uint64_t fill(store_t *store, uint64_t number) {
     error_info_t error = {0};
-    while (store_write(store, put_number, &number, &error)) {
+    while (store_write(store, put_number, &number, &error))
         number++;
-    }
     assert_int_equal(error.class_, ERROR_RETRYABLE);
     assert_non_null(strstr(error.message, "othing"));
     assert_int_equal(last_number(store), number - 1);
@@ -245,9 +249,8 @@ static void test_full_tmpfs(void **state) {
     uint64_t number = fill(store, 1);
     assert_true(number > 20);
     error_info_t error = {0};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         assert_false(store_write(store, put_number, &number, &error));
-    }
     assert_true(store_free_space(store) < 65536);
     assert_int_equal(unlink(ballast), 0);
     store_dir_write(store, put_number, &number);
@@ -282,7 +285,7 @@ static void test_limited_file_size(void **state) {
     store_dir_remove(path);
 }
 
-/* --- the hook ---------------------------------------------------------------------------------------------------- */
+/* --- the hook --------------------------------------------------------------------------------- */
 
 typedef struct {
     store_point_t at;
@@ -342,9 +345,10 @@ static void test_hook_crashes(void **state) {
     check_crash(*state, STORE_AFTER_COMMIT, 2);
 }
 
-/* --- damage ------------------------------------------------------------------------------------------------------ */
+/* --- damage ----------------------------------------------------------------------------------- */
 
-/* Clears all pages but the two meta pages of data.mdb, as a file system may that lost a file's end. */
+/* Clears all pages but the two meta pages of data.mdb, as a file system may that
+ * lost a file's end. */
 static void clear_pages(const char *path) {
     char *name = memory_format("%s/data.mdb", path);
     FILE *file = fopen(name, "r+b");
@@ -352,14 +356,14 @@ static void clear_pages(const char *path) {
     assert_int_equal(fseek(file, 0, SEEK_END), 0);
     long size = ftell(file);
     assert_int_equal(fseek(file, META_PAGES, SEEK_SET), 0);
-    for (long at = META_PAGES; at < size; at++) {
+    for (long at = META_PAGES; at < size; at++)
         fputc(0, file);
-    }
     fclose(file);
     free(name);
 }
 
-/* A store that lies: refused when it is opened, or the program ends with a message; never an answer. */
+/* A store that lies: refused when it is opened, or the program ends with a message;
+ * never an answer. */
 static void test_damaged_pages(void **state) {
     (void)state;
     char *path = store_dir_make();
@@ -378,14 +382,13 @@ static void test_damaged_pages(void **state) {
         error_info_t error = {0};
         store = store_open(path, STORE_READ, NULL, &error);
         dprintf(STDERR_FILENO, "%s\n", error.message);
-        _exit(store == NULL ? 0 : 1);
+        _exit(!store ? 0 : 1);
     }
     close(ends[1]);
     char text[2048] = "";
     size_t used = 0;
-    for (ssize_t got = 1; got > 0 && used<sizeof text - 1; used += got> 0 ? (size_t)got : 0) {
+    for (ssize_t got = 1; got > 0 && used<sizeof text - 1; used += got> 0 ? (size_t)got : 0)
         got = read(ends[0], text + used, sizeof text - 1 - used);
-    }
     close(ends[0]);
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -401,7 +404,8 @@ int main(void) {
         cmocka_unit_test(test_commit_that_failed_and_is_there),
         cmocka_unit_test(test_full_tmpfs),
         cmocka_unit_test(test_limited_file_size),
-        cmocka_unit_test_setup_teardown(test_hook_lets_go_on_or_fails, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_hook_lets_go_on_or_fails, store_dir_setup,
+                                        store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_hook_crashes, store_dir_setup, store_dir_teardown),
         cmocka_unit_test(test_damaged_pages),
     };

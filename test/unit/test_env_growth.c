@@ -1,5 +1,5 @@
-/* test_env_growth.c - maps that grow: under readers in threads, under readers in other processes, up to limits; readers
- * that are too many or dead. */
+/* test_env_growth.c - maps that grow: under readers in threads, under readers in other processes,
+ * up to limits; readers that are too many or dead. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -36,7 +36,7 @@ enum { VALUE = 2000, MIB = 1 << 20 };
 
 static const store_options_t tiny = {.no_sync = true, .initial_map = 64 << 10};
 
-/* --- rows that tell a reader whether its view is whole -------------------------------------------------------- */
+/* --- rows that tell a reader whether its view is whole ---------------------------------------- */
 
 typedef struct {
     uint64_t first;
@@ -52,9 +52,8 @@ static bool put_batch(store_txn_t *txn, void *context, error_info_t *error) {
     for (uint64_t i = 0; i < batch->count; i++) {
         memset(value, (int)((batch->first + i) & 0xFF), sizeof value);
         key_put_u64(key, batch->first + i);
-        if (!store_append(txn, TABLE_LEDGER, key, sizeof key, value, sizeof value, error)) {
+        if (!store_append(txn, TABLE_LEDGER, key, sizeof key, value, sizeof value, error))
             return false;
-        }
     }
     key_put_u64(key, batch->first + batch->count - 1);
     return store_put(txn, TABLE_META, "rows", 4, key, sizeof key, error);
@@ -69,15 +68,14 @@ static uint64_t whole_view(store_txn_t *txn) {
     while (store_walk_next(txn, TABLE_LEDGER, &walk)) {
         const uint8_t *bytes = walk.value.data;
         seen++;
-        if (key_get_u64(walk.key.data) != seen || walk.value.size != VALUE || bytes[0] != (seen & 0xFF) ||
-            bytes[VALUE - 1] != (seen & 0xFF)) {
+        if (key_get_u64(walk.key.data) != seen || walk.value.size != VALUE ||
+            bytes[0] != (seen & 0xFF) || bytes[VALUE - 1] != (seen & 0xFF))
             return UINT64_MAX;
-        }
     }
     return said == seen && seen == store_count(txn, TABLE_LEDGER) ? seen : UINT64_MAX;
 }
 
-/* --- growth ----------------------------------------------------------------------------------------------------- */
+/* --- growth ----------------------------------------------------------------------------------- */
 
 typedef struct {
     store_t *store;
@@ -90,11 +88,12 @@ static void *watch(void *context) {
     watch_t *watch = context;
     while (!atomic_load(&watch->stop)) {
         store_txn_t *txn = store_read_begin(watch->store, NULL);
-        /* A thread that reads already gets a second view at any time, also while the map waits to grow. */
-        store_txn_t *second = watch->nested && txn != NULL ? store_read_begin(watch->store, NULL) : NULL;
-        bool good = txn != NULL && whole_view(txn) != UINT64_MAX;
+        /* A thread that reads already gets a second view at any time, also while the
+         * map waits to grow. */
+        store_txn_t *second = watch->nested && txn ? store_read_begin(watch->store, NULL) : NULL;
+        bool good = txn && whole_view(txn) != UINT64_MAX;
         if (watch->nested) {
-            good = good && second != NULL && whole_view(second) >= whole_view(txn);
+            good = good && second && whole_view(second) >= whole_view(txn);
             store_read_end(second);
         }
         store_read_end(txn);
@@ -159,7 +158,8 @@ static bool growth_waits(store_t *store) {
     return waits;
 }
 
-/* While the map waits for this thread's view to end, the thread gets another one: waiting would be for ever. */
+/* While the map waits for this thread's view to end, the thread gets another one: waiting
+ * would be for ever. */
 static void test_second_view_while_growth_waits(void **state) {
     (void)state;
     char *path = store_dir_make();
@@ -167,9 +167,8 @@ static void test_second_view_while_growth_waits(void **state) {
     store_txn_t *first = store_dir_read(store);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, write_big, store), 0);
-    while (!growth_waits(store)) {
+    while (!growth_waits(store))
         sched_yield();
-    }
     store_txn_t *second = store_dir_read(store);
     assert_int_equal(store_count(second, TABLE_RESPONSES), 0);
     store_read_end(first);
@@ -234,7 +233,7 @@ static void test_largest_map(void **state) {
 
 static bool read_and_grow(store_txn_t *txn, void *context, error_info_t *error) {
     store_txn_t **forgotten = context;
-    if (*forgotten == NULL) {
+    if (!*forgotten) {
         *forgotten = store_read_begin(txn->store, NULL);
         assert_non_null(*forgotten);
     }
@@ -259,7 +258,7 @@ static void test_growth_with_a_forgotten_reader(void **state) {
     store_dir_remove(path);
 }
 
-/* --- other processes --------------------------------------------------------------------------------------------- */
+/* --- other processes -------------------------------------------------------------------------- */
 
 typedef struct {
     int in, out;
@@ -285,18 +284,15 @@ static void make_lines(line_t *parent, line_t *child) {
 /* Reads whenever it is told to; the number of rows must be what the parent has written by then. */
 static int follow(const char *path, line_t line, uint64_t batch, int rounds) {
     store_t *store = store_open(path, STORE_READ, NULL, NULL);
-    if (store == NULL) {
+    if (!store)
         return 2;
-    }
     for (int round = 1; round <= rounds; round++) {
         say(line);
-        if (!hear(line)) {
+        if (!hear(line))
             return 3;
-        }
         store_txn_t *txn = store_read_begin(store, NULL);
-        if (txn == NULL || whole_view(txn) != batch * (uint64_t)round) {
+        if (!txn || whole_view(txn) != batch * (uint64_t)round)
             return 4;
-        }
         store_read_end(txn);
     }
     store_close(store);
@@ -312,9 +308,8 @@ static void test_readers_of_other_processes_follow(void **state) {
     make_lines(&parent, &child);
     pid_t pid = fork();
     assert_true(pid >= 0);
-    if (pid == 0) {
+    if (pid == 0)
         _exit(follow(path, child, BATCH, ROUNDS));
-    }
     close(child.in);
     close(child.out); /* so that a child that died is heard */
     store_t *store = store_dir_open(path, STORE_WRITE);
@@ -338,9 +333,8 @@ enum { READERS_AT_MOST = 512 };
 static size_t begin_all(store_t *store, store_txn_t **txns, size_t count, error_info_t *error) {
     for (size_t i = 0; i < count; i++) {
         txns[i] = store_read_begin(store, error);
-        if (txns[i] == NULL) {
+        if (!txns[i])
             return i;
-        }
     }
     return count;
 }
@@ -352,14 +346,13 @@ static void test_too_many_readers(void **state) {
     assert_int_equal(begin_all(fixture->store, txns, READERS_AT_MOST + 1, &error), READERS_AT_MOST);
     assert_int_equal(error.class_, ERROR_RETRYABLE);
     assert_non_null(strstr(error.message, "more than 512 readers"));
-    for (size_t i = 0; i < READERS_AT_MOST; i++) {
+    for (size_t i = 0; i < READERS_AT_MOST; i++)
         store_read_end(txns[i]);
-    }
     store_read_end(store_dir_read(fixture->store));
 }
 
-/* A process that died while it read leaves its rows in LMDB's table of readers; they are cleared when they are in the
- * way. */
+/* A process that died while it read leaves its rows in LMDB's table of readers; they are cleared
+ * when they are in the way. */
 static void test_dead_readers_are_cleared(void **state) {
     store_dir_t *fixture = *state;
     store_read_end(store_dir_read(fixture->store)); /* so that there is a table */
@@ -368,7 +361,7 @@ static void test_dead_readers_are_cleared(void **state) {
     if (pid == 0) {
         store_txn_t *txns[READERS_AT_MOST];
         store_t *store = store_open(fixture->path, STORE_READ, NULL, NULL);
-        size_t begun = store == NULL ? 0 : begin_all(store, txns, READERS_AT_MOST, NULL);
+        size_t begun = !store ? 0 : begin_all(store, txns, READERS_AT_MOST, NULL);
         _exit(begun >= READERS_AT_MOST - 2 ? 0 : 1);
     }
     int status;
@@ -376,50 +369,45 @@ static void test_dead_readers_are_cleared(void **state) {
     assert_int_equal(status, 0);
     store_txn_t *txns[8];
     assert_int_equal(begin_all(fixture->store, txns, 8, NULL), 8);
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 8; i++)
         store_read_end(txns[i]);
-    }
 }
 
-/* --- address space ------------------------------------------------------------------------------------------------ */
+/* --- address space ---------------------------------------------------------------------------- */
 
 static size_t address_space(void) {
     size_t pages = 0;
     FILE *stream = fopen("/proc/self/statm", "r");
-    if (stream == NULL || fscanf(stream, "%zu", &pages) != 1) {
+    if (!stream || fscanf(stream, "%zu", &pages) != 1)
         pages = 0;
-    }
-    if (stream != NULL) {
+    if (stream)
         fclose(stream);
-    }
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* With 40 MiB to spare the map can grow from 64 KiB to 16 MiB to 32 MiB, but not to 64; then it still is what it was.
+/* With 40 MiB to spare the map can grow from 64 KiB to 16 MiB to 32 MiB, but not to 64; then it
+ * still is what it was.
  */
 static int grow_within_limit(const char *path) {
     size_t limit = address_space() + (size_t)40 * MIB;
     struct rlimit rlimit = {limit, limit};
-    if (setrlimit(RLIMIT_AS, &rlimit) != 0) {
+    if (setrlimit(RLIMIT_AS, &rlimit) != 0)
         return 2;
-    }
     store_t *store = store_open(path, STORE_WRITE, &tiny, NULL);
-    if (store == NULL) {
+    if (!store)
         return 3;
-    }
     error_info_t error = {0};
     batch_t batch = {.first = 1, .count = 500};
-    while (store_write(store, put_batch, &batch, &error)) {
+    while (store_write(store, put_batch, &batch, &error))
         batch.first += batch.count;
-    }
-    if (error.class_ != ERROR_RETRYABLE || strstr(error.message, "address space") == NULL || batch.first < 8000) {
+    if (error.class_ != ERROR_RETRYABLE || !strstr(error.message, "address space") ||
+        batch.first < 8000) {
         fprintf(stderr, "%llu: %s\n", (unsigned long long)batch.first, error.message);
         return 4;
     }
     store_txn_t *txn = store_read_begin(store, &error);
-    if (txn == NULL || whole_view(txn) != batch.first - 1) {
+    if (!txn || whole_view(txn) != batch.first - 1)
         return 5;
-    }
     store_read_end(txn);
     store_close(store);
     return 0;
@@ -429,12 +417,11 @@ static int grow_within_limit(const char *path) {
 static int open_within_limit(const char *path) {
     size_t limit = address_space() + (size_t)100 * MIB;
     struct rlimit rlimit = {limit, limit};
-    if (setrlimit(RLIMIT_AS, &rlimit) != 0) {
+    if (setrlimit(RLIMIT_AS, &rlimit) != 0)
         return 2;
-    }
     store_t *store = store_open(path, STORE_WRITE, NULL, NULL);
     batch_t batch = {.first = 1, .count = 500};
-    bool good = store != NULL && store_write(store, put_batch, &batch, NULL);
+    bool good = store && store_write(store, put_batch, &batch, NULL);
     store_close(store);
     return good ? 0 : 3;
 }
@@ -442,9 +429,8 @@ static int open_within_limit(const char *path) {
 static void in_child(int (*child)(const char *), const char *path) {
     pid_t pid = fork();
     assert_true(pid >= 0);
-    if (pid == 0) {
+    if (pid == 0)
         _exit(child(path));
-    }
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
@@ -452,9 +438,8 @@ static void in_child(int (*child)(const char *), const char *path) {
 
 static void test_limited_address_space(void **state) {
     (void)state;
-    if (!LIMITS_MEMORY) {
+    if (!LIMITS_MEMORY)
         skip();
-    }
     char *path = store_dir_make();
     in_child(grow_within_limit, path);
     store_dir_empty(path);
@@ -464,7 +449,7 @@ static void test_limited_address_space(void **state) {
     store_dir_remove(path);
 }
 
-/* --- a million ------------------------------------------------------------------------------------------------------
+/* --- a million -----------------------------------------------------------------------------------
  */
 
 enum { MILLION = 1000000 };
@@ -474,9 +459,8 @@ static bool put_million(store_txn_t *txn, void *context, error_info_t *error) {
     for (uint64_t i = 1; i <= MILLION; i++) {
         uint8_t key[8];
         key_put_u64(key, i);
-        if (!store_append(txn, TABLE_LEDGER, key, sizeof key, key, sizeof key, error)) {
+        if (!store_append(txn, TABLE_LEDGER, key, sizeof key, key, sizeof key, error))
             return false;
-        }
     }
     return true;
 }
@@ -489,9 +473,8 @@ static void test_a_million_entries(void **state) {
     uint64_t seen = 0;
     while (store_walk_next(txn, TABLE_LEDGER, &walk)) {
         seen++;
-        if (key_get_u64(walk.key.data) != seen) {
+        if (key_get_u64(walk.key.data) != seen)
             fail();
-        }
     }
     assert_int_equal(seen, MILLION);
     store_read_end(txn);
@@ -506,9 +489,11 @@ int main(void) {
         cmocka_unit_test(test_growth_with_a_forgotten_reader),
         cmocka_unit_test(test_readers_of_other_processes_follow),
         cmocka_unit_test_setup_teardown(test_too_many_readers, store_dir_setup, store_dir_teardown),
-        cmocka_unit_test_setup_teardown(test_dead_readers_are_cleared, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_dead_readers_are_cleared, store_dir_setup,
+                                        store_dir_teardown),
         cmocka_unit_test(test_limited_address_space),
-        cmocka_unit_test_setup_teardown(test_a_million_entries, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_a_million_entries, store_dir_setup,
+                                        store_dir_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* test_env_imagine.c - what is imagined is what a write would do, and leaves nothing: against real writes with drawn
- * operations, beside a writer, with tenants, and when it fails. */
+/* test_env_imagine.c - what is imagined is what a write would do, and leaves nothing: against real
+ * writes with drawn operations, beside a writer, with tenants, and when it fails. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@ static void check_imagined(store_t *store, store_apply_t *apply, void *context) 
         fail_msg("%s", error.message);
 }
 
-/* --- drawn operations --------------------------------------------------------------------------------------------- */
+/* --- drawn operations ------------------------------------------------------------------------- */
 
 /* A transaction: its operations follow from the seed, all that the store answers is said. */
 typedef struct {
@@ -137,7 +137,8 @@ static void read_data(const char *path, buffer_t *data) {
     free(file);
 }
 
-/* Imagined first, then written: the same is said, line by line, and imagining has changed no byte of the file. */
+/* Imagined first, then written: the same is said, line by line, and imagining has changed no
+ * byte of the file. */
 static void check_round(store_dir_t *fixture, uint64_t seed, size_t operations) {
     play_t imagined = {.seed = seed, .operations = operations}, written = imagined;
     error_info_t error = {0}, other = {0};
@@ -152,7 +153,8 @@ static void check_round(store_dir_t *fixture, uint64_t seed, size_t operations) 
     for (size_t line = 0; *a || *b; line++) {
         size_t length = strcspn(a, "\n") + 1;
         if (strncmp(a, b, length) != 0)
-            fail_msg("seed %d, operation %zu: imagined %.200s\nwritten %.200s", (int)seed, line, a, b);
+            fail_msg("seed %d, operation %zu: imagined %.200s\nwritten %.200s", (int)seed, line, a,
+                     b);
         a += length;
         b += length;
     }
@@ -170,7 +172,7 @@ static void test_as_written(void **state) {
     check_round(*state, ROUNDS, 3000);
 }
 
-/* --- many rows ---------------------------------------------------------------------------------------------------- */
+/* --- many rows -------------------------------------------------------------------------------- */
 
 enum { MANY = 50000 };
 
@@ -204,7 +206,7 @@ static void test_many_rows(void **state) {
     check_imagined(fixture->store, put_many, NULL);
 }
 
-/* --- beside a writer ---------------------------------------------------------------------------------------------- */
+/* --- beside a writer -------------------------------------------------------------------------- */
 
 /* A process that writes when it is told: "1" and, while the other imagines, "2". */
 typedef struct {
@@ -222,7 +224,8 @@ static int write_on_order(writer_t *writer) {
     store_t *store = store_dir_open(writer->path, STORE_WRITE);
     bool good = true;
     while (good && read(writer->orders[0], &order, 1) == 1)
-        good = store_write(store, put_row, &order, NULL) && write(writer->answers[1], &order, 1) == 1;
+        good =
+            store_write(store, put_row, &order, NULL) && write(writer->answers[1], &order, 1) == 1;
     store_txn_t *txn = store_dir_read(store);
     good = good && store_count(txn, TABLE_JOBS) == 2;
     store_read_end(txn);
@@ -244,7 +247,8 @@ static bool is_there(store_txn_t *txn, const char *key) {
 
 static bool imagine_meanwhile(store_txn_t *txn, void *context, error_info_t *error) {
     assert_true(is_there(txn, "1"));
-    assert_true(store_put(txn, TABLE_JOBS, "m", 1, "", 0, error) && store_delete(txn, TABLE_JOBS, "1", 1, error));
+    assert_true(store_put(txn, TABLE_JOBS, "m", 1, "", 0, error) &&
+                store_delete(txn, TABLE_JOBS, "1", 1, error));
     give_order(context, '2');
     assert_true(is_there(txn, "m") && !is_there(txn, "1") && !is_there(txn, "2"));
     assert_int_equal(store_count(txn, TABLE_JOBS), 1);
@@ -281,14 +285,15 @@ static void test_beside_a_writer(void **state) {
     store_dir_remove(writer.path);
 }
 
-/* --- tenants ------------------------------------------------------------------------------------------------------ */
+/* --- tenants ---------------------------------------------------------------------------------- */
 
 static buffer_t packed;
 
 static bool put_response(store_txn_t *txn, const char *request, error_info_t *error) {
     uint64_t number;
     hash_t id = hash_bytes(request, strlen(request));
-    return response_put(txn, id, 1, &packed, NULL, 0, &number, error) && number == 1 && response_find(txn, id) == 1;
+    return response_put(txn, id, 1, &packed, NULL, 0, &number, error) && number == 1 &&
+           response_find(txn, id) == 1;
 }
 
 static uint64_t find(store_txn_t *txn, const char *request) {
@@ -296,12 +301,13 @@ static uint64_t find(store_txn_t *txn, const char *request) {
 }
 
 static bool reserve(store_txn_t *txn, int64_t amount, error_info_t *error) {
-    attempt_t attempt = {.run = 1, .state = ATTEMPT_RESERVED, .stage = 1, .model = "m", .worst_case = {amount}};
+    attempt_t attempt = {
+        .run = 1, .state = ATTEMPT_RESERVED, .stage = 1, .model = "m", .worst_case = {amount}};
     return ledger_reserve(txn, &attempt, error);
 }
 
-static bool add_reserved(void *context, uint32_t run, int32_t day, job_stage_t stage, const char *model,
-                         const balance_t *balance) {
+static bool add_reserved(void *context, uint32_t run, int32_t day, job_stage_t stage,
+                         const char *model, const balance_t *balance) {
     (void)run, (void)day, (void)stage, (void)model;
     money_t *sum = context;
     *sum = money_add(*sum, balance->reserved);
@@ -351,7 +357,7 @@ static void test_tenants(void **state) {
     buffer_free(&packed);
 }
 
-/* --- what is refused ---------------------------------------------------------------------------------------------- */
+/* --- what is refused -------------------------------------------------------------------------- */
 
 static bool put_good(store_txn_t *txn, void *context, error_info_t *error) {
     (void)context;

@@ -1,5 +1,5 @@
-/* test_env_tenants.c - what a tenant of the store is told, and when. Every call is a letter in `told`: c create,
- * a apply (the test's own write), b before_commit, g forget, f free. */
+/* test_env_tenants.c - what a tenant of the store is told, and when. Every call is a letter in
+ * `told`: c create, a apply (the test's own write), b before_commit, g forget, f free. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,13 +12,14 @@
 
 enum { LARGE = 100 << 10 }; /* more than the smallest map holds */
 
-/* --- a tenant that says what it is told ---------------------------------------------------------------------- */
+/* --- a tenant that says what it is told ------------------------------------------------------- */
 
 static struct {
     char told[64];
-    bool refuses;     /* in before_commit */
-    size_t value;     /* bytes of the row that before_commit puts; 0: none */
-    bool other_begun; /* whether the tenant behind it in the list was told of this commit before it */
+    bool refuses; /* in before_commit */
+    size_t value; /* bytes of the row that before_commit puts; 0: none */
+    /* whether the tenant behind it in the list was told of this commit before it */
+    bool other_begun;
 } tenant;
 
 static int kept; /* what it keeps is only an address here */
@@ -56,7 +57,8 @@ static bool before_commit(store_txn_t *txn, void *mine, error_info_t *error) {
     if (tenant.refuses)
         return error_set(error, ERROR_FATAL, "not this one");
     char *value = memory_new(tenant.value + 1, 1);
-    bool good = tenant.value == 0 || store_put(txn, TABLE_META, "tenant", 6, value, tenant.value, error);
+    bool good =
+        tenant.value == 0 || store_put(txn, TABLE_META, "tenant", 6, value, tenant.value, error);
     free(value);
     return good;
 }
@@ -89,7 +91,7 @@ static store_t *open_with_tenants(const char *path, store_mode_t mode, error_inf
     return env_open_schema(path, mode, &options, &schema, error);
 }
 
-/* --- writes --------------------------------------------------------------------------------------------------- */
+/* --- writes ----------------------------------------------------------------------------------- */
 
 typedef struct {
     size_t size; /* bytes of a row of its own */
@@ -147,7 +149,7 @@ static int teardown(void **state) {
     return 0;
 }
 
-/* --- tests ---------------------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void test_created_and_freed_once(void **state) {
     (void)state;

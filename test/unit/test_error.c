@@ -35,7 +35,7 @@ static void makes_one_clean_line(void **state) {
 static void cuts_at_a_character(void **state) {
     (void)state;
     static const char *const characters[] = {"x", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
-    for (size_t c = 0; c < 4; c++) {
+    for (size_t c = 0; c < 4; c++)
         for (size_t lead = 0; lead < 5; lead++) {
             char text[2 * ERROR_MESSAGE_SIZE] = "aaaaa";
             size_t length = lead;
@@ -51,7 +51,6 @@ static void cuts_at_a_character(void **state) {
             assert_int_equal(text_utf8_valid_prefix(error.message, got), got);
             assert_memory_equal(error.message, text, got);
         }
-    }
 }
 
 static void prefixes(void **state) {

@@ -1,4 +1,5 @@
-/* test_explain.c - the layouts of the prompt formats, whole conversations, and an explainer's answer. */
+/* test_explain.c - the layouts of the prompt formats, whole conversations, and an
+ * explainer's answer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +16,8 @@
 #include "prompts/layout.h"
 
 /* Two records; the first is "big dog, ok" in four tokens. */
-static token_t first_tokens[] = {{(char[]){"big"}, 3}, {(char[]){" dog"}, 4}, {(char[]){","}, 1}, {(char[]){" ok"}, 3}};
+static token_t first_tokens[] = {
+    {(char[]){"big"}, 3}, {(char[]){" dog"}, 4}, {(char[]){","}, 1}, {(char[]){" ok"}, 3}};
 static float first_activations[] = {0.5F, 4, -2, 1};
 static token_t second_tokens[] = {{(char[]){"cat"}, 3}, {(char[]){"\n"}, 1}};
 static float second_activations[] = {-1, 2};
@@ -36,16 +38,19 @@ static template_t *make_template(const char *name, const char *more) {
     buffer_t text = BUFFER_EMPTY;
     buffer_append_format(&text, "layout = \"%s\"\nsystem = \"S\"\n%s%s%s%s", name, WORDS,
                          format == PROMPT_ORIGINAL ? "" : EXCERPTS,
-                         format == PROMPT_ORIGINAL || format == PROMPT_HIGHLIGHT ? "" : LISTS, more);
+                         format == PROMPT_ORIGINAL || format == PROMPT_HIGHLIGHT ? "" : LISTS,
+                         more);
     error_info_t error = {0};
-    template_t *template = template_parse(NULL, name, "test.toml", buffer_text(&text), text.length, &error);
+    template_t *template =
+        template_parse(NULL, name, "test.toml", buffer_text(&text), text.length, &error);
     if (!template)
         fail_msg("%s", error.message);
     buffer_free(&text);
     return template;
 }
 
-static void check_body(const char *name, const split_list_t *records, double threshold, const char *expected) {
+static void check_body(const char *name, const split_list_t *records, double threshold,
+                       const char *expected) {
     template_t *template = make_template(name, "");
     buffer_t body = BUFFER_EMPTY;
     assert_true(explain_body(template, records, threshold, &body));
@@ -54,7 +59,7 @@ static void check_body(const char *name, const split_list_t *records, double thr
     template_free(template);
 }
 
-/* --- values ------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static void test_values_agree_with_decimals_as_doubles(void **state) {
     (void)state;
@@ -84,24 +89,29 @@ static void test_values_without_a_positive_maximum_are_zero(void **state) {
     assert_int_equal(layout_discretize(-1, 1), 0);
     assert_int_equal(layout_discretize(2, 1), 10);
     first_activations[1] = first_activations[3] = second_activations[1] = first_activations[0] = -1;
-    check_body("original", &(split_list_t){1, both}, 1, "\n<start>\nbig\t0\n dog\t0\n,\t0\n ok\t0\n<end>\n");
+    check_body("original", &(split_list_t){1, both}, 1,
+               "\n<start>\nbig\t0\n dog\t0\n,\t0\n ok\t0\n<end>\n");
     first_activations[0] = 0.5F;
     first_activations[1] = 4;
     first_activations[3] = 1;
     second_activations[1] = 2;
 }
 
-/* --- layouts ----------------------------------------------------------------------------------- */
+/* --- layouts ---------------------------------------------------------------------------------- */
 
 static void test_layouts(void **state) {
     (void)state;
     check_body("original", &BOTH, 1,
                "\n<start>\nbig\t1\n dog\t10\n,\t0\n ok\t2\n<end>\n<start>\ncat\t0\n\n\t5\n<end>\n");
-    check_body("summary", &BOTH, 0.4, "\nA)<start>big dog, ok<end> \nA=big, dog, ok\nB)<start>cat\n<end> \nB=\n\n");
-    check_body("highlight", &BOTH, 0.4, "\nA)<start>[big][ dog],[ ok]<end> \nB)<start>cat[\n]<end> \n");
-    check_body("highlight_summary", &BOTH, 3, "\nA)<start>big[ dog], ok<end> \nA= dog\nB)<start>cat\n<end> \nB=\n");
+    check_body("summary", &BOTH, 0.4,
+               "\nA)<start>big dog, ok<end> \nA=big, dog, ok\nB)<start>cat\n<end> \nB=\n\n");
+    check_body("highlight", &BOTH, 0.4,
+               "\nA)<start>[big][ dog],[ ok]<end> \nB)<start>cat[\n]<end> \n");
+    check_body("highlight_summary", &BOTH, 3,
+               "\nA)<start>big[ dog], ok<end> \nA= dog\nB)<start>cat\n<end> \nB=\n");
     check_body("avhs", &BOTH, 3,
-               "\nA)<start>[big][ dog],[ ok]<end> \nA=big\t1, dog\t10, ok\t2\nB)<start>cat[\n]<end> \nB=\n\t5\n");
+               "\nA)<start>[big][ dog],[ ok]<end> \nA=big\t1, dog\t10, "
+               "ok\t2\nB)<start>cat[\n]<end> \nB=\n\t5\n");
     check_body("original", &(split_list_t){0, NULL}, 1, "\n");
 }
 
@@ -131,7 +141,8 @@ static void test_letters_and_braces(void **state) {
     static const struct {
         size_t index;
         const char *letters;
-    } cases[] = {{0, "A"}, {25, "Z"}, {26, "AA"}, {27, "AB"}, {52, "BA"}, {701, "ZZ"}, {702, "AAA"}};
+    } cases[] = {{0, "A"},   {25, "Z"},   {26, "AA"},  {27, "AB"},
+                 {52, "BA"}, {701, "ZZ"}, {702, "AAA"}};
     buffer_t out = BUFFER_EMPTY;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         buffer_clear(&out);
@@ -139,10 +150,12 @@ static void test_letters_and_braces(void **state) {
         assert_string_equal(buffer_text(&out), cases[i].letters);
     }
     buffer_clear(&out);
-    layout_append_filled(&out, "{{n}} {x} {letter {n}{explanation}{", &(layout_fill_t){.neuron = 12});
+    layout_append_filled(&out, "{{n}} {x} {letter {n}{explanation}{",
+                         &(layout_fill_t){.neuron = 12});
     assert_string_equal(buffer_text(&out), "{12} {x} {letter 12{explanation}{");
     buffer_clear(&out);
-    layout_append_filled(&out, "{n}{explanation}", &(layout_fill_t){.neuron = 1, .explanation = "{n}{letter}"});
+    layout_append_filled(&out, "{n}{explanation}",
+                         &(layout_fill_t){.neuron = 1, .explanation = "{n}{letter}"});
     assert_string_equal(buffer_text(&out), "1{n}{letter}");
     buffer_free(&out);
 }
@@ -158,13 +171,13 @@ static void test_a_body_past_the_maximum_is_refused(void **state) {
     template_free(template);
 }
 
-/* --- conversations ----------------------------------------------------------------------------- */
+/* --- conversations ---------------------------------------------------------------------------- */
 
 static void test_a_conversation_numbers_the_kept_examples(void **state) {
     (void)state;
-    template_t *template =
-        make_template("highlight", "assistant_prefix = \"<\"\nassistant_suffix = \"{n}>\"\n"
-                                   "user_role = \"developer\"\nfew_shot = \"few_shot_explain.json\"\n");
+    template_t *template = make_template(
+        "highlight", "assistant_prefix = \"<\"\nassistant_suffix = \"{n}>\"\n"
+                     "user_role = \"developer\"\nfew_shot = \"few_shot_explain.json\"\n");
     size_t examples = explain_example_count(template);
     assert_true(examples >= 2);
     for (size_t dropped = 0; dropped <= examples + 1; dropped++) {
@@ -185,7 +198,8 @@ static void test_a_conversation_numbers_the_kept_examples(void **state) {
             assert_string_equal(list.messages[2 + 2 * i].content, answer);
         }
         char last[256];
-        snprintf(last, sizeof last, "N%zu:\nA)<start>big[ dog], ok<end> \nB)<start>cat\n<end> \n?%zu", kept + 1,
+        snprintf(last, sizeof last,
+                 "N%zu:\nA)<start>big[ dog], ok<end> \nB)<start>cat\n<end> \n?%zu", kept + 1,
                  kept + 1);
         assert_string_equal(list.messages[list.count - 1].content, last);
         message_list_clear(&list);
@@ -197,9 +211,9 @@ static void test_examples_have_their_own_threshold(void **state) {
     (void)state;
     message_list_t lists[2] = {0};
     for (int i = 0; i < 2; i++) {
-        template_t *template =
-            make_template("highlight", i ? "few_shot = \"few_shot_explain.json\"\nfew_shot_threshold = 1e9\n"
-                                         : "few_shot = \"few_shot_explain.json\"\n");
+        template_t *template = make_template(
+            "highlight", i ? "few_shot = \"few_shot_explain.json\"\nfew_shot_threshold = 1e9\n"
+                           : "few_shot = \"few_shot_explain.json\"\n");
         explain_messages(template, &BOTH, 3, 0, &lists[i]);
         template_free(template);
     }
@@ -223,8 +237,11 @@ static void check_original(const char *more, const split_list_t *records, const 
 
 static void test_rare_values_are_repeated(void **state) {
     (void)state;
-    token_t tokens[5] = {
-        {(char[]){"a"}, 1}, {(char[]){"b"}, 1}, {(char[]){"c"}, 1}, {(char[]){"d"}, 1}, {(char[]){"e"}, 1}};
+    token_t tokens[5] = {{(char[]){"a"}, 1},
+                         {(char[]){"b"}, 1},
+                         {(char[]){"c"}, 1},
+                         {(char[]){"d"}, 1},
+                         {(char[]){"e"}, 1}};
     float activations[5] = {0, 0, 3, 0, 0.2F};
     activation_record_t five = {5, tokens, activations}, four = {4, tokens, activations},
                         none = {2, tokens, activations};
@@ -232,12 +249,15 @@ static void test_rare_values_are_repeated(void **state) {
     const activation_record_t *often[] = {&four};
     static const char REPEAT[] = "repeat_nonzero = true\nrepeat_header = \"+{n}\"\n";
     /* 1 of 5 is not below 0.2; 1 of 7 is, and 0.2 of 3 counts as 0. */
-    check_original(REPEAT, &(split_list_t){1, list}, "N1:\n<start>\na\t0\nb\t0\nc\t10\nd\t0\ne\t0\n<end>\n?1");
-    check_original(REPEAT, &(split_list_t){2, list},
-                   "N1:\n<start>\na\t0\nb\t0\nc\t10\nd\t0\ne\t0\n<end>\n<start>\na\t0\nb\t0\n<end>\n"
-                   "+1\n<start>\nc\t10\n<end>\n<start>\n\n<end>\n?1");
-    check_original("", &(split_list_t){2, list},
-                   "N1:\n<start>\na\t0\nb\t0\nc\t10\nd\t0\ne\t0\n<end>\n<start>\na\t0\nb\t0\n<end>\n?1");
+    check_original(REPEAT, &(split_list_t){1, list},
+                   "N1:\n<start>\na\t0\nb\t0\nc\t10\nd\t0\ne\t0\n<end>\n?1");
+    check_original(
+        REPEAT, &(split_list_t){2, list},
+        "N1:\n<start>\na\t0\nb\t0\nc\t10\nd\t0\ne\t0\n<end>\n<start>\na\t0\nb\t0\n<end>\n"
+        "+1\n<start>\nc\t10\n<end>\n<start>\n\n<end>\n?1");
+    check_original(
+        "", &(split_list_t){2, list},
+        "N1:\n<start>\na\t0\nb\t0\nc\t10\nd\t0\ne\t0\n<end>\n<start>\na\t0\nb\t0\n<end>\n?1");
     check_original("repeat_nonzero = true\nrepeat_below = 0.3\n", &(split_list_t){1, often},
                    "N1:\n<start>\na\t0\nb\t0\nc\t10\nd\t0\n<end>\n\n<start>\nc\t10\n<end>\n?1");
 }
@@ -254,7 +274,7 @@ static void test_an_empty_system_text_is_no_message(void **state) {
     template_free(template);
 }
 
-/* --- answers ----------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void test_an_explanation_is_the_answer_without_outer_space(void **state) {
     (void)state;

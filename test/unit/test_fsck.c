@@ -1,5 +1,5 @@
-/* test_fsck.c - a whole store passes; every damage that is planted in it is found, by a line that names it, and none
- * ends the program. */
+/* test_fsck.c - a whole store passes; every damage that is planted in it is found, by a line that
+ * names it, and none ends the program. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@ static hash_t hash_of(const char *text) {
     return hash_bytes(text, strlen(text));
 }
 
-/* --- a whole store --------------------------------------------------------------------------------------------- */
+/* --- a whole store ---------------------------------------------------------------------------- */
 
 static neuron_record_t *sample_neuron(const char *id) {
     neuron_record_t *neuron = MEMORY_NEW(neuron_record_t);
@@ -64,11 +64,13 @@ static void put_response(store_txn_t *txn, attempt_t *attempt, error_info_t *err
     const float floats[] = {1, 2};
     buffer_t packed = BUFFER_EMPTY;
     response_pack("{\"answer\": 42}", 14, &packed);
-    assert_true(response_put(txn, attempt->request, attempt->number, &packed, keys, 1, &attempt->response, error));
+    assert_true(response_put(txn, attempt->request, attempt->number, &packed, keys, 1,
+                             &attempt->response, error));
     assert_true(embedding_put(txn, keys[0], floats, 2, error));
     uint8_t number[8]; /* this early the table need not have it, but may */
     key_put_u64(number, attempt->response);
-    assert_true(store_put(txn, TABLE_REQUESTS, attempt->request.bytes, HASH_SIZE, number, sizeof number, error));
+    assert_true(store_put(txn, TABLE_REQUESTS, attempt->request.bytes, HASH_SIZE, number,
+                          sizeof number, error));
     buffer_free(&packed);
 }
 
@@ -77,15 +79,15 @@ static bool put_money(store_txn_t *txn, error_info_t *error) {
     const attempt_state_t ends[] = {ATTEMPT_SETTLED,  ATTEMPT_DOUBT, ATTEMPT_VOID,
                                     ATTEMPT_RESERVED, ATTEMPT_DOUBT, ATTEMPT_DOUBT};
     for (int i = 0; i < 6; i++) {
-        attempt_t attempt = {.run = 1, .stage = STAGE_EXPLAIN, .day = 20000, .worst_case = {100 + i}};
+        attempt_t attempt = {
+            .run = 1, .stage = STAGE_EXPLAIN, .day = 20000, .worst_case = {100 + i}};
         attempt.request = hash_bytes(&i, sizeof i);
         memcpy(attempt.model, "gpt-4o", 7);
         assert_true(ledger_reserve(txn, &attempt, error));
         attempt.state = ends[i];
         attempt.cost.pico = 50;
-        if (i < 2) {
+        if (i < 2)
             put_response(txn, &attempt, error);
-        }
         assert_true(ends[i] == ATTEMPT_RESERVED || ledger_end(txn, &attempt, error));
     }
     uint64_t count;
@@ -96,7 +98,8 @@ static bool put_money(store_txn_t *txn, error_info_t *error) {
 /* A recording at its first checkpoint, of one piece. */
 static bool put_recording(store_txn_t *txn, error_info_t *error) {
     recording_piece_t piece = {.id = 7, .slot = 1, .hash = hash_bytes("piece", 5)};
-    recording_t recording = {.core = "Haswell", .about = "one", .layers = 1, .width = 1, .piece_count = 1};
+    recording_t recording = {
+        .core = "Haswell", .about = "one", .layers = 1, .width = 1, .piece_count = 1};
     recording.pieces = &piece;
     token_t token = {"sea", 3};
     return recording_piece_put(txn, hash_of("recording"), &piece, "piece", 5, error) &&
@@ -106,12 +109,14 @@ static bool put_recording(store_txn_t *txn, error_info_t *error) {
 
 static bool put_all(store_txn_t *txn, void *context, error_info_t *error) {
     (void)context;
-    job_failure_t failure = {.run = 1, .stage = STAGE_SCORE, .verdict = "parse", .message = "no number"};
+    job_failure_t failure = {
+        .run = 1, .stage = STAGE_SCORE, .verdict = "parse", .message = "no number"};
     assert_true(journal_put_done(txn, 1, hash_of("done"), STAGE_EXPLAIN, "r", 1, error));
     assert_true(journal_put_failed(txn, hash_of("failed"), &failure, error));
-    batch_row_t line = {.response = 1, .raw = hash_of("line"), .custom_id = "a", .custom_id_length = 1};
-    return batch_line_put(txn, 1, 0, &line, error) && put_records(txn, error) && put_recording(txn, error) &&
-           put_money(txn, error);
+    batch_row_t line = {
+        .response = 1, .raw = hash_of("line"), .custom_id = "a", .custom_id_length = 1};
+    return batch_line_put(txn, 1, 0, &line, error) && put_records(txn, error) &&
+           put_recording(txn, error) && put_money(txn, error);
 }
 
 static int setup(void **state) {
@@ -123,9 +128,8 @@ static int setup(void **state) {
 static fsck_report_t report_of(store_t *store) {
     fsck_report_t report;
     error_info_t error = {0};
-    if (!fsck_run(store, &report, &error)) {
+    if (!fsck_run(store, &report, &error))
         fail_msg("%s", error.message);
-    }
     return report;
 }
 
@@ -146,7 +150,7 @@ static void test_a_whole_store(void **state) {
     fsck_report_clear(&report);
 }
 
-/* --- planted damage ---------------------------------------------------------------------------------------------- */
+/* --- planted damage --------------------------------------------------------------------------- */
 
 /* A fresh store for each damage: `damage` changes it, then a line must say `text`. */
 typedef struct {
@@ -155,11 +159,12 @@ typedef struct {
     const char *text;
 } damage_t;
 
-static bool put_at(store_txn_t *txn, store_table_t table, uint64_t number, const buffer_t *value, error_info_t *error) {
+static bool put_at(store_txn_t *txn, store_table_t table, uint64_t number, const buffer_t *value,
+                   error_info_t *error) {
     uint8_t key[8];
     key_put_u64(key, number);
-    return store_put(txn, table, key, sizeof key, value == NULL ? "" : value->data, value == NULL ? 0 : value->length,
-                     error);
+    return store_put(txn, table, key, sizeof key, !value ? "" : value->data,
+                     !value ? 0 : value->length, error);
 }
 
 static bool delete_at(store_txn_t *txn, store_table_t table, uint64_t number, error_info_t *error) {
@@ -182,8 +187,8 @@ static attempt_t attempt_at(store_txn_t *txn, uint64_t number) {
     return attempt;
 }
 
-static bool put_entry(store_txn_t *txn, uint64_t number, ledger_kind_t kind, uint64_t attempt, int64_t amount,
-                      error_info_t *error) {
+static bool put_entry(store_txn_t *txn, uint64_t number, ledger_kind_t kind, uint64_t attempt,
+                      int64_t amount, error_info_t *error) {
     ledger_entry_t entry = {kind, attempt, {amount}, 0, NULL};
     buffer_t value = BUFFER_EMPTY;
     ledger_entry_encode(&entry, &value);
@@ -254,7 +259,8 @@ static bool last_entry_missing(store_txn_t *txn, error_info_t *error) {
 static bool balance_changed(store_txn_t *txn, error_info_t *error) {
     uint8_t key[BALANCE_KEY_SIZE];
     size_t size = ledger_balance_key(key, 1, 20000, STAGE_EXPLAIN, "gpt-4o");
-    balance_t balance = {.settled = {49}, .doubts = {205}, .reserved = {103}, .attempts = 6, .answers = 2};
+    balance_t balance = {
+        .settled = {49}, .doubts = {205}, .reserved = {103}, .attempts = 6, .answers = 2};
     buffer_t value = BUFFER_EMPTY;
     ledger_balance_encode(&balance, &value);
     bool good = store_put(txn, TABLE_BALANCES, key, size, value.data, value.length, error);
@@ -264,7 +270,8 @@ static bool balance_changed(store_txn_t *txn, error_info_t *error) {
 
 static bool balance_missing(store_txn_t *txn, error_info_t *error) {
     uint8_t key[BALANCE_KEY_SIZE];
-    return store_delete(txn, TABLE_BALANCES, key, ledger_balance_key(key, 1, 20000, STAGE_EXPLAIN, "gpt-4o"), error);
+    return store_delete(txn, TABLE_BALANCES, key,
+                        ledger_balance_key(key, 1, 20000, STAGE_EXPLAIN, "gpt-4o"), error);
 }
 
 static bool balance_of_nobody(store_txn_t *txn, error_info_t *error) {
@@ -272,8 +279,9 @@ static bool balance_of_nobody(store_txn_t *txn, error_info_t *error) {
     balance_t balance = {.attempts = 1};
     buffer_t value = BUFFER_EMPTY;
     ledger_balance_encode(&balance, &value);
-    bool good = store_put(txn, TABLE_BALANCES, key, ledger_balance_key(key, 9, -1, STAGE_EMBED, "m"), value.data,
-                          value.length, error);
+    bool good =
+        store_put(txn, TABLE_BALANCES, key, ledger_balance_key(key, 9, -1, STAGE_EMBED, "m"),
+                  value.data, value.length, error);
     buffer_free(&value);
     return good;
 }
@@ -281,13 +289,15 @@ static bool balance_of_nobody(store_txn_t *txn, error_info_t *error) {
 static bool request_of_another(store_txn_t *txn, error_info_t *error) {
     uint8_t value[8];
     key_put_u64(value, 1);
-    return store_put(txn, TABLE_REQUESTS, hash_of("other").bytes, HASH_SIZE, value, sizeof value, error);
+    return store_put(txn, TABLE_REQUESTS, hash_of("other").bytes, HASH_SIZE, value, sizeof value,
+                     error);
 }
 
 static bool request_of_nothing(store_txn_t *txn, error_info_t *error) {
     uint8_t value[8];
     key_put_u64(value, 1234);
-    return store_put(txn, TABLE_REQUESTS, hash_of("other").bytes, HASH_SIZE, value, sizeof value, error);
+    return store_put(txn, TABLE_REQUESTS, hash_of("other").bytes, HASH_SIZE, value, sizeof value,
+                     error);
 }
 
 static bool line_of_nothing(store_txn_t *txn, error_info_t *error) {
@@ -337,7 +347,8 @@ static bool made_another_request(store_txn_t *txn, error_info_t *error) {
 static bool link_to_nothing(store_txn_t *txn, error_info_t *error) {
     uint8_t value[12] = {0};
     value[7] = 99;
-    return store_put(txn, TABLE_EMBED_LINKS, hash_of("e").bytes, HASH_SIZE, value, sizeof value, error);
+    return store_put(txn, TABLE_EMBED_LINKS, hash_of("e").bytes, HASH_SIZE, value, sizeof value,
+                     error);
 }
 
 static bool odd_embedding(store_txn_t *txn, error_info_t *error) {
@@ -353,8 +364,9 @@ static bool first_row(store_txn_t *txn, store_table_t table, const void *new_key
     buffer_append(&key, walk.key.data, walk.key.size);
     buffer_append(&value, walk.value.data, walk.value.size);
     store_walk_end(&walk);
-    bool good = new_key == NULL ? store_delete(txn, table, key.data, key.length, error)
-                                : store_put(txn, table, new_key, new_size, value.data, value.length, error);
+    bool good = !new_key
+                    ? store_delete(txn, table, key.data, key.length, error)
+                    : store_put(txn, table, new_key, new_size, value.data, value.length, error);
     buffer_free(&key);
     buffer_free(&value);
     return good;
@@ -408,7 +420,8 @@ static bool run_missing(store_txn_t *txn, error_info_t *error) {
 }
 
 static const damage_t damages[] = {
-    {"cost over worst case", cost_over_worst_case, "attempt 1 (settled): cost of 1000 pico does not fit"},
+    {"cost over worst case", cost_over_worst_case,
+     "attempt 1 (settled): cost of 1000 pico does not fit"},
     {"state changed", state_changed, "attempt 3 is settled, but its entries say otherwise"},
     {"huge amounts", huge_amounts, "the sum of its balance overflows"},
     {"attempt missing", attempt_missing, "attempt 4 follows 2: some are missing"},
@@ -420,9 +433,12 @@ static const damage_t damages[] = {
     {"entry of nothing", entry_of_nothing, "entry 13: attempt 99 is not there"},
     {"entry amount", entry_amount, "entry 2: 51 pico, but attempt 1 says 50"},
     {"entry missing", entry_missing, "entry 3 follows 1: some are missing"},
-    {"last entry missing", last_entry_missing, "its entries sum to settled 50, doubts 310, reserved 103"},
-    {"balance changed", balance_changed, "balance of run 1, 2024-10-04, stage 1, gpt-4o: settled 49"},
-    {"balance missing", balance_missing, "balance of run 1, 2024-10-04, stage 1, gpt-4o is missing"},
+    {"last entry missing", last_entry_missing,
+     "its entries sum to settled 50, doubts 310, reserved 103"},
+    {"balance changed", balance_changed,
+     "balance of run 1, 2024-10-04, stage 1, gpt-4o: settled 49"},
+    {"balance missing", balance_missing,
+     "balance of run 1, 2024-10-04, stage 1, gpt-4o is missing"},
     {"balance of nobody", balance_of_nobody, "balance of run 9, stage 4, m: no attempt has it"},
     {"request of another", request_of_another, "its response is that of another request"},
     {"request of nothing", request_of_nothing, "its response is not there"},
@@ -431,7 +447,8 @@ static const damage_t damages[] = {
     {"response of void", response_of_void, "response 3: its attempt 3 is void"},
     {"answered by another", answered_by_another, "response 1: its attempt 1 names response 2"},
     {"answered by another", answered_by_another, "attempt 1: its response 2 is that of attempt 2"},
-    {"made another request", made_another_request, "response 1: its attempt 1 made another request"},
+    {"made another request", made_another_request,
+     "response 1: its attempt 1 made another request"},
     {"body bit", body_bit, "response 2: its body cannot be read"},
     {"link to nothing", link_to_nothing, "table `embed_links`"},
     {"odd embedding", odd_embedding, "table `embeddings`"},
@@ -459,15 +476,15 @@ static void test_planted_damage(void **state) {
         setup((void **)&fixture);
         store_dir_write(fixture->store, apply_damage, &damage);
         fsck_report_t report = report_of(fixture->store);
-        if (report.problems == 0 || strstr(buffer_text(&report.lines), damage.text) == NULL) {
-            fail_msg("%s: \"%s\" is not in:\n%s", damage.name, damage.text, buffer_text(&report.lines));
-        }
+        if (report.problems == 0 || !strstr(buffer_text(&report.lines), damage.text))
+            fail_msg("%s: \"%s\" is not in:\n%s", damage.name, damage.text,
+                     buffer_text(&report.lines));
         fsck_report_clear(&report);
         store_dir_teardown((void **)&fixture);
     }
 }
 
-/* --- rows that cannot be read ---------------------------------------------------------------------------------------
+/* --- rows that cannot be read --------------------------------------------------------------------
  */
 
 typedef struct {
@@ -476,13 +493,13 @@ typedef struct {
     int how;
 } spoil_t;
 
-/* Cuts off, changes a byte of, or replaces the first value of a table; or adds a row with a key like no other. */
+/* Cuts off, changes a byte of, or replaces the first value of a table; or adds a row with a
+ * key like no other. */
 static bool spoil(store_txn_t *txn, void *context, error_info_t *error) {
     const spoil_t *what = context;
     store_walk_t walk = {0};
-    if (!store_walk_next(txn, what->table, &walk)) {
+    if (!store_walk_next(txn, what->table, &walk))
         return true;
-    }
     buffer_t key = BUFFER_EMPTY, value = BUFFER_EMPTY;
     buffer_append(&key, walk.key.data, walk.key.size);
     buffer_append(&value, walk.value.data, walk.value.size);
@@ -497,8 +514,10 @@ static bool spoil(store_txn_t *txn, void *context, error_info_t *error) {
         size_t at = (size_t)rng_below(what->rng, value.length);
         value.data[at] = (char)rng_next(what->rng);
     }
-    bool good = what->how == 4 ? store_put(txn, what->table, "\xff", 1, value.data, value.length, error)
-                               : store_put(txn, what->table, key.data, key.length, value.data, value.length, error);
+    bool good =
+        what->how == 4
+            ? store_put(txn, what->table, "\xff", 1, value.data, value.length, error)
+            : store_put(txn, what->table, key.data, key.length, value.data, value.length, error);
     buffer_free(&key);
     buffer_free(&value);
     return good;
@@ -513,14 +532,13 @@ static void test_every_table_spoilt(void **state) {
             rng_t rng = rng_create((uint64_t)how);
             what.rng = &rng;
             /* raw floats: any will do; a set may have two names */
-            bool found =
-                how != 3 && !(how == 2 && table == TABLE_EMBEDDINGS) && !(how == 4 && table == TABLE_SET_NAMES);
+            bool found = how != 3 && !(how == 2 && table == TABLE_EMBEDDINGS) &&
+                         !(how == 4 && table == TABLE_SET_NAMES);
             setup((void **)&fixture);
             store_dir_write(fixture->store, spoil, &what);
             fsck_report_t report = report_of(fixture->store);
-            if (found && report.problems == 0) {
+            if (found && report.problems == 0)
                 fail_msg("table %d, damage %d was not found", table, how);
-            }
             fsck_report_clear(&report);
             store_dir_teardown((void **)&fixture);
         }
@@ -544,9 +562,8 @@ static bool put_many_bad_jobs(store_txn_t *txn, void *context, error_info_t *err
     for (uint32_t i = 0; i < 3 * PROBLEMS_WRITTEN; i++) {
         uint8_t key[4];
         key_put_u32(key, i);
-        if (!store_put(txn, TABLE_JOBS, key, sizeof key, "?", 1, error)) {
+        if (!store_put(txn, TABLE_JOBS, key, sizeof key, "?", 1, error))
             return false;
-        }
     }
     return true;
 }
@@ -556,9 +573,8 @@ static void test_only_so_many_lines(void **state) {
     store_dir_write(fixture->store, put_many_bad_jobs, NULL);
     fsck_report_t report = report_of(fixture->store);
     size_t lines = 0;
-    for (const char *c = buffer_text(&report.lines); *c != '\0'; c++) {
+    for (const char *c = buffer_text(&report.lines); *c != '\0'; c++)
         lines += *c == '\n';
-    }
     assert_int_equal(report.problems, 3 * PROBLEMS_WRITTEN);
     assert_int_equal(lines, PROBLEMS_WRITTEN);
     fsck_report_clear(&report);

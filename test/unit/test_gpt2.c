@@ -1,5 +1,5 @@
-/* test_gpt2.c - the forward pass against PyTorch's numbers (test/data/gpt2_reference, made by dump.py there), what an
- * activation may depend on, and model files that are wrong. */
+/* test_gpt2.c - the forward pass against PyTorch's numbers (test/data/gpt2_reference, made by
+ * dump.py there), what an activation may depend on, and model files that are wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
 
 #define DATA "test/data/gpt2_reference/"
 
-/* --- parity ---------------------------------------------------------------------------------------------------------
+/* --- parity --------------------------------------------------------------------------------------
  */
 
 typedef struct {
@@ -41,23 +41,23 @@ static void compare_layer(void *context, size_t layer, const float *activations)
     assert_int_equal(tensor->count, parity->tokens * columns);
     float *expected = memory_new(tensor->count, sizeof *expected);
     safetensors_convert(tensor, expected);
-    for (size_t t = 0; t < parity->tokens; t++) {
+    for (size_t t = 0; t < parity->tokens; t++)
         for (size_t c = 0; c < columns; c++) {
             double want = (double)expected[t * columns + c];
             double got = (double)activations[t * parity->shape->neurons + c * parity->stride];
             double share = fabs(got - want) / (1e-5 + 1e-4 * fabs(want));
             parity->worst = share > parity->worst || isnan(share) ? share : parity->worst;
         }
-    }
     free(expected);
 }
 
-static void hold_against(const char *directory, const char *reference_directory, const char *reference_name) {
+static void hold_against(const char *directory, const char *reference_directory,
+                         const char *reference_name) {
     error_info_t error = {0};
     subject_files_t *files = subject_files_open(directory, &error);
     subject_files_t *reference_files = subject_files_open(reference_directory, &error);
     gpt2_t *model = gpt2_load(files, NULL, &error);
-    if (model == NULL)
+    if (!model)
         fail_msg("%s", error.message);
     const uint8_t *bytes;
     size_t length;
@@ -70,7 +70,8 @@ static void hold_against(const char *directory, const char *reference_directory,
     gpt2_batch_t *batch = gpt2_batch_create(model, tokens->shape[0], tokens->shape[1], &error);
     assert_non_null(batch);
     uint32_t *ids = memory_copy(tokens->data, tokens->size);
-    parity_t parity = {.shape = gpt2_shape(model), .reference = reference, .tokens = tokens->count, .worst = 0};
+    parity_t parity = {
+        .shape = gpt2_shape(model), .reference = reference, .tokens = tokens->count, .worst = 0};
     memcpy(&parity.stride, stride->data, 4);
     assert_true(gpt2_forward(model, batch, ids, compare_layer, &parity, &error));
     assert_int_equal(parity.layers_seen, gpt2_shape(model)->layers);
@@ -91,8 +92,8 @@ static void random_models_match_pytorch(void **state) {
     hold_against(DATA "new_bf16", DATA "new_bf16", "reference.safetensors");
 }
 
-/* trained.safetensors: dump.py tools/subject test/data/gpt2_reference/trained.safetensors 2 64 4. A program without a
- * subject of its own has none to hold against it. */
+/* trained.safetensors: dump.py tools/subject test/data/gpt2_reference/trained.safetensors 2 64 4. A
+ * program without a subject of its own has none to hold against it. */
 static void the_trained_model_matches_pytorch(void **state) {
     (void)state;
     embedded_file_t file;
@@ -101,14 +102,14 @@ static void the_trained_model_matches_pytorch(void **state) {
     hold_against(SUBJECT_FILES_EMBEDDED, DATA, "trained.safetensors");
 }
 
-/* --- what an activation depends on ----------------------------------------------------------------------------------
+/* --- what an activation depends on ---------------------------------------------------------------
  */
 
 static gpt2_t *load(const char *directory, const char *gelu, subject_files_t **files) {
     error_info_t error = {0};
     *files = subject_files_open(directory, &error);
     gpt2_t *model = gpt2_load(*files, gelu, &error);
-    if (model == NULL)
+    if (!model)
         fail_msg("%s", error.message);
     return model;
 }
@@ -128,7 +129,8 @@ enum { EXCERPTS = 3, LENGTH = 11, TOKENS = EXCERPTS * LENGTH };
 static copy_t run(const gpt2_t *model, const uint32_t tokens[TOKENS]) {
     error_info_t error = {0};
     const gpt2_shape_t *shape = gpt2_shape(model);
-    copy_t copy = {TOKENS * shape->neurons, memory_new(shape->layers * TOKENS * shape->neurons, sizeof(float))};
+    copy_t copy = {TOKENS * shape->neurons,
+                   memory_new(shape->layers * TOKENS * shape->neurons, sizeof(float))};
     gpt2_batch_t *batch = gpt2_batch_create(model, EXCERPTS, LENGTH, &error);
     assert_true(gpt2_forward(model, batch, tokens, copy_layer, &copy, &error));
     gpt2_batch_free(batch);
@@ -139,7 +141,8 @@ static copy_t run(const gpt2_t *model, const uint32_t tokens[TOKENS]) {
 static size_t rows_changed(const gpt2_shape_t *shape, copy_t a, copy_t b, size_t t) {
     size_t changed = 0, row = shape->neurons;
     for (size_t l = 0; l < shape->layers; l++)
-        changed += memcmp(a.all + l * a.size + t * row, b.all + l * b.size + t * row, row * sizeof(float)) != 0;
+        changed += memcmp(a.all + l * a.size + t * row, b.all + l * b.size + t * row,
+                          row * sizeof(float)) != 0;
     return changed;
 }
 
@@ -176,7 +179,8 @@ static void only_what_came_before_counts(void **state) {
 static void gelu_can_be_chosen(void **state) {
     (void)state;
     subject_files_t *files, *chosen_files;
-    gpt2_t *model = load(DATA "new_f32", NULL, &files), *chosen = load(DATA "new_f32", "gelu", &chosen_files);
+    gpt2_t *model = load(DATA "new_f32", NULL, &files),
+           *chosen = load(DATA "new_f32", "gelu", &chosen_files);
     assert_int_equal(gpt2_shape(model)->gelu, GPT2_GELU_NEW);
     assert_int_equal(gpt2_shape(chosen)->gelu, GPT2_GELU);
     assert_false(hash_equal(gpt2_identity(model), gpt2_identity(chosen)));
@@ -220,7 +224,7 @@ static void memory_is_told(void **state) {
     subject_files_close(files);
 }
 
-/* --- wrong files ----------------------------------------------------------------------------------------------------
+/* --- wrong files ---------------------------------------------------------------------------------
  */
 
 typedef struct {
@@ -243,12 +247,14 @@ static int teardown_parts(void **state) {
     return 0;
 }
 
-static gpt2_t *load_parts(const parts_t *parts, const char *gelu, subject_files_t **files, error_info_t *error) {
+static gpt2_t *load_parts(const parts_t *parts, const char *gelu, subject_files_t **files,
+                          error_info_t *error) {
     static embedded_file_t list[2]; /* outlives the model */
-    list[0] =
-        (embedded_file_t){.name = "config.json", .data = buffer_text(&parts->config), .size = parts->config.length};
-    list[1] = (embedded_file_t){
-        .name = "model.safetensors", .data = buffer_text(&parts->weights), .size = parts->weights.length};
+    list[0] = (embedded_file_t){
+        .name = "config.json", .data = buffer_text(&parts->config), .size = parts->config.length};
+    list[1] = (embedded_file_t){.name = "model.safetensors",
+                                .data = buffer_text(&parts->weights),
+                                .size = parts->weights.length};
     *files = subject_files_of(list, 2);
     return gpt2_load(*files, gelu, error);
 }
@@ -259,7 +265,7 @@ static void refused_with(const parts_t *parts, const char *a, const char *b) {
     gpt2_t *model = load_parts(parts, NULL, &files, &error);
     assert_null(model);
     assert_int_equal(error.class_, ERROR_CONFIG);
-    if (strstr(error.message, a) == NULL || strstr(error.message, b) == NULL)
+    if (!strstr(error.message, a) || !strstr(error.message, b))
         fail_msg("'%s' does not name '%s' and '%s'", error.message, a, b);
     subject_files_close(files);
 }
@@ -267,12 +273,11 @@ static void refused_with(const parts_t *parts, const char *a, const char *b) {
 /* Replaces text by text of the same length. */
 static void overwrite(buffer_t *buffer, const char *old, const char *new) {
     assert_int_equal(strlen(old), strlen(new));
-    for (size_t i = 0; i + strlen(old) <= buffer->length; i++) {
+    for (size_t i = 0; i + strlen(old) <= buffer->length; i++)
         if (memcmp(buffer->data + i, old, strlen(old)) == 0) {
             memcpy(buffer->data + i, new, strlen(new));
             return;
         }
-    }
     fail_msg("no '%s'", old);
 }
 
@@ -282,8 +287,8 @@ static void set_config(parts_t *parts, const char *text) {
 }
 
 static float *weights_of(parts_t *parts, const char *name) {
-    safetensors_t *tensors =
-        safetensors_parse((const uint8_t *)parts->weights.data, parts->weights.length, "weights", NULL);
+    safetensors_t *tensors = safetensors_parse((const uint8_t *)parts->weights.data,
+                                               parts->weights.length, "weights", NULL);
     assert_non_null(tensors);
     const safetensors_tensor_t *tensor = safetensors_find(tensors, name);
     size_t offset = (size_t)(tensor->data - (const uint8_t *)parts->weights.data);
@@ -363,8 +368,9 @@ static void weights_that_do_not_fit(void **state) {
     refused_with(parts, "model.safetensors", "cut short");
 }
 
-#define GOOD_CONFIG                                                                                                    \
-    "\"n_embd\": 32, \"n_head\": 2, \"n_positions\": 24, \"vocab_size\": 61, \"activation_function\": \"gelu\""
+#define GOOD_CONFIG                                                            \
+    "\"n_embd\": 32, \"n_head\": 2, \"n_positions\": 24, \"vocab_size\": 61, " \
+    "\"activation_function\": \"gelu\""
 
 static void configs_that_make_no_sense(void **state) {
     parts_t *parts = *state;
@@ -382,7 +388,8 @@ static void configs_that_make_no_sense(void **state) {
         {"{\"n_layer\": 3, \"scale_attn_weights\": 1, " GOOD_CONFIG "}", "scale_attn_weights"},
         {"{\"n_layer\": 3, \"model_type\": \"llama\", " GOOD_CONFIG "}", "llama"},
         {"{\"n_layer\": 4, " GOOD_CONFIG "}", "h.3.ln_1.weight"},
-        {"{\"n_layer\": 3, \"n_embd\": 32, \"n_head\": 3, \"n_positions\": 24, \"vocab_size\": 61}", "n_head"},
+        {"{\"n_layer\": 3, \"n_embd\": 32, \"n_head\": 3, \"n_positions\": 24, \"vocab_size\": 61}",
+         "n_head"},
         {"{\"n_layer\": 3, \"n_embd\": 32, \"n_head\": 2, \"n_positions\": 24, \"vocab_size\": 62, "
          "\"activation_function\": \"gelu\"}",
          "wte.weight"},
@@ -413,9 +420,11 @@ static void unaligned_weights_are_copied(void **state) {
     subject_files_t *files, *moved_files;
     gpt2_t *model = load_parts(parts, NULL, &files, &error);
     buffer_t moved = BUFFER_EMPTY;
-    assert_true(buffer_append_char(&moved, 'x') && buffer_append(&moved, parts->weights.data, parts->weights.length));
-    embedded_file_t list[] = {{.name = "config.json", .data = parts->config.data, .size = parts->config.length},
-                              {.name = "model.safetensors", .data = moved.data + 1, .size = parts->weights.length}};
+    assert_true(buffer_append_char(&moved, 'x') &&
+                buffer_append(&moved, parts->weights.data, parts->weights.length));
+    embedded_file_t list[] = {
+        {.name = "config.json", .data = parts->config.data, .size = parts->config.length},
+        {.name = "model.safetensors", .data = moved.data + 1, .size = parts->weights.length}};
     moved_files = subject_files_of(list, 2);
     gpt2_t *copied = gpt2_load(moved_files, NULL, &error);
     assert_non_null(copied);

@@ -1,4 +1,5 @@
-/* Tests of hash.h: known digests, text form, and that no two lists of parts collide by construction. */
+/* Tests of hash.h: known digests, text form, and that no two lists of parts collide
+ * by construction. */
 /* clang-format off */
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,11 +98,9 @@ static hash_t list(size_t which) {
 
 static void lists_differ(void **state) {
     (void)state;
-    for (size_t i = 0; i < LIST_COUNT; i++) {
-        for (size_t j = 0; j < LIST_COUNT; j++) {
+    for (size_t i = 0; i < LIST_COUNT; i++)
+        for (size_t j = 0; j < LIST_COUNT; j++)
             assert_int_equal(hash_equal(list(i), list(j)), i == j);
-        }
-    }
 }
 
 static hash_t of_number(double value) {

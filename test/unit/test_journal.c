@@ -177,14 +177,12 @@ enum { MANY = 10000 };
 /* In three runs, so that the one in the middle has neighbours; every fifth for good. */
 static bool put_many(store_txn_t *txn, void *context, error_info_t *error) {
     (void)context;
-    for (uint32_t i = 0; i < MANY; i++) {
+    for (uint32_t i = 0; i < MANY; i++)
         for (uint32_t run = 1; run <= 3; run++) {
             job_failure_t failure = failure_of(run, i, i % 5 == 0);
-            if (!journal_put_failed(txn, job(i), &failure, error)) {
+            if (!journal_put_failed(txn, job(i), &failure, error))
                 return false;
-            }
         }
-    }
     return true;
 }
 
@@ -207,8 +205,11 @@ static void test_forget_many(void **state) {
 static void test_damaged_entry_counts_as_absent(void **state) {
     store_dir_t *fixture = *state;
     hash_t id = job(1);
-    store_dir_row_t row = {
-        .table = TABLE_JOBS, .key = id.bytes, .value = "\x94\x01\x01", .key_size = HASH_SIZE, .size = 3};
+    store_dir_row_t row = {.table = TABLE_JOBS,
+                           .key = id.bytes,
+                           .value = "\x94\x01\x01",
+                           .key_size = HASH_SIZE,
+                           .size = 3};
     store_dir_write(fixture->store, store_dir_put_row, &row);
     store_txn_t *txn = store_dir_read(fixture->store);
     assert_int_equal(journal_get(txn, id).state, JOB_ABSENT);
@@ -220,10 +221,12 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_done, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_failures, store_dir_setup, store_dir_teardown),
-        cmocka_unit_test_setup_teardown(test_done_after_failure, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_done_after_failure, store_dir_setup,
+                                        store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_forget, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_forget_many, store_dir_setup, store_dir_teardown),
-        cmocka_unit_test_setup_teardown(test_damaged_entry_counts_as_absent, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_entry_counts_as_absent, store_dir_setup,
+                                        store_dir_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Tests of json.h, reading: limits, errors with places, integers, and non-finite numbers beside strings. */
+/* Tests of json.h, reading: limits, errors with places, integers, and non-finite numbers
+ * beside strings. */
 /* clang-format off */
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,9 +19,8 @@
 static json_value_t *parse(const char *text, unsigned flags) {
     error_info_t error = {0};
     json_value_t *root = json_parse(text, strlen(text), "test.json", flags, &error);
-    if (root == NULL) {
+    if (!root)
         fail_msg("%s: %s", text, error.message);
-    }
     return root;
 }
 
@@ -34,12 +34,14 @@ static void assert_refused(const char *text, size_t length, unsigned flags, cons
 
 static void reads_values(void **state) {
     (void)state;
-    json_value_t *root = parse("{\"a\": [1, 2.5, \"x\", true, false, null, {}], \"b\": {\"c.d\": -3}}", JSON_PLAIN);
+    json_value_t *root =
+        parse("{\"a\": [1, 2.5, \"x\", true, false, null, {}], \"b\": {\"c.d\": -3}}", JSON_PLAIN);
     const json_value_t *a = json_get(root, "a");
     assert_int_equal(json_count(root), 2);
     assert_int_equal(json_count(a), 7);
-    static const json_kind_t kinds[] = {JSON_KIND_NUMBER,  JSON_KIND_NUMBER, JSON_KIND_STRING, JSON_KIND_BOOLEAN,
-                                        JSON_KIND_BOOLEAN, JSON_KIND_NULL,   JSON_KIND_OBJECT};
+    static const json_kind_t kinds[] = {JSON_KIND_NUMBER,  JSON_KIND_NUMBER,  JSON_KIND_STRING,
+                                        JSON_KIND_BOOLEAN, JSON_KIND_BOOLEAN, JSON_KIND_NULL,
+                                        JSON_KIND_OBJECT};
     for (size_t i = 0; i < 7; i++) {
         assert_int_equal(json_kind(json_at(a, i)), kinds[i]);
         assert_true(json_is(json_at(a, i), kinds[i]));
@@ -66,19 +68,24 @@ static void reads_values(void **state) {
 
 static void paths(void **state) {
     (void)state;
-    json_value_t *root = parse("{\"choices\":[{\"message\":{\"content\":\"hi\"}}],\"0\":{\"1\":2},\"\":{\"\":3}}", 0);
+    json_value_t *root = parse(
+        "{\"choices\":[{\"message\":{\"content\":\"hi\"}}],\"0\":{\"1\":2},\"\":{\"\":3}}", 0);
     assert_string_equal(json_as_string(json_path(root, "choices.0.message.content"), NULL), "hi");
     double number;
-    assert_true(json_as_number(json_path(root, "0.1"), &number)); /* digits name members of objects too */
+    /* digits name members of objects too */
+    assert_true(json_as_number(json_path(root, "0.1"), &number));
     assert_true(number == 2);
     assert_true(json_as_number(json_path(root, "."), &number));
     assert_true(number == 3);
-    static const char *const absent[] = {
-        "choices.1",  "choices.x", "choices.", "choices.0.message.content.x", "choices.00000000000000000000000",
-        "choices.-1", "message"};
-    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++) {
+    static const char *const absent[] = {"choices.1",
+                                         "choices.x",
+                                         "choices.",
+                                         "choices.0.message.content.x",
+                                         "choices.00000000000000000000000",
+                                         "choices.-1",
+                                         "message"};
+    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
         assert_null(json_path(root, absent[i]));
-    }
     assert_null(json_path(NULL, "a"));
     json_free(root);
 }
@@ -124,9 +131,10 @@ static void members_in_order(void **state) {
 
 static void numbers(void **state) {
     (void)state;
-    json_value_t *root = parse("[9223372036854775807, -9223372036854775808, 9223372036854775808, -9223372036854775809,"
-                               "12345678901234567890, 3.0, 1e3, 2.5, 1e300, -0, 1e-400, 0.1]",
-                               JSON_PLAIN);
+    json_value_t *root = parse(
+        "[9223372036854775807, -9223372036854775808, 9223372036854775808, -9223372036854775809,"
+        "12345678901234567890, 3.0, 1e3, 2.5, 1e300, -0, 1e-400, 0.1]",
+        JSON_PLAIN);
     int64_t integer = 0;
     double number = 0;
     assert_true(json_as_integer(json_at(root, 0), &integer) && integer == INT64_MAX);
@@ -134,7 +142,8 @@ static void numbers(void **state) {
     assert_false(json_as_integer(json_at(root, 2), &integer));
     assert_true(json_as_number(json_at(root, 2), &number) && number == 0x1p63);
     assert_true(json_as_number(json_at(root, 3), &number) && number == -0x1p63);
-    assert_true(json_as_integer(json_at(root, 3), &integer)); /* as a double it is -2^63, which fits */
+    /* as a double it is -2^63, which fits */
+    assert_true(json_as_integer(json_at(root, 3), &integer));
     assert_true(json_as_number(json_at(root, 4), &number) && number == 12345678901234567890.0);
     assert_true(json_as_integer(json_at(root, 5), &integer) && integer == 3);
     assert_true(json_as_integer(json_at(root, 6), &integer) && integer == 1000);
@@ -149,7 +158,8 @@ static void numbers(void **state) {
 
 static void any_root(void **state) {
     (void)state;
-    static const char *const roots[] = {"1", "\"x\"", "null", "true", " [] ", "{}\n", "-12345678901234567890123"};
+    static const char *const roots[] = {
+        "1", "\"x\"", "null", "true", " [] ", "{}\n", "-12345678901234567890123"};
     for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
         json_free(parse(roots[i], JSON_PLAIN));
         json_free(parse(roots[i], JSON_ALLOW_NONFINITE));
@@ -187,12 +197,13 @@ static void errors_name_the_place(void **state) {
         {"[-Infinity]", "test.json:1:2: invalid token near '-'"},
         {"[\"\\ud800\"]", "test.json:1:9: invalid Unicode '\\uD800' near '\"\\ud800\"'"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_refused(cases[i].text, strlen(cases[i].text), JSON_PLAIN, cases[i].message);
-    }
-    assert_refused("[\"\xff\"]", 5, JSON_PLAIN, "test.json:1:2: unable to decode byte 0xff near '\"'");
+    assert_refused("[\"\xff\"]", 5, JSON_PLAIN,
+                   "test.json:1:2: unable to decode byte 0xff near '\"'");
     error_info_t error;
-    assert_refused("[1\0]", 4, JSON_PLAIN, "test.json:1:3: a NUL byte"); /* jansson 2.14 alone takes this one */
+    /* jansson 2.14 alone takes this one */
+    assert_refused("[1\0]", 4, JSON_PLAIN, "test.json:1:3: a NUL byte");
     assert_refused("[1]\0", 4, JSON_PLAIN, "test.json:1:4: a NUL byte");
     assert_null(json_parse("[\"\0\"]", 5, "x", JSON_PLAIN, &error));
     assert_null(json_parse(NULL, 0, "x", JSON_PLAIN, &error));
@@ -204,7 +215,8 @@ static void errors_name_the_place(void **state) {
 static void rewriting_keeps_places(void **state) {
     (void)state;
     const char *text = "[NaN, -Infinity,\n 12345678901234567890,\xc3\xa9]";
-    assert_refused(text, strlen(text), JSON_ALLOW_NONFINITE, "test.json:2:23: invalid token near '\xc3\xa9'");
+    assert_refused(text, strlen(text), JSON_ALLOW_NONFINITE,
+                   "test.json:2:23: invalid token near '\xc3\xa9'");
     text = "[12345678901234567890, 12345678901234567890, x]";
     assert_refused(text, strlen(text), JSON_PLAIN, "test.json:1:46: invalid token near 'x'");
     text = "[1 NaN]";
@@ -234,14 +246,16 @@ static void depth_is_limited(void **state) {
 
 static void nonfinite_numbers(void **state) {
     (void)state;
-    json_value_t *root = parse("{\"n\":NaN,\"a\":[Infinity,-Infinity , 1e400,-1e400,NaN\n],\"o\":{\"x\":NaN},\"i\":1}",
-                               JSON_ALLOW_NONFINITE);
+    json_value_t *root = parse(
+        "{\"n\":NaN,\"a\":[Infinity,-Infinity , 1e400,-1e400,NaN\n],\"o\":{\"x\":NaN},\"i\":1}",
+        JSON_ALLOW_NONFINITE);
     double number = 0;
     int64_t integer = 0;
     assert_true(json_is(json_get(root, "n"), JSON_KIND_NUMBER));
     assert_true(json_as_number(json_get(root, "n"), &number) && isnan(number));
     assert_false(json_as_integer(json_get(root, "n"), &integer));
-    static const double expected[] = {(double)INFINITY, -(double)INFINITY, (double)INFINITY, -(double)INFINITY};
+    static const double expected[] = {(double)INFINITY, -(double)INFINITY, (double)INFINITY,
+                                      -(double)INFINITY};
     for (size_t i = 0; i < 4; i++) {
         assert_true(json_as_number(json_at(json_get(root, "a"), i), &number));
         assert_true(number == expected[i]);
@@ -251,7 +265,8 @@ static void nonfinite_numbers(void **state) {
     assert_true(json_as_integer(json_get(root, "i"), &integer) && integer == 1);
     buffer_t out = BUFFER_EMPTY;
     assert_true(json_write_value(&out, root, false));
-    assert_string_equal(buffer_text(&out), "{\"n\":null,\"a\":[null,null,null,null,null],\"o\":{\"x\":null},\"i\":1}");
+    assert_string_equal(buffer_text(&out),
+                        "{\"n\":null,\"a\":[null,null,null,null,null],\"o\":{\"x\":null},\"i\":1}");
     buffer_free(&out);
     json_free(root);
     root = parse(" NaN ", JSON_ALLOW_NONFINITE);
@@ -260,9 +275,8 @@ static void nonfinite_numbers(void **state) {
     error_info_t error;
     static const char *const wrong[] = {"[NaNx]",    "[nan]",   "[-NaN]",      "[+Infinity]",
                                         "[Infinit]", "{NaN:1}", "[--Infinity]"};
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_null(json_parse(wrong[i], strlen(wrong[i]), "x", JSON_ALLOW_NONFINITE, &error));
-    }
     char digits[402] = {0};
     memset(digits, '9', 401);
     root = parse(digits, JSON_ALLOW_NONFINITE);
@@ -274,9 +288,9 @@ static void nonfinite_numbers(void **state) {
 /* What looks like a non-finite number, or like its stand-in, stays a string. */
 static void nonfinite_leaves_strings_alone(void **state) {
     (void)state;
-    static const char text[] =
-        "{\"NaN\":\"NaN\",\"s\":[\"-Infinity, NaN\",\"\\\"NaN\",\"\\u0000N\",\"\\u0000I\",\"\\u0000M\","
-        "\"\\u0000\\u0000N\",\"\\u0000\",\"\\\\\",NaN,\"1e400\",\"N\"]}";
+    static const char text[] = "{\"NaN\":\"NaN\",\"s\":[\"-Infinity, "
+                               "NaN\",\"\\\"NaN\",\"\\u0000N\",\"\\u0000I\",\"\\u0000M\","
+                               "\"\\u0000\\u0000N\",\"\\u0000\",\"\\\\\",NaN,\"1e400\",\"N\"]}";
     json_value_t *root = parse(text, JSON_ALLOW_NONFINITE);
     assert_string_equal(json_as_string(json_get(root, "NaN"), NULL), "NaN");
     static const struct {
@@ -295,12 +309,11 @@ static void nonfinite_leaves_strings_alone(void **state) {
                     {"N", 1}};
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         size_t length;
-        const char *string =
-            json_as_string(json_path(json_get(root, "s"), (char[]){(char)('0' + i % 10), '\0'}), &length);
-        if (i == 10) {
+        const char *string = json_as_string(
+            json_path(json_get(root, "s"), (char[]){(char)('0' + i % 10), '\0'}), &length);
+        if (i == 10)
             string = json_as_string(json_at(json_get(root, "s"), 10), &length);
-        }
-        if (expected[i].bytes == NULL) {
+        if (!expected[i].bytes) {
             assert_null(string);
             assert_true(json_is(json_at(json_get(root, "s"), i), JSON_KIND_NUMBER));
         } else {
@@ -316,11 +329,12 @@ static void nonfinite_leaves_strings_alone(void **state) {
     json_free(root);
 }
 
-/* Damaged text never crashes, whatever the flags, and what is accepted can be written and read again. */
+/* Damaged text never crashes, whatever the flags, and what is accepted can be written
+ * and read again. */
 static void random_damage_is_survived(void **state) {
     (void)state;
-    static const char seed[] =
-        "{\"a\":[1,2.5e-3,NaN,-Infinity,\"\\u0000N\\n\"],\"b\":{\"c\":null,\"d\":true},\"e\":12345678901234567890}";
+    static const char seed[] = "{\"a\":[1,2.5e-3,NaN,-Infinity,\"\\u0000N\\n\"],\"b\":{\"c\":null,"
+                               "\"d\":true},\"e\":12345678901234567890}";
     static const char spice[] = "{}[]\",:\\0123456789eE+-.NaInfityu \n\xff\xc3";
     rng_t rng = rng_create(5);
     size_t accepted = 0;
@@ -329,15 +343,14 @@ static void random_damage_is_survived(void **state) {
         size_t length = (size_t)rng_below(&rng, sizeof seed);
         memcpy(text, seed, sizeof seed);
         length = rng_below(&rng, 3) == 0 ? length : sizeof seed - 1;
-        for (uint64_t i = 0; length > 0 && i < 1 + rng_below(&rng, 3); i++) {
+        for (uint64_t i = 0; length > 0 && i < 1 + rng_below(&rng, 3); i++)
             text[rng_below(&rng, length)] = spice[rng_below(&rng, sizeof spice - 1)];
-        }
         char *copy = malloc(length == 0 ? 1 : length);
         memcpy(copy, text, length);
         error_info_t error;
         json_value_t *root = json_parse(copy, length, "x", (unsigned)round & 1U, &error);
         free(copy);
-        if (root != NULL) {
+        if (root) {
             accepted++;
             buffer_t out = BUFFER_EMPTY;
             assert_true(json_write_value(&out, root, (round & 2) != 0));
@@ -351,14 +364,14 @@ static void random_damage_is_survived(void **state) {
     assert_true(accepted > 1000);
 }
 
-/* A member list that is walked with json_next() takes linear time: with json_member() this would not end. */
+/* A member list that is walked with json_next() takes linear time: with json_member()
+ * this would not end. */
 static void large_objects(void **state) {
     (void)state;
     buffer_t text = BUFFER_EMPTY;
     buffer_append_char(&text, '{');
-    for (int i = 0; i < 300000; i++) {
+    for (int i = 0; i < 300000; i++)
         buffer_append_format(&text, "%s\"key%d\":NaN", i == 0 ? "" : ",", i);
-    }
     buffer_append_char(&text, '}');
     error_info_t error;
     json_value_t *root = json_parse(text.data, text.length, "x", JSON_ALLOW_NONFINITE, &error);

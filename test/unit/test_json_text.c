@@ -22,10 +22,12 @@ static void expect(json_span_t got, const char *wanted) {
 
 static void test_members(void **state) {
     (void)state;
-    json_members_t members =
-        json_members(span(" { \"a\" : 1 , \"b\\\"}\":\"x,}\\\\\" ,\"c\":{\"d\":[1,{\"e\":\"]\"}]},\"f\": null } "));
-    const char *wanted[][2] = {
-        {"\"a\"", "1"}, {"\"b\\\"}\"", "\"x,}\\\\\""}, {"\"c\"", "{\"d\":[1,{\"e\":\"]\"}]}"}, {"\"f\"", "null"}};
+    json_members_t members = json_members(span(
+        " { \"a\" : 1 , \"b\\\"}\":\"x,}\\\\\" ,\"c\":{\"d\":[1,{\"e\":\"]\"}]},\"f\": null } "));
+    const char *wanted[][2] = {{"\"a\"", "1"},
+                               {"\"b\\\"}\"", "\"x,}\\\\\""},
+                               {"\"c\"", "{\"d\":[1,{\"e\":\"]\"}]}"},
+                               {"\"f\"", "null"}};
     for (size_t i = 0; i < 4; i++) {
         assert_true(json_members_next(&members));
         expect(members.key, wanted[i][0]);
@@ -52,7 +54,8 @@ static void test_keys(void **state) {
 static void test_compact(void **state) {
     (void)state;
     const char *texts[][2] = {
-        {" { \"a b\" :\n [ 1 ,\t2.50, \" x \\\" \\\\\" ] }\r\n", "{\"a b\":[1,2.50,\" x \\\" \\\\\"]}"},
+        {" { \"a b\" :\n [ 1 ,\t2.50, \" x \\\" \\\\\" ] }\r\n",
+         "{\"a b\":[1,2.50,\" x \\\" \\\\\"]}"},
         {"", ""},
         {"\"torn \\", "\"torn \\"},
     };

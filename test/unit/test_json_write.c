@@ -26,11 +26,13 @@ static void assert_string(const char *bytes, size_t length, const char *expected
 static void strings(void **state) {
     (void)state;
     assert_string("", 0, "\"\"");
-    assert_string("a\"b\\c/\n\r\t\b\f\x01\x1f\x7f", 14, "\"a\\\"b\\\\c/\\n\\r\\t\\b\\f\\u0001\\u001f\x7f\"");
+    assert_string("a\"b\\c/\n\r\t\b\f\x01\x1f\x7f", 14,
+                  "\"a\\\"b\\\\c/\\n\\r\\t\\b\\f\\u0001\\u001f\x7f\"");
     assert_string("\0x", 2, "\"\\u0000x\"");
     assert_string("\xc3\xa9\xf0\x9f\x98\x80", 6, "\"\xc3\xa9\xf0\x9f\x98\x80\"");
     assert_string("\xe2\x80|\xff\xff|\xed\xa0\x80|\xf0\x9f\x98", 13,
-                  "\"\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd\"");
+                  "\"\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|"
+                  "\xef\xbf\xbd\"");
     buffer_t out = BUFFER_EMPTY;
     assert_true(json_write_text(&out, NULL));
     assert_true(json_write_text(&out, "x"));
@@ -46,9 +48,8 @@ static void random_strings(void **state) {
         char bytes[40];
         size_t length = (size_t)rng_below(&rng, sizeof bytes);
         bool ascii = rng_below(&rng, 2) == 0;
-        for (size_t i = 0; i < length; i++) {
+        for (size_t i = 0; i < length; i++)
             bytes[i] = (char)rng_below(&rng, ascii ? 128 : 256);
-        }
         buffer_t out = BUFFER_EMPTY;
         assert_true(json_write_string(&out, bytes, length));
         error_info_t error;
@@ -159,9 +160,8 @@ static void few_digits_stay_few(void **state) {
         char expected[32];
         buffer_t out = BUFFER_EMPTY;
         snprintf(expected, sizeof expected, "%d.%05d", i / 100000, i % 100000);
-        while (expected[strlen(expected) - 1] == '0') {
+        while (expected[strlen(expected) - 1] == '0')
             expected[strlen(expected) - 1] = '\0';
-        }
         json_write_float(&out, (float)i / 100000.0F);
         assert_string_equal(buffer_text(&out), expected);
         buffer_clear(&out);
@@ -173,18 +173,20 @@ static void few_digits_stay_few(void **state) {
 
 static void values(void **state) {
     (void)state;
-    static const char text[] =
-        "{ \"z\" : [1, -0.0, 1e2, 2.5, \"\\u00e9\\u0000\"], \"a\" : {\"y\":null, \"b\":true}, \"\":{} }";
+    static const char text[] = "{ \"z\" : [1, -0.0, 1e2, 2.5, \"\\u00e9\\u0000\"], \"a\" : "
+                               "{\"y\":null, \"b\":true}, \"\":{} }";
     error_info_t error;
     json_value_t *root = json_parse(text, sizeof text - 1, "x", JSON_PLAIN, &error);
     buffer_t out = BUFFER_EMPTY;
     assert_true(json_write_value(&out, root, false));
-    assert_string_equal(buffer_text(&out),
-                        "{\"z\":[1,-0.0,100,2.5,\"\xc3\xa9\\u0000\"],\"a\":{\"y\":null,\"b\":true},\"\":{}}");
+    assert_string_equal(
+        buffer_text(&out),
+        "{\"z\":[1,-0.0,100,2.5,\"\xc3\xa9\\u0000\"],\"a\":{\"y\":null,\"b\":true},\"\":{}}");
     buffer_clear(&out);
     assert_true(json_write_value(&out, root, true));
-    assert_string_equal(buffer_text(&out),
-                        "{\"\":{},\"a\":{\"b\":true,\"y\":null},\"z\":[1,-0.0,100,2.5,\"\xc3\xa9\\u0000\"]}");
+    assert_string_equal(
+        buffer_text(&out),
+        "{\"\":{},\"a\":{\"b\":true,\"y\":null},\"z\":[1,-0.0,100,2.5,\"\xc3\xa9\\u0000\"]}");
     buffer_clear(&out);
     assert_true(json_write_value(&out, NULL, false));
     assert_true(json_write_integer(&out, INT64_MIN));

@@ -48,7 +48,8 @@ static void gelu_at_all_sizes(void **state) {
             double x = (double)in[i], want_new = gelu_new(x), want = gelu(x);
             if (!(fabs((double)fast_new[i] - want_new) <= 1e-6 + 1e-6 * fabs(want_new)) ||
                 !(fabs((double)fast[i] - want) <= 1e-6 + 1e-6 * fabs(want)))
-                fail_msg("at %g: %g for %g, %g for %g", x, (double)fast_new[i], want_new, (double)fast[i], want);
+                fail_msg("at %g: %g for %g, %g for %g", x, (double)fast_new[i], want_new,
+                         (double)fast[i], want);
         }
         count = 0;
     }
@@ -63,14 +64,15 @@ static void gelu_at_the_ends(void **state) {
     for (size_t i = 0; i < 2; i++) {
         assert_true(both[i][0] == 0 && both[i][1] == 0);
         assert_true(both[i][2] == FLT_MAX && both[i][3] == 0);
-        assert_true(both[i][4] >= 0 && both[i][5] == 0.5e-20F && both[i][6] == 30 && fabsf(both[i][7]) < 1e-30F);
+        assert_true(both[i][4] >= 0 && both[i][5] == 0.5e-20F && both[i][6] == 30 &&
+                    fabsf(both[i][7]) < 1e-30F);
     }
 }
 
 static void what_is_not_finite_is_told(void **state) {
     (void)state;
     static const float broken[] = {NAN, INFINITY, -INFINITY};
-    for (size_t at = 0; at < 37; at++) {
+    for (size_t at = 0; at < 37; at++)
         for (size_t i = 0; i < 3; i++) {
             float values[37] = {0}, again[37] = {0};
             values[at] = again[at] = broken[i];
@@ -79,7 +81,6 @@ static void what_is_not_finite_is_told(void **state) {
             assert_false(kernel_gelu_new(values, 37));
             assert_false(kernel_gelu(again, 37));
         }
-    }
 }
 
 static void layer_norm_by_the_formula(void **state) {
@@ -88,14 +89,16 @@ static void layer_norm_by_the_formula(void **state) {
     static const size_t widths[] = {1, 2, 15, 16, 17, 100, 768};
     for (size_t w = 0; w < sizeof widths / sizeof widths[0]; w++) {
         enum { ROWS = 3, MAX_COLUMNS = 768 };
-        static float in[ROWS * MAX_COLUMNS], out[ROWS * MAX_COLUMNS], gain[MAX_COLUMNS], bias[MAX_COLUMNS];
+        static float in[ROWS * MAX_COLUMNS], out[ROWS * MAX_COLUMNS], gain[MAX_COLUMNS],
+            bias[MAX_COLUMNS];
         size_t columns = widths[w];
         for (size_t i = 0; i < columns; i++) {
             gain[i] = (float)rng_normal(&rng);
             bias[i] = (float)rng_normal(&rng);
         }
         for (size_t i = 0; i < ROWS * columns; i++)
-            in[i] = (float)(100 + rng_normal(&rng)); /* one pass over squares would lose digits here */
+            /* one pass over squares would lose digits here */
+            in[i] = (float)(100 + rng_normal(&rng));
         kernel_layer_norm(in, ROWS, columns, gain, bias, 1e-5F, out);
         for (size_t r = 0; r < ROWS; r++) {
             double mean = 0, variance = 0;
@@ -105,7 +108,8 @@ static void layer_norm_by_the_formula(void **state) {
                 variance += pow((double)in[r * columns + i] - mean, 2) / (double)columns;
             for (size_t i = 0; i < columns; i++) {
                 double want =
-                    ((double)in[r * columns + i] - mean) / sqrt(variance + 1e-5) * (double)gain[i] + (double)bias[i];
+                    ((double)in[r * columns + i] - mean) / sqrt(variance + 1e-5) * (double)gain[i] +
+                    (double)bias[i];
                 assert_true(fabs((double)out[r * columns + i] - want) <= 1e-4 * (1 + fabs(want)));
             }
         }

@@ -1,5 +1,5 @@
-/* test_ledger.c - every transition of an attempt, and a property test: whatever the sequence, a simple model of the
- * ledger, the balances and ledger_check agree. */
+/* test_ledger.c - every transition of an attempt, and a property test: whatever the sequence, a
+ * simple model of the ledger, the balances and ledger_check agree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +34,7 @@ static attempt_t reservation(uint32_t run, int64_t worst) {
     return attempt;
 }
 
-/* --- steps -------------------------------------------------------------------------------------------------- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 typedef enum { STEP_RESERVE, STEP_END, STEP_RECOVER, STEP_RELEASE } step_kind_t;
 
@@ -55,8 +55,8 @@ static bool apply_step(store_txn_t *txn, void *context, error_info_t *error) {
     case STEP_END: return ledger_end(txn, &step->attempt, error);
     case STEP_RECOVER: return ledger_recover(txn, start + 5, &step->count, &step->amount, error);
     case STEP_RELEASE:
-        return ledger_release(txn, step->number, step->run, start + 9, step->reason, &step->count, &step->amount,
-                              error);
+        return ledger_release(txn, step->number, step->run, start + 9, step->reason, &step->count,
+                              &step->amount, error);
     }
     return false;
 }
@@ -67,7 +67,8 @@ static attempt_t reserve(store_t *store, uint32_t run, int64_t worst) {
     return step.attempt;
 }
 
-static bool try_end(store_t *store, attempt_t attempt, attempt_state_t state, int64_t cost, error_info_t *error) {
+static bool try_end(store_t *store, attempt_t attempt, attempt_state_t state, int64_t cost,
+                    error_info_t *error) {
     step_t step = {.kind = STEP_END, .attempt = attempt};
     step.attempt.state = state;
     step.attempt.cost.pico = cost;
@@ -82,9 +83,8 @@ static bool try_end(store_t *store, attempt_t attempt, attempt_state_t state, in
 
 static void end(store_t *store, attempt_t attempt, attempt_state_t state, int64_t cost) {
     error_info_t error = {0};
-    if (!try_end(store, attempt, state, cost, &error)) {
+    if (!try_end(store, attempt, state, cost, &error))
         fail_msg("%s", error.message);
-    }
 }
 
 static attempt_t stored(store_t *store, uint64_t number) {
@@ -95,8 +95,8 @@ static attempt_t stored(store_t *store, uint64_t number) {
     return attempt;
 }
 
-static bool sum_balance(void *context, uint32_t run, int32_t day, job_stage_t stage, const char *model,
-                        const balance_t *balance) {
+static bool sum_balance(void *context, uint32_t run, int32_t day, job_stage_t stage,
+                        const char *model, const balance_t *balance) {
     (void)run, (void)day, (void)stage, (void)model;
     balance_add(context, balance);
     return true;
@@ -110,7 +110,8 @@ static balance_t total(store_t *store, uint32_t run) {
     return sum;
 }
 
-static void assert_money(store_t *store, uint32_t run, int64_t settled, int64_t doubts, int64_t reserved) {
+static void assert_money(store_t *store, uint32_t run, int64_t settled, int64_t doubts,
+                         int64_t reserved) {
     balance_t sum = total(store, run);
     assert_int_equal(sum.settled.pico, settled);
     assert_int_equal(sum.doubts.pico, doubts);
@@ -120,14 +121,13 @@ static void assert_money(store_t *store, uint32_t run, int64_t settled, int64_t 
 static void assert_sound(store_t *store) {
     buffer_t lines = BUFFER_EMPTY;
     store_txn_t *txn = store_dir_read(store);
-    if (ledger_check(txn, &lines) != 0) {
+    if (ledger_check(txn, &lines) != 0)
         fail_msg("%s", buffer_text(&lines));
-    }
     store_read_end(txn);
     buffer_free(&lines);
 }
 
-/* --- transitions ----------------------------------------------------------------------------------------------- */
+/* --- transitions ------------------------------------------------------------------------------ */
 
 static void test_reserve(void **state) {
     store_dir_t *fixture = *state;
@@ -143,7 +143,8 @@ static void test_reserve(void **state) {
     assert_int_equal(read.day, 19675);
     assert_string_equal(read.model, "gpt-4o");
     assert_string_equal(read.endpoint, "openai");
-    assert_true(hash_equal(read.request, hash_bytes("request", 7)) && hash_equal(read.job, hash_bytes("job", 3)));
+    assert_true(hash_equal(read.request, hash_bytes("request", 7)) &&
+                hash_equal(read.job, hash_bytes("job", 3)));
     assert_int_equal(read.worst_case.pico, 500);
     assert_int_equal(read.input_bound, 1000);
     assert_int_equal(read.output_maximum, 60);
@@ -159,7 +160,8 @@ static void test_reserve(void **state) {
 
 static bool reserve_in_vain(store_txn_t *txn, void *context, error_info_t *error) {
     attempt_t attempt = reservation(3, 500);
-    return ledger_reserve(txn, &attempt, error) && (*(bool *)context || error_set(error, ERROR_FATAL, "not this time"));
+    return ledger_reserve(txn, &attempt, error) &&
+           (*(bool *)context || error_set(error, ERROR_FATAL, "not this time"));
 }
 
 static store_fate_t fail_commit(void *context, store_point_t point) {
@@ -167,7 +169,8 @@ static store_fate_t fail_commit(void *context, store_point_t point) {
     return point == STORE_BEFORE_COMMIT ? STORE_FAIL : STORE_GO_ON;
 }
 
-/* The balance that a transaction held back goes with it, whether its function failed or its commit. */
+/* The balance that a transaction held back goes with it, whether its function
+ * failed or its commit. */
 static void test_nothing_stays_of_what_failed(void **state) {
     store_dir_t *fixture = *state;
     for (int i = 0; i < 2; i++) {
@@ -218,7 +221,8 @@ static void test_settle(void **state) {
     assert_sound(fixture->store);
 }
 
-/* An endpoint that charged more than its bound, and one that claims nonsense: kept, never refused. */
+/* An endpoint that charged more than its bound, and one that claims nonsense:
+ * kept, never refused. */
 static void test_over_bound(void **state) {
     store_dir_t *fixture = *state;
     end(fixture->store, reserve(fixture->store, 1, 500), ATTEMPT_SETTLED, 501);
@@ -277,9 +281,8 @@ static void test_no_other_transitions(void **state) {
         mixed.worst_case.pico++;
         assert_bug(store, mixed, ends[i], 5);
         end(store, attempt, ends[i], 5);
-        for (size_t again = 0; again < 3; again++) {
+        for (size_t again = 0; again < 3; again++)
             assert_bug(store, attempt, ends[again], 5);
-        }
     }
     attempt_t missing = reserve(store, 1, 1);
     missing.number = 77;
@@ -288,8 +291,9 @@ static void test_no_other_transitions(void **state) {
 }
 
 static bool note_entry(void *context, uint64_t number, const ledger_entry_t *entry) {
-    buffer_append_format(context, "%d %d:%d:%d:%s ", (int)number, (int)entry->attempt, (int)entry->kind,
-                         (int)entry->amount.pico, entry->reason == NULL ? "" : entry->reason);
+    buffer_append_format(context, "%d %d:%d:%d:%s ", (int)number, (int)entry->attempt,
+                         (int)entry->kind, (int)entry->amount.pico,
+                         !entry->reason ? "" : entry->reason);
     return number < 7;
 }
 
@@ -338,12 +342,13 @@ static void test_recover_and_release(void **state) {
     store_txn_t *txn = store_dir_read(store);
     ledger_entries(txn, note_entry, &entries);
     store_read_end(txn);
-    assert_string_equal(buffer_text(&entries), "1 1:0:100: 2 2:0:200: 3 2:1:5: 4 3:0:400: 5 1:3:100:crash "
-                                               "6 3:3:400:crash 7 3:4:400:the bill says so ");
+    assert_string_equal(buffer_text(&entries),
+                        "1 1:0:100: 2 2:0:200: 3 2:1:5: 4 3:0:400: 5 1:3:100:crash "
+                        "6 3:3:400:crash 7 3:4:400:the bill says so ");
     buffer_free(&entries);
 }
 
-/* --- walks -------------------------------------------------------------------------------------------------------- */
+/* --- walks ------------------------------------------------------------------------------------ */
 
 typedef struct {
     uint64_t numbers[16];
@@ -358,9 +363,8 @@ static bool note_attempt(void *context, const attempt_t *attempt) {
 
 static void assert_seen(const seen_t *seen, size_t count, const uint64_t *numbers) {
     assert_int_equal(seen->count, count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         assert_int_equal(seen->numbers[i], numbers[i]);
-    }
 }
 
 static void test_walks(void **state) {
@@ -372,9 +376,8 @@ static void test_walks(void **state) {
         step_t step = {.kind = STEP_RESERVE, .attempt = reservation(1, 10)};
         step.attempt.reserved_utc = start + times[i] * minute;
         store_dir_write(fixture->store, apply_step, &step);
-        if (i % 2 == 1) {
+        if (i % 2 == 1)
             end(fixture->store, step.attempt, ATTEMPT_DOUBT, 0);
-        }
     }
     store_txn_t *txn = store_dir_read(fixture->store);
     seen_t seen = {0};
@@ -395,7 +398,7 @@ static void test_walks(void **state) {
     store_read_end(txn);
 }
 
-/* --- the property test ------------------------------------------------------------------------------------------- */
+/* --- the property test ------------------------------------------------------------------------ */
 
 enum { STEPS = 600, RUNS = 3 };
 
@@ -408,9 +411,8 @@ static uint64_t pick(rng_t *rng, const model_t *model, attempt_state_t state) {
     uint64_t offset = rng_below(rng, model->count + 1);
     for (uint64_t i = 0; i < model->count; i++) {
         uint64_t number = (i + offset) % model->count + 1;
-        if (model->attempts[number].state == state) {
+        if (model->attempts[number].state == state)
             return number;
-        }
     }
     return 0;
 }
@@ -418,7 +420,8 @@ static uint64_t pick(rng_t *rng, const model_t *model, attempt_state_t state) {
 static void random_reserve(rng_t *rng, store_t *store, model_t *model) {
     static const char *const models[] = {"gpt-4o", "gpt-4o-mini", "m"};
     step_t step = {.kind = STEP_RESERVE,
-                   .attempt = reservation(1 + (uint32_t)rng_below(rng, RUNS), (int64_t)rng_below(rng, 1000000))};
+                   .attempt = reservation(1 + (uint32_t)rng_below(rng, RUNS),
+                                          (int64_t)rng_below(rng, 1000000))};
     step.attempt.day = (int32_t)rng_below(rng, 3) - 1;
     step.attempt.stage = (job_stage_t)rng_below(rng, JOB_STAGES);
     snprintf(step.attempt.model, sizeof step.attempt.model, "%s", models[rng_below(rng, 3)]);
@@ -429,16 +432,17 @@ static void random_reserve(rng_t *rng, store_t *store, model_t *model) {
 
 static void random_end(rng_t *rng, store_t *store, model_t *model) {
     uint64_t number = pick(rng, model, ATTEMPT_RESERVED);
-    if (number == 0) {
+    if (number == 0)
         return;
-    }
     attempt_t *attempt = &model->attempts[number];
     attempt_state_t to = (attempt_state_t)(ATTEMPT_SETTLED + rng_below(rng, 3));
     int64_t cost = (int64_t)rng_below(rng, (uint64_t)attempt->worst_case.pico + 2);
     attempt->response = to != ATTEMPT_VOID && rng_below(rng, 2) == 1 ? number : 0;
     end(store, *attempt, to, cost);
     attempt->state = to;
-    attempt->cost.pico = to == ATTEMPT_SETTLED ? cost : to == ATTEMPT_DOUBT ? attempt->worst_case.pico : 0;
+    attempt->cost.pico = to == ATTEMPT_SETTLED ? cost
+                         : to == ATTEMPT_DOUBT ? attempt->worst_case.pico
+                                               : 0;
 }
 
 static void random_release(rng_t *rng, store_t *store, model_t *model) {
@@ -446,9 +450,8 @@ static void random_release(rng_t *rng, store_t *store, model_t *model) {
     bool one = rng_below(rng, 4) != 0;
     step.number = one ? pick(rng, model, ATTEMPT_DOUBT) : 0;
     step.run = (uint32_t)rng_below(rng, RUNS + 1);
-    if (one && step.number == 0) {
+    if (one && step.number == 0)
         return;
-    }
     store_dir_write(store, apply_step, &step);
     uint64_t count = 0;
     for (uint64_t i = 1; i <= model->count; i++) {
@@ -484,7 +487,8 @@ static void assert_as_model(store_t *store, const model_t *model) {
             settled += counts && attempt->state == ATTEMPT_SETTLED ? attempt->cost.pico : 0;
             doubts += counts && doubt ? attempt->worst_case.pico : 0;
             reserved += counts && attempt->state == ATTEMPT_RESERVED ? attempt->worst_case.pico : 0;
-            answers += counts && (attempt->state == ATTEMPT_SETTLED || (doubt && attempt->response != 0));
+            answers +=
+                counts && (attempt->state == ATTEMPT_SETTLED || (doubt && attempt->response != 0));
         }
         assert_money(store, run, settled, doubts, reserved);
         balance_t sum = total(store, run);
@@ -501,15 +505,14 @@ static void test_random_sequences(void **state) {
     rng_t rng = rng_create(20261122);
     for (int i = 0; i < STEPS; i++) {
         uint64_t what = rng_below(&rng, 100);
-        if (what < 50) {
+        if (what < 50)
             random_reserve(&rng, fixture->store, model);
-        } else if (what < 85) {
+        else if (what < 85)
             random_end(&rng, fixture->store, model);
-        } else if (what < 98) {
+        else if (what < 98)
             random_release(&rng, fixture->store, model);
-        } else {
+        else
             random_recover(fixture->store, model);
-        }
         if (i % 10 == 0) {
             assert_as_model(fixture->store, model);
             assert_sound(fixture->store);
@@ -523,13 +526,17 @@ static void test_random_sequences(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reserve, store_dir_setup, store_dir_teardown),
-        cmocka_unit_test_setup_teardown(test_nothing_stays_of_what_failed, store_dir_setup, store_dir_teardown),
-        cmocka_unit_test_setup_teardown(test_not_a_reservation, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_stays_of_what_failed, store_dir_setup,
+                                        store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_not_a_reservation, store_dir_setup,
+                                        store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_settle, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_over_bound, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_void_and_doubt, store_dir_setup, store_dir_teardown),
-        cmocka_unit_test_setup_teardown(test_no_other_transitions, store_dir_setup, store_dir_teardown),
-        cmocka_unit_test_setup_teardown(test_recover_and_release, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_no_other_transitions, store_dir_setup,
+                                        store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_recover_and_release, store_dir_setup,
+                                        store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_walks, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_random_sequences, store_dir_setup, store_dir_teardown),
     };

@@ -1,4 +1,5 @@
-/* test_limiter.c - no window holds more than it may, and no limit is wasted; seeded random arrivals. */
+/* test_limiter.c - no window holds more than it may, and no limit is wasted; seeded
+ * random arrivals. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -31,7 +32,8 @@ typedef struct {
 static void history_add(history_t *history, int64_t at, int64_t tokens) {
     if (history->count == history->capacity) {
         history->capacity = history->capacity ? history->capacity * 2 : 1024;
-        history->grants = memory_resize(history->grants, history->capacity, sizeof *history->grants);
+        history->grants =
+            memory_resize(history->grants, history->capacity, sizeof *history->grants);
     }
     history->grants[history->count++] = (grant_t){.at = at, .tokens = tokens};
 }
@@ -41,7 +43,8 @@ static void check_windows(const history_t *history, int64_t span) {
     for (size_t i = 0; i < history->count; i++) {
         int64_t requests = 0;
         int64_t tokens = 0;
-        for (size_t j = i; j < history->count && history->grants[j].at < history->grants[i].at + span; j++) {
+        for (size_t j = i;
+             j < history->count && history->grants[j].at < history->grants[i].at + span; j++) {
             requests++;
             tokens += history->grants[j].tokens;
         }
@@ -54,7 +57,8 @@ static void check_spread(const history_t *history) {
     for (size_t i = 1; i < history->count; i++) {
         int64_t gap = history->grants[i].at - history->grants[i - 1].at;
         assert_true(history->rpm == 0 || gap * history->rpm >= CLOCK_MINUTE);
-        assert_true(history->tpm == 0 || gap * history->tpm >= history->grants[i - 1].tokens * CLOCK_MINUTE);
+        assert_true(history->tpm == 0 ||
+                    gap * history->tpm >= history->grants[i - 1].tokens * CLOCK_MINUTE);
     }
 }
 
@@ -75,7 +79,8 @@ static limiter_t *restart(limiter_t *limiter, const history_t *history, rng_t *r
     limiter_free(limiter);
     limiter_t *fresh = limiter_create(history->rpm, history->tpm, MARGIN);
     size_t first = history->count;
-    while (first > 0 && history->grants[first - 1].at > history->grants[history->count - 1].at - 2 * CLOCK_MINUTE)
+    while (first > 0 && history->grants[first - 1].at >
+                            history->grants[history->count - 1].at - 2 * CLOCK_MINUTE)
         first--;
     size_t count = history->count - first;
     size_t *order = MEMORY_NEW_ARRAY(count + 1, size_t);
@@ -109,7 +114,8 @@ static void random_night(uint64_t seed) {
     check_windows(&history, CLOCK_MINUTE);
     check_windows(&history, CLOCK_MINUTE + MARGIN);
     check_spread(&history);
-    /* Each arrives up to MARGIN after its grant: still no window of a minute that holds too much. */
+    /* Each arrives up to MARGIN after its grant: still no window of a minute that
+     * holds too much. */
     for (size_t i = 0; i < history.count; i++)
         history.grants[i].at += (int64_t)rng_below(&rng, (uint64_t)MARGIN);
     for (size_t i = 1; i < history.count; i++)
@@ -135,9 +141,12 @@ static int64_t ready_by_definition(const history_t *history, int64_t now, int64_
     int64_t spread = 0;
     if (history->count > 0) {
         const grant_t *last = &history->grants[history->count - 1];
-        int64_t by_requests = history->rpm ? ((CLOCK_MINUTE + MARGIN) + history->rpm - 1) / history->rpm : 0;
+        int64_t by_requests =
+            history->rpm ? ((CLOCK_MINUTE + MARGIN) + history->rpm - 1) / history->rpm : 0;
         int64_t by_tokens =
-            history->tpm ? (last->tokens * (CLOCK_MINUTE + MARGIN) + history->tpm - 1) / history->tpm : 0;
+            history->tpm
+                ? (last->tokens * (CLOCK_MINUTE + MARGIN) + history->tpm - 1) / history->tpm
+                : 0;
         spread = last->at + (by_requests > by_tokens ? by_requests : by_tokens);
     }
     int64_t least = now > spread ? now : spread;
@@ -152,7 +161,8 @@ static int64_t ready_by_definition(const history_t *history, int64_t now, int64_
                 requests++;
                 sum += history->grants[j].tokens;
             }
-        if ((history->rpm == 0 || requests <= history->rpm) && (history->tpm == 0 || sum <= history->tpm))
+        if ((history->rpm == 0 || requests <= history->rpm) &&
+            (history->tpm == 0 || sum <= history->tpm))
             best = t;
     }
     return best;
@@ -162,12 +172,15 @@ static void the_answer_is_the_earliest(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 100; seed++) {
         rng_t rng = rng_create(seed);
-        history_t history = {.rpm = 1 + (int64_t)rng_below(&rng, 60), .tpm = 1 + (int64_t)rng_below(&rng, 1000)};
+        history_t history = {.rpm = 1 + (int64_t)rng_below(&rng, 60),
+                             .tpm = 1 + (int64_t)rng_below(&rng, 1000)};
         limiter_t *limiter = limiter_create(history.rpm, history.tpm, MARGIN);
         int64_t now = 1;
         for (int i = 0; i < 150; i++) {
-            int64_t tokens = (int64_t)rng_below(&rng, rng_below(&rng, 4) ? 20 : (uint64_t)history.tpm + 1);
-            assert_true(limiter_ready_at(limiter, now, tokens) == ready_by_definition(&history, now, tokens));
+            int64_t tokens =
+                (int64_t)rng_below(&rng, rng_below(&rng, 4) ? 20 : (uint64_t)history.tpm + 1);
+            assert_true(limiter_ready_at(limiter, now, tokens) ==
+                        ready_by_definition(&history, now, tokens));
             now = take(limiter, &history, now, tokens) + (int64_t)rng_below(&rng, 200 * 1000);
         }
         free(history.grants);
@@ -175,7 +188,7 @@ static void the_answer_is_the_earliest(void **state) {
     }
 }
 
-/* --- throughput --------------------------------------------------------------------------------------------- */
+/* --- throughput ------------------------------------------------------------------------------- */
 
 typedef struct {
     int64_t rpm;
@@ -192,8 +205,9 @@ static double gap_of(const load_t *load, int64_t tokens) {
     return by_requests > by_tokens ? by_requests : by_tokens;
 }
 
-/* Ten minutes with a request always waiting: at least 99 % of what the limits allow goes through. With one limit
- * that is its share; with two, where now this one and now that one holds back, the time that the gaps account for. */
+/* Ten minutes with a request always waiting: at least 99 % of what the limits allow goes through.
+ * With one limit that is its share; with two, where now this one and now that one holds back, the
+ * time that the gaps account for. */
 static void saturate(const load_t *load) {
     enum { MINUTES = 10 };
     history_t history = {.rpm = load->rpm, .tpm = load->tpm};
@@ -203,7 +217,8 @@ static void saturate(const load_t *load) {
     double gaps = 0;
     const int64_t start = CLOCK_SECOND;
     for (int64_t now = start; now < start + MINUTES * CLOCK_MINUTE;) {
-        int64_t tokens = load->least + (int64_t)rng_below(&rng, (uint64_t)(load->most - load->least) + 1);
+        int64_t tokens =
+            load->least + (int64_t)rng_below(&rng, (uint64_t)(load->most - load->least) + 1);
         now = take(limiter, &history, now, tokens);
         sum += (double)tokens;
         gaps += gap_of(load, tokens);
@@ -211,10 +226,11 @@ static void saturate(const load_t *load) {
             limiter = restart(limiter, &history, &rng);
     }
     double used = gaps / (double)(MINUTES * CLOCK_MINUTE);
-    print_message("rpm %lld, tpm %lld: %.2f %% of the time accounted for, %.2f %% of rpm, %.2f %% of tpm\n",
-                  (long long)load->rpm, (long long)load->tpm, 100 * used,
-                  load->rpm ? 100 * (double)history.count / (double)(load->rpm * MINUTES) : 0,
-                  load->tpm ? 100 * sum / (double)(load->tpm * MINUTES) : 0);
+    print_message(
+        "rpm %lld, tpm %lld: %.2f %% of the time accounted for, %.2f %% of rpm, %.2f %% of tpm\n",
+        (long long)load->rpm, (long long)load->tpm, 100 * used,
+        load->rpm ? 100 * (double)history.count / (double)(load->rpm * MINUTES) : 0,
+        load->tpm ? 100 * sum / (double)(load->tpm * MINUTES) : 0);
     assert_true(used >= 0.99);
     assert_true(load->tpm || (double)history.count >= 0.99 * (double)(load->rpm * MINUTES));
     assert_true(load->rpm || sum >= 0.99 * (double)(load->tpm * MINUTES));
@@ -228,10 +244,17 @@ static void saturate(const load_t *load) {
 static void saturation_uses_the_limit(void **state) {
     (void)state;
     static const load_t LOADS[] = {
-        {60, 0, 0, 0, false},         {500, 0, 10, 3000, true},           {3500, 0, 0, 0, false},
-        {0, 90000, 300, 300, false},  {0, 2000000, 100, 3000, true},      {0, 90000, 50, 250, false},
-        {500, 90000, 100, 100, true}, {500, 200000, 300, 700, true},      {500, 90000, 10, 500, true},
-        {500, 90000, 300, 700, true}, {10000, 2000000, 500, 1500, false},
+        {60, 0, 0, 0, false},
+        {500, 0, 10, 3000, true},
+        {3500, 0, 0, 0, false},
+        {0, 90000, 300, 300, false},
+        {0, 2000000, 100, 3000, true},
+        {0, 90000, 50, 250, false},
+        {500, 90000, 100, 100, true},
+        {500, 200000, 300, 700, true},
+        {500, 90000, 10, 500, true},
+        {500, 90000, 300, 700, true},
+        {10000, 2000000, 500, 1500, false},
     };
     for (size_t i = 0; i < sizeof LOADS / sizeof *LOADS; i++)
         saturate(&LOADS[i]);
@@ -248,7 +271,7 @@ static void no_limit_is_no_wait(void **state) {
     limiter_free(NULL);
 }
 
-/* --- the rest ------------------------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 static void too_large_is_never(void **state) {
     (void)state;
@@ -297,7 +320,8 @@ static void usage_is_restored(void **state) {
     (void)state;
     static const int64_t limits[][2] = {{60, 0}, {0, 100000}, {0, 0}};
     static const size_t orders[][5] = {{0, 1, 2, 3, 4}, {4, 3, 2, 1, 0}, {2, 4, 0, 3, 1}};
-    static const int64_t at[] = {-90 * CLOCK_SECOND, -20 * CLOCK_SECOND - 1, 0, 0, 30 * CLOCK_SECOND};
+    static const int64_t at[] = {-90 * CLOCK_SECOND, -20 * CLOCK_SECOND - 1, 0, 0,
+                                 30 * CLOCK_SECOND};
     for (size_t i = 0; i < 9; i++) {
         limiter_t *limiter = limiter_create(limits[i / 3][0], limits[i / 3][1], MARGIN);
         int64_t requests, tokens;
@@ -315,10 +339,14 @@ static void usage_is_restored(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_window_holds_too_much),     cmocka_unit_test(the_answer_is_the_earliest),
-        cmocka_unit_test(saturation_uses_the_limit),    cmocka_unit_test(no_limit_is_no_wait),
-        cmocka_unit_test(too_large_is_never),           cmocka_unit_test(block_delays_and_never_shortens),
-        cmocka_unit_test(usage_counts_the_last_minute), cmocka_unit_test(usage_is_restored),
+        cmocka_unit_test(no_window_holds_too_much),
+        cmocka_unit_test(the_answer_is_the_earliest),
+        cmocka_unit_test(saturation_uses_the_limit),
+        cmocka_unit_test(no_limit_is_no_wait),
+        cmocka_unit_test(too_large_is_never),
+        cmocka_unit_test(block_delays_and_never_shortens),
+        cmocka_unit_test(usage_counts_the_last_minute),
+        cmocka_unit_test(usage_is_restored),
     };
     return cmocka_run_group_tests_name("limiter", tests, NULL, NULL);
 }

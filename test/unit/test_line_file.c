@@ -184,8 +184,9 @@ static void test_other_files(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reading),   cmocka_unit_test(test_long_lines),  cmocka_unit_test(test_adding),
-        cmocka_unit_test(test_torn_line), cmocka_unit_test(test_other_files),
+        cmocka_unit_test(test_reading),     cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_adding),      cmocka_unit_test(test_torn_line),
+        cmocka_unit_test(test_other_files),
     };
     return cmocka_run_group_tests(tests, make, drop);
 }

@@ -36,7 +36,7 @@ static int teardown(void **state) {
     return 0;
 }
 
-/* --- clock and timers -------------------------------------------------------------------------------------- */
+/* --- clock and timers ------------------------------------------------------------------------- */
 
 static void clocks_go_forward(void **state) {
     world_t *world = *state;
@@ -83,7 +83,8 @@ static void timers_fire_once_in_order_and_never_early(void **state) {
     for (size_t i = 0; i < COUNT; i++) {
         alarms[i].order = &order;
         /* Some in the past, the others every 1.37 ms, which no libuv timer can hit. */
-        alarm_start(&alarms[i], world->clock, i < PAST ? start - (int64_t)i : start + (int64_t)i * 1370);
+        alarm_start(&alarms[i], world->clock,
+                    i < PAST ? start - (int64_t)i : start + (int64_t)i * 1370);
     }
     bool in_time = clock_now(world->clock) < alarms[PAST].at;
     for (size_t i = 0; i < COUNT; i++)
@@ -208,7 +209,7 @@ static void stop_returns_and_run_resumes(void **state) {
     clock_timer_free(world->clock, later.timer);
 }
 
-/* --- executors ------------------------------------------------------------------------------------------------ */
+/* --- executors -------------------------------------------------------------------------------- */
 
 enum { JOBS = 200 };
 typedef struct {
@@ -371,7 +372,7 @@ static void thread_counts_are_checked(void **state) {
     assert_null(loop_executor_create(world->loop, 65, &error));
 }
 
-/* --- signals and watches ------------------------------------------------------------------------------------- */
+/* --- signals and watches ---------------------------------------------------------------------- */
 
 static void signal_seen(void *context, int signal_number) {
     assert_int_equal(signal_number, SIGUSR1);
@@ -455,7 +456,7 @@ static void watches_report_readiness(void **state) {
     close(ends[1]);
 }
 
-/* --- lag -------------------------------------------------------------------------------------------------------- */
+/* --- lag -------------------------------------------------------------------------------------- */
 
 static void hog_fired(void *context) {
     clock_port_t *clock = context;
@@ -474,7 +475,8 @@ static void lag_is_measured(void **state) {
         alarm_start(&end, world->clock, clock_now(world->clock) + 200 * 1000);
         loop_run(world->loop);
     } while (loop_lag_samples(world->loop) < 2);
-    assert_true(loop_lag_quantile(world->loop, 1) >= 80 * 1000); /* the probe was due 20 ms into the 100 */
+    /* the probe was due 20 ms into the 100 */
+    assert_true(loop_lag_quantile(world->loop, 1) >= 80 * 1000);
     assert_true(loop_lag_quantile(world->loop, 0) <= loop_lag_quantile(world->loop, 1));
     clock_timer_free(world->clock, hog);
     clock_timer_free(world->clock, end.timer);

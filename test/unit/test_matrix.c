@@ -26,7 +26,8 @@ static void by_hand(void **state) {
 
 static void undefined_is_nan(void **state) {
     (void)state;
-    const float a[] = {3, 4}, zero[] = {0, 0}, broken[] = {(float)NAN, 1}, infinite[] = {(float)INFINITY, 1};
+    const float a[] = {3, 4}, zero[] = {0, 0}, broken[] = {(float)NAN, 1},
+                infinite[] = {(float)INFINITY, 1};
     assert_true(isnan(matrix_cosine(a, zero, 2)));
     assert_true(isnan(matrix_cosine(zero, a, 2)));
     assert_true(isnan(matrix_cosine(a, a, 0)));

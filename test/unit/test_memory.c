@@ -16,9 +16,8 @@
 static void new_is_zeroed_and_never_null(void **state) {
     (void)state;
     unsigned char *bytes = memory_new(1000, 3);
-    for (size_t i = 0; i < 3000; i++) {
+    for (size_t i = 0; i < 3000; i++)
         assert_int_equal(bytes[i], 0);
-    }
     free(bytes);
     void *empty = memory_new(0, 8);
     assert_non_null(empty);

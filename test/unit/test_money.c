@@ -45,9 +45,8 @@ static void parses_exactly(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         money_t amount = {-1};
-        if (!money_parse(cases[i].text, &amount) || amount.pico != cases[i].pico) {
+        if (!money_parse(cases[i].text, &amount) || amount.pico != cases[i].pico)
             fail_msg("%s gives %" PRId64, cases[i].text, amount.pico);
-        }
     }
 }
 
@@ -93,9 +92,8 @@ static void refuses(void **state) {
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         money_t amount = {77};
-        if (money_parse(wrong[i], &amount)) {
+        if (money_parse(wrong[i], &amount))
             fail_msg("\"%s\" is taken as %" PRId64, wrong[i], amount.pico);
-        }
         assert_int_equal(amount.pico, 77);
     }
 }
@@ -130,7 +128,8 @@ static void formats_rounded_up(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char text[MONEY_TEXT_SIZE];
-        assert_string_equal(money_format((money_t){cases[i].pico}, cases[i].decimals, text), cases[i].text);
+        assert_string_equal(money_format((money_t){cases[i].pico}, cases[i].decimals, text),
+                            cases[i].text);
     }
 }
 
@@ -139,7 +138,8 @@ static void round_trips(void **state) {
     (void)state;
     rng_t rng = rng_create(20);
     for (int i = 0; i < 20000; i++) {
-        money_t amount = {(int64_t)(rng_below(&rng, UINT64_C(1000000000000000001)) >> rng_below(&rng, 60))};
+        money_t amount = {
+            (int64_t)(rng_below(&rng, UINT64_C(1000000000000000001)) >> rng_below(&rng, 60))};
         char text[MONEY_TEXT_SIZE];
         money_t back;
         assert_true(money_parse(money_format(amount, 12, text), &back));
@@ -193,8 +193,9 @@ static void overflow_aborts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parses_exactly), cmocka_unit_test(refuses),    cmocka_unit_test(formats_rounded_up),
-        cmocka_unit_test(round_trips),    cmocka_unit_test(arithmetic), cmocka_unit_test(overflow_aborts),
+        cmocka_unit_test(parses_exactly),     cmocka_unit_test(refuses),
+        cmocka_unit_test(formats_rounded_up), cmocka_unit_test(round_trips),
+        cmocka_unit_test(arithmetic),         cmocka_unit_test(overflow_aborts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

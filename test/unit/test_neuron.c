@@ -24,12 +24,14 @@ static neuron_record_t *neuron_of(neuron_source_t source, size_t top, size_t ran
 }
 
 /* `expected`: indices of top records, then -1 - index of random ones. */
-static void assert_split(const neuron_record_t *neuron, split_t split, size_t count, const int *expected) {
+static void assert_split(const neuron_record_t *neuron, split_t split, size_t count,
+                         const int *expected) {
     split_list_t list = neuron_split(neuron, split);
     assert_int_equal(list.count, count);
     for (size_t i = 0; i < count; i++) {
-        const activation_record_t *record =
-            expected[i] >= 0 ? &neuron->top.records[expected[i]] : &neuron->random.records[-1 - expected[i]];
+        const activation_record_t *record = expected[i] >= 0
+                                                ? &neuron->top.records[expected[i]]
+                                                : &neuron->random.records[-1 - expected[i]];
         assert_ptr_equal(list.records[i], record);
     }
     neuron_split_free(&list);
@@ -38,7 +40,8 @@ static void assert_split(const neuron_record_t *neuron, split_t split, size_t co
 
 static void splits_of_a_subject_neuron(void **state) {
     (void)state;
-    neuron_record_t *neuron = neuron_of(NEURON_SOURCE_SUBJECT, 25, 18); /* only 20 and 15 take part */
+    /* only 20 and 15 take part */
+    neuron_record_t *neuron = neuron_of(NEURON_SOURCE_SUBJECT, 25, 18);
     assert_split(neuron, SPLIT_TRAIN, 5, (int[]){0, 4, 8, 12, 16});
     assert_split(neuron, SPLIT_CALIBRATION, 10, (int[]){1, 5, 9, 13, 17, -1, -4, -7, -10, -13});
     assert_split(neuron, SPLIT_VALID, 10, (int[]){2, 6, 10, 14, 18, -2, -5, -8, -11, -14});
@@ -91,7 +94,8 @@ static void thresholds(void **state) {
 static void maximum(void **state) {
     (void)state;
     float first[] = {-3, -1.5F}, second[] = {-2};
-    const activation_record_t a = {.count = 2, .activations = first}, b = {.count = 1, .activations = second};
+    const activation_record_t a = {.count = 2, .activations = first},
+                              b = {.count = 1, .activations = second};
     const activation_record_t *records[] = {&b, &a};
     split_list_t list = {.count = 2, .records = records};
     assert_true(neuron_max_activation(&list) == -1.5F); /* the largest, even if none is positive */

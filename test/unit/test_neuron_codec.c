@@ -1,4 +1,5 @@
-/* test_neuron_codec.c - the canonical form: round trips, one form for equal records, and bytes that no encoder wrote.
+/* test_neuron_codec.c - the canonical form: round trips, one form for equal records, and bytes
+ * that no encoder wrote.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,12 +17,15 @@
 #include "core/base/pack.h"
 #include "core/neuron/neuron_codec.h"
 
-static activation_record_t record_of(size_t count, const char *const *tokens, const float *activations) {
+static activation_record_t record_of(size_t count, const char *const *tokens,
+                                     const float *activations) {
     activation_record_t record = {.count = count,
                                   .tokens = MEMORY_NEW_ARRAY(count, token_t),
-                                  .activations = memory_copy(activations, count * sizeof *activations)};
+                                  .activations =
+                                      memory_copy(activations, count * sizeof *activations)};
     for (size_t i = 0; i < count; i++)
-        record.tokens[i] = (token_t){.bytes = memory_copy_string(tokens[i]), .length = strlen(tokens[i])};
+        record.tokens[i] =
+            (token_t){.bytes = memory_copy_string(tokens[i]), .length = strlen(tokens[i])};
     return record;
 }
 
@@ -66,7 +70,8 @@ static buffer_t encoded(const neuron_record_t *neuron) {
 
 static void assert_same_bytes(const neuron_record_t *a, const neuron_record_t *b, bool same) {
     buffer_t left = encoded(a), right = encoded(b);
-    assert_int_equal(left.length == right.length && memcmp(left.data, right.data, left.length) == 0, same);
+    assert_int_equal(left.length == right.length && memcmp(left.data, right.data, left.length) == 0,
+                     same);
     assert_int_equal(hash_equal(neuron_codec_hash(a), neuron_codec_hash(b)), same);
     buffer_free(&left);
     buffer_free(&right);
@@ -104,7 +109,8 @@ static void round_trip(void **state) {
     assert_memory_equal(record->activations, neuron->top.records[0].activations, 4 * sizeof(float));
     assert_true(read->has_quantiles);
     assert_true(read->quantiles[3] == 3.25);
-    assert_true(read->mean == 0.25 && isnan(read->variance) && read->kurtosis == 7 && isnan(read->threshold));
+    assert_true(read->mean == 0.25 && isnan(read->variance) && read->kurtosis == 7 &&
+                isnan(read->threshold));
     assert_string_equal(read->explanation, "caf\xc3\xa9 words");
     assert_true(read->baseline_score == 0.5);
     assert_same_bytes(neuron, read, true);
@@ -116,8 +122,11 @@ static void round_trip(void **state) {
 static void smallest_record(void **state) {
     (void)state;
     neuron_record_t *neuron = MEMORY_NEW(neuron_record_t);
-    *neuron = (neuron_record_t){
-        .source = NEURON_SOURCE_PUZZLE, .id = memory_copy_string("x"), .layer = -1, .index = -1, .threshold = NAN};
+    *neuron = (neuron_record_t){.source = NEURON_SOURCE_PUZZLE,
+                                .id = memory_copy_string("x"),
+                                .layer = -1,
+                                .index = -1,
+                                .threshold = NAN};
     buffer_t bytes = encoded(neuron);
     neuron_record_t *read = neuron_codec_decode(bytes.data, bytes.length, NULL);
     assert_non_null(read);
@@ -223,7 +232,7 @@ static void flipped_bytes(void **state) {
     (void)state;
     neuron_record_t *neuron = sample_neuron();
     buffer_t bytes = encoded(neuron);
-    for (size_t i = 0; i < bytes.length; i++) {
+    for (size_t i = 0; i < bytes.length; i++)
         for (unsigned bit = 0; bit < 8; bit++) {
             bytes.data[i] = (char)((unsigned char)bytes.data[i] ^ (1U << bit));
             neuron_record_t *read = neuron_codec_decode(bytes.data, bytes.length, NULL);
@@ -236,7 +245,6 @@ static void flipped_bytes(void **state) {
             }
             bytes.data[i] = (char)((unsigned char)bytes.data[i] ^ (1U << bit));
         }
-    }
     buffer_free(&bytes);
     neuron_record_free(neuron);
 }

@@ -1,4 +1,5 @@
-/* test_neuron_json.c - the forms that neuron records come in, and what is refused, with its place. */
+/* test_neuron_json.c - the forms that neuron records come in, and what is refused,
+ * with its place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,16 +26,19 @@ static const char PUZZLES[] =
     "  \"sentences\": [[\"a\"]], \"score_sentences\": [[[\"b\", 1]], [\"c\"]]}\n"
     "}\n";
 
-static const char PUBLISHED[] =
-    "{\"dataclass_name\":\"NeuronRecord\",\"neuron_id\":{\"dataclass_name\":\"NeuronId\",\"layer_index\":5,"
-    "\"neuron_index\":131},\"random_sample\":[{\"dataclass_name\":\"ActivationRecord\",\"tokens\":[\" "
-    "the\",\"\\u0000\"],"
-    "\"activations\":[-0.17,1e-3]}],\"random_sample_by_quantile\":[[],[],[{\"tokens\":[\"q\"],\"activations\":[2]}],[],"
-    "[]],"
-    "\"quantile_boundaries\":[null,0.25,1.5,2.5,3.75,null],\"mean\":0.125,\"variance\":NaN,\"skewness\":null,"
-    "\"kurtosis\":Infinity,\"most_positive_activation_records\":[{\"tokens\":[\"A\",\"\\u00e9\"],\"activations\":[3,0."
-    "1]},"
-    "{\"tokens\":[\"B\"],\"activations\":[2.5]}]}";
+static const char PUBLISHED[] = "{\"dataclass_name\":\"NeuronRecord\",\"neuron_id\":{\"dataclass_"
+                                "name\":\"NeuronId\",\"layer_index\":5,"
+                                "\"neuron_index\":131},\"random_sample\":[{\"dataclass_name\":"
+                                "\"ActivationRecord\",\"tokens\":[\" the\",\"\\u0000\"],"
+                                "\"activations\":[-0.17,1e-3]}],\"random_sample_by_quantile\":[[],["
+                                "],[{\"tokens\":[\"q\"],\"activations\":[2]}],[],"
+                                "[]],"
+                                "\"quantile_boundaries\":[null,0.25,1.5,2.5,3.75,null],\"mean\":0."
+                                "125,\"variance\":NaN,\"skewness\":null,"
+                                "\"kurtosis\":Infinity,\"most_positive_activation_records\":[{"
+                                "\"tokens\":[\"A\",\"\\u00e9\"],\"activations\":[3,0."
+                                "1]},"
+                                "{\"tokens\":[\"B\"],\"activations\":[2.5]}]}";
 
 static const char RECORD_SET[] =
     "{\"id\":\"five\",\"threshold\":0.5,\"explanation\":\"fives\",\"records\":[{\"tokens\":"
@@ -61,7 +65,8 @@ static void parse_fails(const char *text, size_t length, const char *said) {
     assert_false(neuron_json_parse(text, length, "file", &list, NULL));
 }
 
-static void assert_record(const activation_record_t *record, const char *tokens, const float *activations) {
+static void assert_record(const activation_record_t *record, const char *tokens,
+                          const float *activations) {
     buffer_t joined = BUFFER_EMPTY;
     for (size_t i = 0; i < record->count; i++) {
         buffer_append(&joined, record->tokens[i].bytes, record->tokens[i].length);
@@ -113,20 +118,25 @@ static void published_record(void **state) {
     assert_int_equal(neuron->bands[1].count, 0);
     assert_int_equal(neuron->bands[2].count, 1);
     assert_true(neuron->has_quantiles);
-    assert_true(neuron->quantiles[0] == 0.25 && neuron->quantiles[1] == 1.5 && neuron->quantiles[3] == 3.75);
+    assert_true(neuron->quantiles[0] == 0.25 && neuron->quantiles[1] == 1.5 &&
+                neuron->quantiles[3] == 3.75);
     assert_true(neuron->mean == 0.125);
     assert_true(isnan(neuron->variance) && isnan(neuron->skewness) && isnan(neuron->kurtosis));
     neuron_list_free(&list);
-    list = parse("{\"most_positive_activation_records\":[],\"neuron_id\":{\"neuron_index\":0,\"layer_index\":11}}");
+    list = parse("{\"most_positive_activation_records\":[],\"neuron_id\":{\"neuron_index\":0,"
+                 "\"layer_index\":11}}");
     assert_string_equal(list.neurons[0]->id, "11:0");
     assert_false(list.neurons[0]->has_quantiles);
     assert_int_equal(list.neurons[0]->top.count, 0);
     neuron_list_free(&list);
-    list = parse("{\"neuron_id\":{\"neuron_index\":0,\"layer_index\":1},\"most_positive_activation_records\":[],"
-                 "\"quantile_boundaries\":[0.5,0.5,1,2],\"random_sample\":null,\"random_sample_by_quantile\":null}");
+    list = parse("{\"neuron_id\":{\"neuron_index\":0,\"layer_index\":1},\"most_positive_activation_"
+                 "records\":[],"
+                 "\"quantile_boundaries\":[0.5,0.5,1,2],\"random_sample\":null,\"random_sample_by_"
+                 "quantile\":null}");
     assert_true(list.neurons[0]->quantiles[2] == 1); /* four alone */
     neuron_list_free(&list);
-    list = parse("{\"neuron_id\":{\"neuron_index\":0,\"layer_index\":1},\"most_positive_activation_records\":[],"
+    list = parse("{\"neuron_id\":{\"neuron_index\":0,\"layer_index\":1},\"most_positive_activation_"
+                 "records\":[],"
                  "\"quantile_boundaries\":[null,NaN,NaN,null,NaN,null]}");
     assert_false(list.neurons[0]->has_quantiles);
     neuron_list_free(&list);
@@ -153,8 +163,10 @@ static void record_sets(void **state) {
 static void lines(void **state) {
     (void)state;
     buffer_t text = BUFFER_EMPTY;
-    buffer_append_format(&text, "\r\n%s\r\n\n   \n%s\n{\"name\":\"p\",\"explanation\":\"e\",\"sentences\":[[\"s\"]]}",
-                         RECORD_SET, PUBLISHED);
+    buffer_append_format(
+        &text,
+        "\r\n%s\r\n\n   \n%s\n{\"name\":\"p\",\"explanation\":\"e\",\"sentences\":[[\"s\"]]}",
+        RECORD_SET, PUBLISHED);
     neuron_list_t list = parse(buffer_text(&text));
     assert_int_equal(list.count, 3);
     assert_string_equal(list.neurons[0]->id, "five");
@@ -172,7 +184,8 @@ static void refused(const char *text, const char *said) {
 
 static void refused_record(const char *record, const char *said) {
     char text[1024], place[256];
-    snprintf(text, sizeof text, "{\"id\":\"x\",\"records\":[{\"tokens\":[\"t\"],\"activations\":[0]},%s]}", record);
+    snprintf(text, sizeof text,
+             "{\"id\":\"x\",\"records\":[{\"tokens\":[\"t\"],\"activations\":[0]},%s]}", record);
     snprintf(place, sizeof place, "file: records[1]%s", said);
     refused(text, place);
 }
@@ -182,11 +195,16 @@ static void refused_records(void **state) {
     refused_record("7", ".tokens: must be a non-empty array");
     refused_record("{\"tokens\":[],\"activations\":[]}", ".tokens: must be a non-empty array");
     refused_record("{\"tokens\":[\"a\"]}", ".activations: must be an array as long as tokens");
-    refused_record("{\"tokens\":[\"a\"],\"activations\":[1,2]}", ".activations: must be an array as long as tokens");
-    refused_record("{\"tokens\":[\"a\",\"\"],\"activations\":[1,2]}", ".tokens[1]: a token is a non-empty string");
-    refused_record("{\"tokens\":[\"a\",5],\"activations\":[1,2]}", ".tokens[1]: a token is a non-empty string");
-    refused_record("{\"tokens\":[\"a\"],\"activations\":[NaN]}", ".activations[0]: an activation is a finite number");
-    refused_record("{\"tokens\":[\"a\"],\"activations\":[-Infinity]}", ".activations[0]: an activation");
+    refused_record("{\"tokens\":[\"a\"],\"activations\":[1,2]}",
+                   ".activations: must be an array as long as tokens");
+    refused_record("{\"tokens\":[\"a\",\"\"],\"activations\":[1,2]}",
+                   ".tokens[1]: a token is a non-empty string");
+    refused_record("{\"tokens\":[\"a\",5],\"activations\":[1,2]}",
+                   ".tokens[1]: a token is a non-empty string");
+    refused_record("{\"tokens\":[\"a\"],\"activations\":[NaN]}",
+                   ".activations[0]: an activation is a finite number");
+    refused_record("{\"tokens\":[\"a\"],\"activations\":[-Infinity]}",
+                   ".activations[0]: an activation");
     refused_record("{\"tokens\":[\"a\"],\"activations\":[1e39]}", ".activations[0]: an activation");
     refused_record("{\"tokens\":[\"a\"],\"activations\":[null]}", ".activations[0]: an activation");
 }
@@ -205,45 +223,61 @@ static void refused_entries(void **state) {
     refused("{\"id\":\"a\\u0000b\",\"records\":[]}", "id: holds a NUL");
     refused("{\"id\":\"x\",\"records\":[]}", "records: must not be empty");
     refused("{\"id\":\"x\",\"threshold\":\"1\",\"records\":[]}", "threshold: must be a number");
-    refused("{\"p\":{\"sentences\":[[\"a\"]],\"explanation\":\"e\"}}", "p.name: must be a non-empty string");
-    refused("{\"p\":{\"name\":\"q\",\"sentences\":[[\"a\"]],\"explanation\":\"e\"}}", "p.name: differs");
+    refused("{\"p\":{\"sentences\":[[\"a\"]],\"explanation\":\"e\"}}",
+            "p.name: must be a non-empty string");
+    refused("{\"p\":{\"name\":\"q\",\"sentences\":[[\"a\"]],\"explanation\":\"e\"}}",
+            "p.name: differs");
     refused("{\"p\":{\"name\":\"p\",\"sentences\":[[\"a\"]]}}", "p.explanation: is missing");
-    refused("{\"p\":{\"name\":\"p\",\"sentences\":[],\"explanation\":\"e\"}}", "p.sentences: must not be empty");
+    refused("{\"p\":{\"name\":\"p\",\"sentences\":[],\"explanation\":\"e\"}}",
+            "p.sentences: must not be empty");
     refused("{\"p\":{\"name\":\"p\",\"sentences\":[[\"a\"],[[\"b\"]]],\"explanation\":\"e\"}}",
             "p.sentences[1][0]: must be a token or a pair");
-    refused("{\"p\":{\"name\":\"p\",\"sentences\":[[]],\"explanation\":\"e\"}}", "p.sentences[0]: must be a non-empty");
+    refused("{\"p\":{\"name\":\"p\",\"sentences\":[[]],\"explanation\":\"e\"}}",
+            "p.sentences[0]: must be a non-empty");
     refused("{\"p\":{\"name\":\"p\",\"sentences\":[[[\"a\",\"1\"]]],\"explanation\":\"e\"}}",
             "p.sentences[0][0]: an activation");
-    refused("{\"id\":\"x\",\"records\":[{\"tokens\":[\"\xff\"],\"activations\":[1]}]}", "file:1:"); /* no UTF-8 */
+    /* no UTF-8 */
+    refused("{\"id\":\"x\",\"records\":[{\"tokens\":[\"\xff\"],\"activations\":[1]}]}", "file:1:");
     refused("{\"id\":\"x\",\"id\":\"x\"}", "file:1:");
 }
 
 static void refused_published(void **state) {
     (void)state;
     static const char *const cases[][2] = {
-        {"\"most_positive_activation_records\":null", "most_positive_activation_records: must be an array"},
+        {"\"most_positive_activation_records\":null",
+         "most_positive_activation_records: must be an array"},
         {"\"x\":1", "most_positive_activation_records: must be an array"},
         {"\"most_positive_activation_records\":[],\"mean\":\"0\"", "mean: must be a number"},
-        {"\"most_positive_activation_records\":[],\"random_sample\":7", "random_sample: must be an array"},
-        {"\"most_positive_activation_records\":[],\"random_sample_by_quantile\":[[],[]]", "5 lists"},
+        {"\"most_positive_activation_records\":[],\"random_sample\":7",
+         "random_sample: must be an array"},
+        {"\"most_positive_activation_records\":[],\"random_sample_by_quantile\":[[],[]]",
+         "5 lists"},
         {"\"most_positive_activation_records\":[],\"random_sample_by_quantile\":[[],[],[7],[],[]]",
          "random_sample_by_quantile[2][0].tokens"},
-        {"\"most_positive_activation_records\":[],\"quantile_boundaries\":[1,2,3]", "four boundaries"},
-        {"\"most_positive_activation_records\":[],\"quantile_boundaries\":[0,1,2,3,4,5]", "must be null"},
-        {"\"most_positive_activation_records\":[],\"quantile_boundaries\":[1,2,3,2.5]", "must not fall"},
-        {"\"most_positive_activation_records\":[],\"quantile_boundaries\":[1,2,NaN,4]", "all or none"},
-        {"\"most_positive_activation_records\":[],\"quantile_boundaries\":[1,2,\"3\",4]", "hold numbers"},
+        {"\"most_positive_activation_records\":[],\"quantile_boundaries\":[1,2,3]",
+         "four boundaries"},
+        {"\"most_positive_activation_records\":[],\"quantile_boundaries\":[0,1,2,3,4,5]",
+         "must be null"},
+        {"\"most_positive_activation_records\":[],\"quantile_boundaries\":[1,2,3,2.5]",
+         "must not fall"},
+        {"\"most_positive_activation_records\":[],\"quantile_boundaries\":[1,2,NaN,4]",
+         "all or none"},
+        {"\"most_positive_activation_records\":[],\"quantile_boundaries\":[1,2,\"3\",4]",
+         "hold numbers"},
     };
     char text[512];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        snprintf(text, sizeof text, "{\"neuron_id\":{\"layer_index\":0,\"neuron_index\":1},%s}", cases[i][0]);
+        snprintf(text, sizeof text, "{\"neuron_id\":{\"layer_index\":0,\"neuron_index\":1},%s}",
+                 cases[i][0]);
         refused(text, cases[i][1]);
     }
-    static const char *const ids[] = {"{}", "{\"layer_index\":0}", "{\"layer_index\":-1,\"neuron_index\":1}",
+    static const char *const ids[] = {"{}", "{\"layer_index\":0}",
+                                      "{\"layer_index\":-1,\"neuron_index\":1}",
                                       "{\"layer_index\":0.5,\"neuron_index\":1}",
                                       "{\"layer_index\":0,\"neuron_index\":2147483648}"};
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
-        snprintf(text, sizeof text, "{\"neuron_id\":%s,\"most_positive_activation_records\":[]}", ids[i]);
+        snprintf(text, sizeof text, "{\"neuron_id\":%s,\"most_positive_activation_records\":[]}",
+                 ids[i]);
         refused(text, "file: neuron_id: must have layer_index and neuron_index");
     }
 }
@@ -251,7 +285,8 @@ static void refused_published(void **state) {
 static void refused_lines(void **state) {
     (void)state;
     char text[2048];
-    snprintf(text, sizeof text, "%s\n\n{\"id\":\"six\",\"records\":[{\"tokens\":[\"a\"],\"activations\":[\"\"]}]}\n",
+    snprintf(text, sizeof text,
+             "%s\n\n{\"id\":\"six\",\"records\":[{\"tokens\":[\"a\"],\"activations\":[\"\"]}]}\n",
              RECORD_SET);
     refused(text, "file:3: records[0].activations[0]: an activation is a finite number");
     snprintf(text, sizeof text, "%s\n{\"id\":\"six\",}\n", RECORD_SET);
@@ -287,13 +322,15 @@ static void limits(void **state) {
     neuron_list_free(&list);
     buffer_clear(&text);
     append_records(&text, 1, 1000000);
-    refused(buffer_text(&text), "file: records[0].tokens: 1000000 tokens in one record; at most 8192 are taken: split");
+    refused(buffer_text(&text),
+            "file: records[0].tokens: 1000000 tokens in one record; at most 8192 are taken: split");
     buffer_clear(&text);
     append_records(&text, NEURON_MAX_RECORDS + 1, 1);
     refused(buffer_text(&text), "file: records: 4097 records; at most 4096");
     buffer_free(&text);
     error_info_t error = {0};
-    assert_false(neuron_json_parse("", (size_t)NEURON_JSON_MAX_BYTES + 1, "big", &list, &error)); /* not read at all */
+    /* not read at all */
+    assert_false(neuron_json_parse("", (size_t)NEURON_JSON_MAX_BYTES + 1, "big", &list, &error));
     assert_non_null(strstr(error.message, "big: larger than 1 GiB"));
     assert_false(neuron_json_read("/nonexistent/records.json", &list, &error));
     assert_non_null(strstr(error.message, "/nonexistent/records.json"));
@@ -324,14 +361,18 @@ static void published_form_is_written(void **state) {
     assert_true(neuron_json_write(list.neurons[0], &text));
     assert_string_equal(
         buffer_text(&text),
-        "{\"dataclass_name\":\"NeuronRecord\",\"neuron_id\":{\"dataclass_name\":\"NeuronId\",\"layer_index\":5,"
-        "\"neuron_index\":131},\"random_sample\":[{\"dataclass_name\":\"ActivationRecord\",\"tokens\":[\" "
-        "the\",\"\\u0000\"],"
+        "{\"dataclass_name\":\"NeuronRecord\",\"neuron_id\":{\"dataclass_name\":\"NeuronId\","
+        "\"layer_index\":5,"
+        "\"neuron_index\":131},\"random_sample\":[{\"dataclass_name\":\"ActivationRecord\","
+        "\"tokens\":[\" the\",\"\\u0000\"],"
         "\"activations\":[-0.17,0.001]}],\"random_sample_by_quantile\":[[],[],[{\"dataclass_name\":"
         "\"ActivationRecord\","
-        "\"tokens\":[\"q\"],\"activations\":[2]}],[],[]],\"quantile_boundaries\":[null,0.25,1.5,2.5,3.75,null],"
-        "\"mean\":0.125,\"variance\":null,\"skewness\":null,\"kurtosis\":null,\"most_positive_activation_records\":["
-        "{\"dataclass_name\":\"ActivationRecord\",\"tokens\":[\"A\",\"\xc3\xa9\"],\"activations\":[3,0.1]},"
+        "\"tokens\":[\"q\"],\"activations\":[2]}],[],[]],\"quantile_boundaries\":[null,0.25,1.5,2."
+        "5,3.75,null],"
+        "\"mean\":0.125,\"variance\":null,\"skewness\":null,\"kurtosis\":null,\"most_positive_"
+        "activation_records\":["
+        "{\"dataclass_name\":\"ActivationRecord\",\"tokens\":[\"A\",\"\xc3\xa9\"],\"activations\":["
+        "3,0.1]},"
         "{\"dataclass_name\":\"ActivationRecord\",\"tokens\":[\"B\"],\"activations\":[2.5]}]}");
     buffer_free(&text);
     neuron_list_free(&list);
@@ -375,10 +416,11 @@ static void puzzle_becomes_a_record_set(void **state) {
     neuron_list_t list = parse(PUZZLES);
     buffer_t text = BUFFER_EMPTY;
     assert_true(neuron_json_write(list.neurons[1], &text));
-    assert_string_equal(buffer_text(&text),
-                        "{\"id\":\"sentences\",\"threshold\":1,\"explanation\":\"x\",\"records\":["
-                        "{\"tokens\":[\"a\"],\"activations\":[0]}],\"score_records\":[{\"tokens\":[\"b\"],"
-                        "\"activations\":[1]},{\"tokens\":[\"c\"],\"activations\":[0]}]}");
+    assert_string_equal(
+        buffer_text(&text),
+        "{\"id\":\"sentences\",\"threshold\":1,\"explanation\":\"x\",\"records\":["
+        "{\"tokens\":[\"a\"],\"activations\":[0]}],\"score_records\":[{\"tokens\":[\"b\"],"
+        "\"activations\":[1]},{\"tokens\":[\"c\"],\"activations\":[0]}]}");
     neuron_list_t again = parse(buffer_text(&text));
     assert_int_equal(again.neurons[0]->source, NEURON_SOURCE_RECORDS);
     double threshold = 0;
@@ -411,7 +453,8 @@ static void check_sentence(const json_value_t *sentence, const activation_record
         const json_value_t *item = json_at(sentence, i);
         double activation = 0;
         json_as_number(json_at(item, 1), &activation); /* stays 0 for a bare token */
-        const char *token = json_as_string(json_is(item, JSON_KIND_ARRAY) ? json_at(item, 0) : item, NULL);
+        const char *token =
+            json_as_string(json_is(item, JSON_KIND_ARRAY) ? json_at(item, 0) : item, NULL);
         assert_string_equal(record->tokens[i].bytes, token);
         assert_true((double)record->activations[i] == activation);
     }
@@ -432,9 +475,11 @@ static void public_puzzles(void **state) {
     assert_int_equal(list.count, 19);
     for (size_t i = 0; i < list.count; i++) {
         const char *name = NULL;
-        const json_value_t *puzzle = json_member(root, i, &name), *sentences = json_get(puzzle, "sentences");
+        const json_value_t *puzzle = json_member(root, i, &name),
+                           *sentences = json_get(puzzle, "sentences");
         assert_string_equal(list.neurons[i]->id, name);
-        assert_string_equal(list.neurons[i]->explanation, json_as_string(json_get(puzzle, "explanation"), NULL));
+        assert_string_equal(list.neurons[i]->explanation,
+                            json_as_string(json_get(puzzle, "explanation"), NULL));
         assert_int_equal(list.neurons[i]->top.count, json_count(sentences));
         for (size_t j = 0; j < json_count(sentences); j++)
             check_sentence(json_at(sentences, j), &list.neurons[i]->top.records[j]);

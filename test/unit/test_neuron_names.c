@@ -19,12 +19,14 @@ static void reads_numbers(void **state) {
     double number = 7;
     assert_true(number_parse("0.5", &number) && number == 0.5);
     assert_true(number_parse("-1e3", &number) && number == -1000);
-    static const char *const bad[] = {"", " 1", "1 ", "0x10", "nan", "inf", "1e999", "1,5", "--1", "1e"};
+    static const char *const bad[] = {"",    " 1",    "1 ",  "0x10", "nan",
+                                      "inf", "1e999", "1,5", "--1",  "1e"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(number_parse(bad[i], &number));
     assert_true(number == -1000);
     uint64_t whole;
-    assert_true(number_parse_whole("18446744073709551615", 20, UINT64_MAX, &whole) && whole == UINT64_MAX);
+    assert_true(number_parse_whole("18446744073709551615", 20, UINT64_MAX, &whole) &&
+                whole == UINT64_MAX);
     assert_false(number_parse_whole("18446744073709551616", 20, UINT64_MAX, &whole));
     assert_true(number_parse_whole("10", 2, 10, &whole) && whole == 10);
     assert_false(number_parse_whole("11", 2, 10, &whole));
@@ -55,7 +57,8 @@ static void reads_names(void **state) {
     assert_names_refused("1:2:3", "--neurons: \"1:2:3\" is no LAYER:NEURON, as in 5:131");
     assert_names_refused("1:-2", "--neurons: \"1:-2\" is no LAYER:NEURON, as in 5:131");
     assert_names_refused("1:2,1:3,1:2", "neuron 1:2 is named twice");
-    assert_names_refused("1:99999999999", "--neurons: \"1:99999999999\" is no LAYER:NEURON, as in 5:131");
+    assert_names_refused("1:99999999999",
+                         "--neurons: \"1:99999999999\" is no LAYER:NEURON, as in 5:131");
 }
 
 static void reads_names_from_a_file(void **state) {
@@ -98,7 +101,8 @@ static void reads_layers(void **state) {
     assert_int_equal(list.layers[0], 7);
     assert_int_equal(list.layers[3], 2);
     free(list.layers);
-    static const char *const bad[] = {"", "1,", "3-1", "a", "1-", "-1", "0-99999999", "1,0-2", "1-2147483647"};
+    static const char *const bad[] = {"",   "1,",         "3-1",   "a",           "1-",
+                                      "-1", "0-99999999", "1,0-2", "1-2147483647"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_false(neuron_layers_parse(bad[i], &list, &error));
         assert_null(list.layers);

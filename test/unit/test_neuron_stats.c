@@ -1,4 +1,5 @@
-/* test_neuron_stats.c - what is kept of neurons, against a second count of the plainest kind over the same activations.
+/* test_neuron_stats.c - what is kept of neurons, against a second count of the plainest kind over
+ * the same activations.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,11 +26,13 @@ typedef struct {
 } world_t;
 
 static float *at(const world_t *world, size_t layer, size_t excerpt, size_t token, size_t neuron) {
-    return &world->values[((layer * world->excerpts + excerpt) * LENGTH + token) * NEURONS + neuron];
+    return &world
+                ->values[((layer * world->excerpts + excerpt) * LENGTH + token) * NEURONS + neuron];
 }
 
 static world_t world_create(size_t excerpts) {
-    world_t world = {.excerpts = excerpts, .values = MEMORY_NEW_ARRAY(LAYERS * excerpts * LENGTH * NEURONS, float)};
+    world_t world = {.excerpts = excerpts,
+                     .values = MEMORY_NEW_ARRAY(LAYERS * excerpts * LENGTH * NEURONS, float)};
     rng_t rng = rng_create(7);
     for (size_t l = 0; l < LAYERS; l++)
         for (size_t e = 0; e < excerpts; e++)
@@ -37,7 +40,9 @@ static world_t world_create(size_t excerpts) {
                 for (size_t n = 0; n < NEURONS; n++) {
                     double value = rng_normal(&rng);
                     /* Neuron 2 has few values, so that there are ties; 3 is constant. */
-                    *at(&world, l, e, t, n) = n == 2 ? (float)(int)value : n == 3 ? 0.25f : (float)value - 0.3f;
+                    *at(&world, l, e, t, n) = n == 2   ? (float)(int)value
+                                              : n == 3 ? 0.25f
+                                                       : (float)value - 0.3f;
                 }
     return world;
 }
@@ -64,7 +69,8 @@ static neuron_stats_t *create(const world_t *world) {
     return neuron_stats_create(&options);
 }
 
-static void visit_batch(const world_t *world, neuron_stats_batch_t *batch, const uint32_t *excerpts, size_t count) {
+static void visit_batch(const world_t *world, neuron_stats_batch_t *batch, const uint32_t *excerpts,
+                        size_t count) {
     neuron_stats_batch_start(batch, excerpts, count);
     float *activations = MEMORY_NEW_ARRAY(BATCH * LENGTH * NEURONS, float);
     for (size_t l = 0; l < LAYERS; l++) {
@@ -77,13 +83,15 @@ static void visit_batch(const world_t *world, neuron_stats_batch_t *batch, const
 }
 
 /* Goes on from where `stats` is. `swap`: two batches at once, visited in the other order. */
-static void pass(const world_t *world, neuron_stats_t *stats, const uint32_t *excerpts, size_t count, size_t stop,
-                 bool swap) {
+static void pass(const world_t *world, neuron_stats_t *stats, const uint32_t *excerpts,
+                 size_t count, size_t stop, bool swap) {
     neuron_stats_batch_t *batches[2] = {neuron_stats_batch_create(stats, BATCH),
                                         neuron_stats_batch_create(stats, BATCH)};
     for (size_t from = neuron_stats_merged(stats); from < count && from < stop;) {
         size_t first = count - from < BATCH ? count - from : BATCH;
-        size_t second = !swap || from + first >= stop ? 0 : count - from - first < BATCH ? count - from - first : BATCH;
+        size_t second = !swap || from + first >= stop  ? 0
+                        : count - from - first < BATCH ? count - from - first
+                                                       : BATCH;
         if (second)
             visit_batch(world, batches[1], excerpts + from + first, second);
         visit_batch(world, batches[0], excerpts + from, first);
@@ -108,7 +116,8 @@ static void finish(const world_t *world, neuron_stats_t *stats, size_t stop, boo
     const uint32_t *sample;
     size_t count;
     neuron_stats_sample(stats, &sample, &count);
-    assert_int_equal(count, world->excerpts < NEURON_STATS_SAMPLE ? world->excerpts : NEURON_STATS_SAMPLE);
+    assert_int_equal(count,
+                     world->excerpts < NEURON_STATS_SAMPLE ? world->excerpts : NEURON_STATS_SAMPLE);
     pass(world, stats, sample, count, stop, swap);
 }
 
@@ -119,7 +128,8 @@ static float maximum(const world_t *world, size_t layer, size_t excerpt, size_t 
     return most;
 }
 
-static void check_top(const world_t *world, const neuron_record_t *neuron, const uint32_t *numbers) {
+static void check_top(const world_t *world, const neuron_record_t *neuron,
+                      const uint32_t *numbers) {
     size_t layer = (size_t)neuron->layer, index = (size_t)neuron->index;
     assert_int_equal(neuron->top.count, TOP);
     for (size_t i = 0; i < TOP; i++) {
@@ -143,7 +153,8 @@ static void check_moments(const world_t *world, const neuron_record_t *neuron) {
         }
     for (size_t e = 0; e < world->excerpts; e++)
         for (size_t t = 0; t < LENGTH; t++) {
-            double d = (double)*at(world, (size_t)neuron->layer, e, t, (size_t)neuron->index) - mean;
+            double d =
+                (double)*at(world, (size_t)neuron->layer, e, t, (size_t)neuron->index) - mean;
             for (int i = 0; i < 3; i++)
                 moments[i] += pow(d, i + 2) / n;
         }
@@ -157,7 +168,8 @@ static void check_moments(const world_t *world, const neuron_record_t *neuron) {
     assert_true(fabs(neuron->kurtosis - moments[2] / (moments[0] * moments[0])) < 1e-10);
 }
 
-static void check_lists(const world_t *world, const neuron_record_t *neuron, const uint32_t *numbers) {
+static void check_lists(const world_t *world, const neuron_record_t *neuron,
+                        const uint32_t *numbers) {
     const record_list_t *lists[2 + NEURON_BANDS] = {&neuron->top, &neuron->random};
     for (size_t i = 0; i < NEURON_BANDS; i++)
         lists[2 + i] = &neuron->bands[i];
@@ -168,7 +180,8 @@ static void check_lists(const world_t *world, const neuron_record_t *neuron, con
             float most = -INFINITY;
             for (size_t t = 0; t < LENGTH; t++) {
                 float value = lists[l]->records[i].activations[t];
-                assert_true(value == *at(world, (size_t)neuron->layer, numbers[number], t, (size_t)neuron->index));
+                assert_true(value == *at(world, (size_t)neuron->layer, numbers[number], t,
+                                         (size_t)neuron->index));
                 most = fmaxf(most, value);
             }
             for (size_t j = start; j < number; j++)
@@ -198,7 +211,8 @@ static void check_quantiles(const world_t *world, const neuron_record_t *neuron)
         maxima[e] = maximum(world, (size_t)neuron->layer, e, (size_t)neuron->index);
     qsort(maxima, world->excerpts, sizeof *maxima, compare);
     for (size_t i = 0; i < 4; i++)
-        assert_true(neuron->quantiles[i] == (double)maxima[(size_t)ceil(quantiles[i] * (double)world->excerpts) - 1]);
+        assert_true(neuron->quantiles[i] ==
+                    (double)maxima[(size_t)ceil(quantiles[i] * (double)world->excerpts) - 1]);
     free(maxima);
 }
 
@@ -239,7 +253,8 @@ static void test_everything(void **state) {
 static void same_list(const record_list_t *a, const record_list_t *b) {
     assert_int_equal(a->count, b->count);
     for (size_t i = 0; i < a->count; i++)
-        assert_memory_equal(a->records[i].activations, b->records[i].activations, LENGTH * sizeof(float));
+        assert_memory_equal(a->records[i].activations, b->records[i].activations,
+                            LENGTH * sizeof(float));
 }
 
 /* The same records to the byte. (Where in memory they are kept depends on the order of visits.) */
@@ -275,7 +290,8 @@ static neuron_stats_t *carry_over(const world_t *world, neuron_stats_t *from) {
     neuron_stats_t *to = create(world);
     assert_true(neuron_stats_resume(to, neuron_stats_sampling(from), neuron_stats_merged(from)));
     size_t count, other;
-    neuron_stats_piece_t *left = neuron_stats_pieces(from, &count), *right = neuron_stats_pieces(to, &other);
+    neuron_stats_piece_t *left = neuron_stats_pieces(from, &count),
+                         *right = neuron_stats_pieces(to, &other);
     assert_int_equal(count, other);
     for (size_t i = 0; i < count; i++)
         memcpy(right[i].bytes, left[i].bytes, left[i].size);

@@ -1,5 +1,6 @@
-/* test_new_scorer.c - a scorer that no reader knows: a row of its own behind those that glia comes with. The planner
- * carries it out, and estimate, report, export, card and viewer tell of it, by the row alone.
+/* test_new_scorer.c - a scorer that no reader knows: a row of its own behind those that glia
+ * comes with. The planner carries it out, and estimate, report, export, card and viewer tell of
+ * it, by the row alone.
  *
  * It asks nobody: the share of an explanation's bytes that are the letter e, and how long it is. */
 #include <setjmp.h>
@@ -31,27 +32,28 @@
 #include "tools/report/report.h"
 #include "tools/viewer/viewer.h"
 
-static const char CONFIG[] = "[budget]\ntotal_usd = 1\n"
-                             "[endpoints.here]\nbase_url = \"standin:\"\n"
-                             "[models.chat]\nendpoints = [\"here\"]\nprice = { input = 1, output = 1 }\n"
-                             "context_tokens = 100000\nmax_output_tokens = 4000\n"
-                             "[models.embed]\nendpoints = [\"here\"]\nprice = { input = 1, output = 0 }\n"
-                             "[sets.p]\nsource = \"store:p\"\n"
-                             "[explain]\nmodels = [\"chat\"]\nformats = [\"original\", \"summary\"]\n"
-                             "[simulate]\nmodel = \"chat\"\nmode = \"repeat\"\n"
-                             "[adacs]\nmodel = \"embed\"\nbatch = 1\n";
+static const char CONFIG[] =
+    "[budget]\ntotal_usd = 1\n"
+    "[endpoints.here]\nbase_url = \"standin:\"\n"
+    "[models.chat]\nendpoints = [\"here\"]\nprice = { input = 1, output = 1 }\n"
+    "context_tokens = 100000\nmax_output_tokens = 4000\n"
+    "[models.embed]\nendpoints = [\"here\"]\nprice = { input = 1, output = 0 }\n"
+    "[sets.p]\nsource = \"store:p\"\n"
+    "[explain]\nmodels = [\"chat\"]\nformats = [\"original\", \"summary\"]\n"
+    "[simulate]\nmodel = \"chat\"\nmode = \"repeat\"\n"
+    "[adacs]\nmodel = \"embed\"\nbatch = 1\n";
 
 /* The last one has nothing to score on, and the new scorer wants such records too. */
 static const char PUZZLES[] =
-    "[{\"name\": \"a\", \"explanation\": \"truth a\", \"false_explanations\": [],"
-    "  \"sentences\": [[[\"x\", 1], \"y\"]], \"score_sentences\": [[[\"x\", 1], \"z\"], [\"w\", [\"v\", 3]]]},"
-    " {\"name\": \"b\", \"explanation\": \"truth b\", \"false_explanations\": [],"
-    "  \"sentences\": [[[\"m\", 2], \"n\"]], \"score_sentences\": [[[\"u\", 1], \"z\"]]},"
-    " {\"name\": \"c\", \"explanation\": \"truth a\", \"false_explanations\": [],"
-    "  \"sentences\": [[[\"x\", 1], \"q\"]]}]";
+    "[{\"name\": \"a\", \"explanation\": \"truth a\", \"false_explanations\": [],  \"sentences\": "
+    "[[[\"x\", 1], \"y\"]], \"score_sentences\": [[[\"x\", 1], \"z\"], [\"w\", [\"v\", 3]]]}, "
+    "{\"name\": \"b\", \"explanation\": \"truth b\", \"false_explanations\": [],  \"sentences\": "
+    "[[[\"m\", 2], \"n\"]], \"score_sentences\": [[[\"u\", 1], \"z\"]]}, {\"name\": \"c\", "
+    "\"explanation\": \"truth a\", \"false_explanations\": [],  \"sentences\": [[[\"x\", 1], "
+    "\"q\"]]}]";
 enum { SCORED = 2, FORMATS = 2 };
 
-/* --- the scorer ------------------------------------------------------------------------------------------- */
+/* --- the scorer ------------------------------------------------------------------------------- */
 
 enum { STAGE_ES = STAGE_BATCH + 1, ES_VERSION = 1 };
 
@@ -62,8 +64,8 @@ static double share_of_es(const char *text) {
     return (double)count / (double)strlen(text);
 }
 
-static stage_built_t build_es(const stage_context_t *context, store_txn_t *txn, job_t *job, request_t *request,
-                              stage_product_t *product) {
+static stage_built_t build_es(const stage_context_t *context, store_txn_t *txn, job_t *job,
+                              request_t *request, stage_product_t *product) {
     (void)request;
     error_info_t error;
     split_list_t valid, calibration;
@@ -106,7 +108,8 @@ static bool is_wanted(const settings_t *settings) {
 }
 
 static const stage_telling_t telling = {
-    .measures = {{.key = "es", .label = "letters e"}, {.key = "bytes", .label = "long", .is_terse = true}},
+    .measures = {{.key = "es", .label = "letters e"},
+                 {.key = "bytes", .label = "long", .is_terse = true}},
     .counts = {"es_records"},
     .done = "counted",
     .noun = "counts of e",
@@ -131,7 +134,7 @@ static const stage_t stage_es = {
     .telling = &telling,
 };
 
-/* --- a run with it ------------------------------------------------------------------------------------------ */
+/* --- a run with it ---------------------------------------------------------------------------- */
 
 typedef struct {
     const stage_t *rows[JOB_STAGES];
@@ -169,7 +172,8 @@ static int setup(void **state) {
     store_dir_write(world->store, put_set, NULL);
     world->settings = settings_load(CONFIG, strlen(CONFIG), "config", NULL, 0, true, &error);
     if (!world->settings ||
-        !prepare_take_up(world->settings, world->store, false, 1000000, &world->run, &taken, &error) ||
+        !prepare_take_up(world->settings, world->store, false, 1000000, &world->run, &taken,
+                         &error) ||
         !(world->sweep = sweep_create(world->settings, &world->run, &world->table, &error)))
         fail_msg("%s", error.message);
     *state = world;
@@ -189,7 +193,8 @@ static int teardown(void **state) {
 
 /* The result is how many jobs of the new stage were carried out. */
 static size_t play(world_t *world) {
-    played_run_t played = {.store = world->store, .sweep = world->sweep, .run = world->run.number, .rng = &world->rng};
+    played_run_t played = {
+        .store = world->store, .sweep = world->sweep, .run = world->run.number, .rng = &world->rng};
     size_t count = 0;
     played_run(&played, false);
     for (size_t i = 0; i < played.count; i++)
@@ -198,7 +203,7 @@ static size_t play(world_t *world) {
     return count;
 }
 
-/* --- estimate ------------------------------------------------------------------------------------------------ */
+/* --- estimate --------------------------------------------------------------------------------- */
 
 static estimate_t estimate(const world_t *world) {
     estimate_options_t options = {.as_of = LOOK_NEXT_START};
@@ -222,13 +227,13 @@ static void is_planned_and_carried_out(void **state) {
     assert_int_equal(play(*state), 0);
 }
 
-/* --- report --------------------------------------------------------------------------------------------------- */
+/* --- report ----------------------------------------------------------------------------------- */
 
 static report_t build_report(const world_t *world) {
     report_t report;
     error_info_t error = {0};
-    if (!report_build(world->store, &world->run, world->settings, &world->table, &(report_options_t){0}, &report,
-                      &error))
+    if (!report_build(world->store, &world->run, world->settings, &world->table,
+                      &(report_options_t){0}, &report, &error))
         fail_msg("%s", error.message);
     return report;
 }
@@ -258,7 +263,8 @@ static void is_reported(void **state) {
     const table_t *table = find(&report, "es");
     assert_string_equal(table->title, "The letter e");
     assert_int_equal(table->row_count, FORMATS);
-    static const char *const keys[] = {"format", "chains", "counted", "es", "bytes", "undefined", "failed", "missing"};
+    static const char *const keys[] = {"format", "chains",    "counted", "es",
+                                       "bytes",  "undefined", "failed",  "missing"};
     assert_int_equal(table->column_count, 8);
     for (size_t i = 0; i < 8; i++)
         assert_string_equal(table->columns[i].key, keys[i]);
@@ -277,7 +283,7 @@ static void is_reported(void **state) {
     report_clear(&report);
 }
 
-/* --- export --------------------------------------------------------------------------------------------------- */
+/* --- export ----------------------------------------------------------------------------------- */
 
 static void export_to(const world_t *world, bool csv, buffer_t *out) {
     error_info_t error = {0};
@@ -292,8 +298,9 @@ static void is_exported(void **state) {
     play(*state);
     buffer_t out = BUFFER_EMPTY;
     export_to(*state, true, &out);
-    static const char header[] = "set,id,layer,neuron,explainer,format,sample,scored,score,rsquared,absdev,records,"
-                                 "tokens,compared,adacs,explanation,counted,es,bytes,es_records\n";
+    static const char header[] =
+        "set,id,layer,neuron,explainer,format,sample,scored,score,rsquared,absdev,records,"
+        "tokens,compared,adacs,explanation,counted,es,bytes,es_records\n";
     assert_int_equal(strncmp(buffer_text(&out), header, strlen(header)), 0);
     buffer_clear(&out);
     export_to(*state, false, &out);
@@ -308,7 +315,8 @@ static void is_exported(void **state) {
         assert_int_equal(json_as_number(json_get(row, "es"), &share), scored);
         done += counted;
         if (counted) {
-            assert_true(json_as_number(json_get(row, "bytes"), &bytes) && bytes == (double)strlen(text));
+            assert_true(json_as_number(json_get(row, "bytes"), &bytes) &&
+                        bytes == (double)strlen(text));
             assert_true(json_as_number(json_get(row, "es_records"), &records) && records > 0);
             assert_true(share == share_of_es(text));
         }
@@ -318,7 +326,7 @@ static void is_exported(void **state) {
     buffer_free(&out);
 }
 
-/* --- viewer --------------------------------------------------------------------------------------------------- */
+/* --- viewer ----------------------------------------------------------------------------------- */
 
 /* The JSON that the viewer answers with. */
 static json_value_t *get(const viewer_t *viewer, const char *path) {
@@ -328,7 +336,8 @@ static json_value_t *get(const viewer_t *viewer, const char *path) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(viewer_port(viewer))};
     inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
     assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof address), 0);
-    char *asked = memory_format("GET %s HTTP/1.0\r\nHost: 127.0.0.1:%u\r\n\r\n", path, viewer_port(viewer));
+    char *asked =
+        memory_format("GET %s HTTP/1.0\r\nHost: 127.0.0.1:%u\r\n\r\n", path, viewer_port(viewer));
     assert_int_equal(send(client, asked, strlen(asked), 0), strlen(asked));
     for (ssize_t got; (got = recv(client, some, sizeof some, 0)) > 0;)
         buffer_append(&said, some, (size_t)got);
@@ -336,7 +345,8 @@ static json_value_t *get(const viewer_t *viewer, const char *path) {
     free(asked);
     const char *body = strstr(buffer_text(&said), "\r\n\r\n");
     error_info_t error = {0};
-    json_value_t *root = body ? json_parse(body + 4, strlen(body + 4), path, JSON_PLAIN, &error) : NULL;
+    json_value_t *root =
+        body ? json_parse(body + 4, strlen(body + 4), path, JSON_PLAIN, &error) : NULL;
     if (!root)
         fail_msg("%s: %s", buffer_text(&said), error.message);
     buffer_free(&said);
@@ -364,7 +374,8 @@ static void compare_chains(const json_value_t *neuron, double means[FORMATS]) {
         assert_string_equal(text_at(chain, "measures.0.state"), "done");
         means[i] = number_at(chain, "measures.0.values.es");
         assert_true(means[i] == share_of_es(text_at(chain, "text")));
-        assert_true(number_at(chain, "measures.0.values.bytes") == (double)strlen(text_at(chain, "text")));
+        assert_true(number_at(chain, "measures.0.values.bytes") ==
+                    (double)strlen(text_at(chain, "text")));
         assert_string_equal(text_at(chain, "scored"), "done"); /* as without the new one */
     }
 }
@@ -373,7 +384,8 @@ static void is_viewed(void **state) {
     world_t *world = *state;
     error_info_t error = {0};
     play(world);
-    viewer_options_t options = {.stages = &world->table, .store = world->store, .address = "127.0.0.1"};
+    viewer_options_t options = {
+        .stages = &world->table, .store = world->store, .address = "127.0.0.1"};
     viewer_t *viewer = viewer_start(&options, &error);
     if (!viewer)
         fail_msg("%s", error.message);
@@ -385,7 +397,8 @@ static void is_viewed(void **state) {
     json_value_t *list = get(viewer, "/api/neurons?sort=es&descending=1");
     assert_int_equal(json_count(json_get(list, "neurons")), 3);
     assert_string_equal(text_at(list, "neurons.2.id"), "c"); /* it has none */
-    const json_value_t *entry = json_path(list, strcmp(text_at(list, "neurons.0.id"), "a") ? "neurons.1" : "neurons.0");
+    const json_value_t *entry =
+        json_path(list, strcmp(text_at(list, "neurons.0.id"), "a") ? "neurons.1" : "neurons.0");
     assert_string_equal(text_at(entry, "measures.0.label"), "letters e");
     assert_true(fabs(number_at(entry, "measures.0.values.0") - means[0]) < 1e-5);
     assert_true(fabs(number_at(entry, "measures.0.values.1") - means[1]) < 1e-5);
@@ -398,16 +411,19 @@ static void is_viewed(void **state) {
     viewer_stop(viewer);
 }
 
-/* --- card ------------------------------------------------------------------------------------------------------ */
+/* --- card ------------------------------------------------------------------------------------- */
 
-static bool take_first(void *context, store_txn_t *txn, const outcome_t *outcome, error_info_t *error) {
+static bool take_first(void *context, store_txn_t *txn, const outcome_t *outcome,
+                       error_info_t *error) {
     (void)txn;
     (void)error;
     buffer_t *out = context;
     if (outcome->number > 0)
         return true;
-    card_explanation_t explanation = {
-        .format = "original", .explainer = "chat", .explained = outcome->explained, .text = outcome->explanation->text};
+    card_explanation_t explanation = {.format = "original",
+                                      .explainer = "chat",
+                                      .explained = outcome->explained,
+                                      .text = outcome->explanation->text};
     card_t card = {.run = "r", .set = "p", .id = outcome->id, .record = outcome->record};
     card.explanations = &explanation;
     card.explanation_count = 1;
@@ -427,9 +443,10 @@ static void is_on_the_card(void **state) {
     play(world);
     assert_true(outcomes_walk(world->store, world->sweep, &all, take_first, &out, &error));
     assert_non_null(strstr(buffer_text(&out), ", letters e 0."));
-    assert_non_null(strstr(buffer_text(&out),
-                           "\"measures\":[{\"stage\":\"es\",\"label\":\"letters e\",\"state\":\"done\","
-                           "\"values\":{\"es\":0."));
+    assert_non_null(
+        strstr(buffer_text(&out),
+               "\"measures\":[{\"stage\":\"es\",\"label\":\"letters e\",\"state\":\"done\","
+               "\"values\":{\"es\":0."));
     buffer_free(&out);
 }
 

@@ -150,9 +150,12 @@ static void wraps(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_every_spelling), cmocka_unit_test(takes_values_that_look_like_options),
-        cmocka_unit_test(refuses_options),      cmocka_unit_test(counts_arguments),
-        cmocka_unit_test(writes_help),          cmocka_unit_test(wraps),
+        cmocka_unit_test(takes_every_spelling),
+        cmocka_unit_test(takes_values_that_look_like_options),
+        cmocka_unit_test(refuses_options),
+        cmocka_unit_test(counts_arguments),
+        cmocka_unit_test(writes_help),
+        cmocka_unit_test(wraps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,9 +44,8 @@ static void write_sample(buffer_t *out) {
     pack_array(out, 12);
     pack_integer(out, 1);
     pack_array(out, INTEGER_COUNT);
-    for (size_t i = 0; i < INTEGER_COUNT; i++) {
+    for (size_t i = 0; i < INTEGER_COUNT; i++)
         pack_integer(out, integers[i]);
-    }
     pack_number(out, -0.25);
     pack_boolean(out, true);
     pack_string(out, "a\0b", 3);
@@ -133,9 +132,8 @@ static void every_truncation_fails(void **state) {
     (void)state;
     buffer_t out = BUFFER_EMPTY;
     write_sample(&out);
-    for (size_t length = 0; length < out.length; length++) {
+    for (size_t length = 0; length < out.length; length++)
         assert_false(read_copy(out.data, length));
-    }
     assert_true(read_copy(out.data, out.length));
     buffer_append_char(&out, '\xc0');
     assert_false(read_copy(out.data, out.length)); /* bytes behind the end */
@@ -150,9 +148,8 @@ static void random_damage_is_survived(void **state) {
     for (int round = 0; round < 50000; round++) {
         char copy[1024];
         memcpy(copy, out.data, out.length);
-        for (uint64_t i = 0; i <= rng_below(&rng, 4); i++) {
+        for (uint64_t i = 0; i <= rng_below(&rng, 4); i++)
             copy[rng_below(&rng, out.length)] = (char)rng_next(&rng);
-        }
         read_copy(copy, (size_t)rng_below(&rng, out.length + 1));
     }
     buffer_free(&out);
@@ -220,9 +217,8 @@ static void borders_of_arrays_hold(void **state) {
     pack_reader_t *reader = pack_reader_open(out.data, out.length);
     assert_int_equal(pack_read_array(reader), 2);
     assert_int_equal(pack_read_array(reader), 2);
-    for (int i = 1; i <= 3; i++) {
+    for (int i = 1; i <= 3; i++)
         assert_int_equal(pack_read_integer(reader), i);
-    }
     assert_false(pack_reader_failed(reader));
     assert_int_equal(pack_read_integer(reader), 0); /* past the outermost array */
     assert_false(pack_reader_close(reader));
@@ -298,9 +294,8 @@ static void depth_is_limited(void **state) {
     memset(bytes, '\x91', sizeof bytes);
     pack_reader_t *reader = pack_reader_open(bytes, sizeof bytes);
     size_t depth = 0;
-    while (pack_read_array(reader) == 1) {
+    while (pack_read_array(reader) == 1)
         depth++;
-    }
     assert_int_equal(depth, 32);
     assert_true(pack_reader_failed(reader));
     pack_reader_close(reader);

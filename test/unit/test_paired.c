@@ -1,4 +1,5 @@
-/* test_paired.c - paired differences and averages over sets, worked out by hand; the arithmetic of the paper. */
+/* test_paired.c - paired differences and averages over sets, worked out by hand; the
+ * arithmetic of the paper. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,11 +20,12 @@
 
 enum { SCORE, ADACS }; /* the measured rows that glia comes with, in their order */
 
-static const char CONFIG[] = "[budget]\ntotal_usd = 1\n"
-                             "[endpoints.here]\nbase_url = \"standin:\"\n"
-                             "[models.chat]\nendpoints = [\"here\"]\nprice = { input = 1, output = 1 }\n"
-                             "[sets.a]\nsource = \"store:a\"\n[sets.b]\nsource = \"store:b\"\n"
-                             "[explain]\nmodels = [\"chat\"]\n";
+static const char CONFIG[] =
+    "[budget]\ntotal_usd = 1\n"
+    "[endpoints.here]\nbase_url = \"standin:\"\n"
+    "[models.chat]\nendpoints = [\"here\"]\nprice = { input = 1, output = 1 }\n"
+    "[sets.a]\nsource = \"store:a\"\n[sets.b]\nsource = \"store:b\"\n"
+    "[explain]\nmodels = [\"chat\"]\n";
 
 static settings_t *load(void) {
     error_info_t error;
@@ -55,7 +57,8 @@ static double number(const table_t *table, size_t row, const char *column) {
 }
 
 /* Neuron 0 has two samples, neuron 1 lacks the format, neuron 3 lacks original. */
-static double original[] = {0.2, 0.4, 0.5, 0.1}, summary[] = {0.5, 0.7, 0.2, 0.9}, avhs[] = {0.4, 0.5, 0.1};
+static double original[] = {0.2, 0.4, 0.5, 0.1}, summary[] = {0.5, 0.7, 0.2, 0.9},
+              avhs[] = {0.4, 0.5, 0.1};
 static size_t original_of[] = {0, 0, 1, 2}, summary_of[] = {0, 0, 2, 3}, avhs_of[] = {0, 1, 2};
 
 static void pairs_neurons(void **state) {
@@ -69,7 +72,8 @@ static void pairs_neurons(void **state) {
     group.formats[PROMPT_AVHS].measured[SCORE].samples[0] =
         (sample_t){.count = 3, .capacity = 3, .values = avhs, .neurons = avhs_of};
     report_t report = {0};
-    paired_add_tables(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, &report);
+    paired_add_tables(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL},
+                      &report);
     const table_t *table = find(&report, "paired");
     assert_int_equal(table->row_count, 2);
     /* summary: 0.6 - 0.3 and 0.2 - 0.1; two of four assignments of signs are as far. */
@@ -102,7 +106,9 @@ static void averages_sets(void **state) {
     groups[2].formats[PROMPT_SUMMARY].measured[ADACS].samples[0] =
         (sample_t){.count = 2, .capacity = 2, .values = third, .neurons = neurons};
     report_t report = {0};
-    paired_add_averages(settings, &(tally_list_t){stages_measured(&stages_shipped), 3, groups, NULL}, ADACS, &report);
+    paired_add_averages(settings,
+                        &(tally_list_t){stages_measured(&stages_shipped), 3, groups, NULL}, ADACS,
+                        &report);
     assert_int_equal(report.result_count, 1);
     const table_t *table = find(&report, "adacs_average");
     assert_int_equal(table->row_count, 1);
@@ -113,18 +119,21 @@ static void averages_sets(void **state) {
     /* Standard errors of the sets: 0.1, and sqrt(0.02 / 3 / 4). */
     assert_near(table_cell(table, 0, 4)->spread, sqrt(0.01 + 0.02 / 12) / 2);
     report_clear(&report);
-    paired_add_averages(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, groups, NULL}, ADACS, &report);
+    paired_add_averages(settings,
+                        &(tally_list_t){stages_measured(&stages_shipped), 1, groups, NULL}, ADACS,
+                        &report);
     assert_int_equal(report.result_count, 0); /* one set is no average */
     settings_free(settings);
 }
 
-/* --- the paper's figures ------------------------------------------------------------------------------- */
+/* --- the paper's figures ---------------------------------------------------------------------- */
 
 static double rounded(double value, int decimals) {
     return round(value * pow(10, decimals)) / pow(10, decimals);
 }
 
-/* The paper says that its formats take 1.72 to 2.64 times fewer tokens; its means are 2338, 959, 886, 1032, 1360. */
+/* The paper says that its formats take 1.72 to 2.64 times fewer tokens; its means are 2338, 959,
+ * 886, 1032, 1360. */
 static void ratios_of_table_1(void **state) {
     (void)state;
     settings_t *settings = load();
@@ -133,9 +142,11 @@ static void ratios_of_table_1(void **state) {
     size_t neuron = 0;
     tally_group_t group = {.set = 0};
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
-        group.formats[f].total_tokens = (sample_t){.count = 1, .capacity = 1, .values = &tokens[f], .neurons = &neuron};
+        group.formats[f].total_tokens =
+            (sample_t){.count = 1, .capacity = 1, .values = &tokens[f], .neurons = &neuron};
     report_t report = {0};
-    tables_add_results(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, NULL, &report);
+    tables_add_results(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL},
+                       NULL, &report);
     const table_t *table = find(&report, "tokens");
     for (size_t f = 0; f < PROMPT_FORMAT_COUNT; f++)
         assert_near(rounded(1 / number(table, f, "total_ratio"), 2), times[f]);
@@ -143,7 +154,8 @@ static void ratios_of_table_1(void **state) {
     settings_free(settings);
 }
 
-/* Columns Original to AVHS of a published CSV of five neurons into the samples. False: the file is not there. */
+/* Columns Original to AVHS of a published CSV of five neurons into the samples. False: the
+ * file is not there. */
 static bool read_published(const char *name, double values[PROMPT_FORMAT_COUNT][5]) {
     char *path = memory_format("../shared/data/paper/%s", name);
     buffer_t text = BUFFER_EMPTY;
@@ -164,7 +176,8 @@ static size_t five[] = {0, 1, 2, 3, 4};
 
 static void means_of_five_neurons(void **state) {
     (void)state;
-    double tokens[PROMPT_FORMAT_COUNT][5], scores[PROMPT_FORMAT_COUNT][5], cosines[PROMPT_FORMAT_COUNT][5];
+    double tokens[PROMPT_FORMAT_COUNT][5], scores[PROMPT_FORMAT_COUNT][5],
+        cosines[PROMPT_FORMAT_COUNT][5];
     if (!read_published("test_neurons_tokens.csv", tokens) ||
         !read_published("test_neurons_results_score.csv", scores) ||
         !read_published("test_neurons_results_adaCS.csv", cosines)) {
@@ -174,15 +187,18 @@ static void means_of_five_neurons(void **state) {
     settings_t *settings = load();
     tally_group_t group = {.set = 0};
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
-        group.formats[f].total_tokens = (sample_t){.count = 5, .capacity = 5, .values = tokens[f], .neurons = five};
+        group.formats[f].total_tokens =
+            (sample_t){.count = 5, .capacity = 5, .values = tokens[f], .neurons = five};
         group.formats[f].measured[SCORE].samples[0] =
             (sample_t){.count = 5, .capacity = 5, .values = scores[f], .neurons = five};
         group.formats[f].measured[ADACS].samples[0] =
             (sample_t){.count = 5, .capacity = 5, .values = cosines[f], .neurons = five};
-        group.formats[f].measured[SCORE].progress.wanted = group.formats[f].measured[ADACS].progress.wanted = 5;
+        group.formats[f].measured[SCORE].progress.wanted =
+            group.formats[f].measured[ADACS].progress.wanted = 5;
     }
     report_t report = {0};
-    tables_add_results(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, NULL, &report);
+    tables_add_results(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL},
+                       NULL, &report);
     static const double mean_tokens[] = {2376.6, 963.2, 885, 1022.4, 1269.6};
     static const double mean_scores[] = {0.196, 0.278, 0.262, 0.238, 0.236};
     static const double score_ranks[] = {5, 1, 2, 3, 4}, cosine_ranks[] = {5, 3, 2, 1, 4};
@@ -194,7 +210,8 @@ static void means_of_five_neurons(void **state) {
         const char *name = prompt_format_name((prompt_format_t)f);
         assert_near(number(find(&report, "ranks"), 0, name), score_ranks[f]);
         assert_near(number(find(&report, "ranks"), 1, name), cosine_ranks[f]);
-        assert_near(number(find(&report, "ranks"), 2, name), (score_ranks[f] + cosine_ranks[f]) / 2);
+        assert_near(number(find(&report, "ranks"), 2, name),
+                    (score_ranks[f] + cosine_ranks[f]) / 2);
     }
     /* All five neurons score higher by highlight than by original: 2 of 32. */
     assert_near(number(find(&report, "paired"), 1, "p"), 2.0 / 32);

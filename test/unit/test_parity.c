@@ -1,8 +1,8 @@
 /* test_parity.c - byte parity with the published prompts, and equal predictions.
  *
- * The reference data is public and no part of the project: it is read from $GLIA_SHARED (default ../shared), and the
- * templates that reproduce its wording are written to a temporary directory from its own texts. Without it
- * the tests skip.
+ * The reference data is public and no part of the project: it is read from $GLIA_SHARED (default
+ * ../shared), and the templates that reproduce its wording are written to a temporary directory
+ * from its own texts. Without it the tests skip.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@
 
 enum { MAX_REFERENCE = 64 << 20, PUZZLES = 19 };
 
-/* --- the reference ----------------------------------------------------------------------------- */
+/* --- the reference ---------------------------------------------------------------------------- */
 
 /* NULL, and the test is to skip, if the file is not there. */
 static json_value_t *read_reference(const char *name) {
@@ -54,7 +54,8 @@ static const char *string_at(const json_value_t *value, const char *path) {
 }
 
 /* Byte for byte: one puzzle has a token that is a NUL. */
-static void check_text(const char *actual, size_t length, const json_value_t *value, const char *path) {
+static void check_text(const char *actual, size_t length, const json_value_t *value,
+                       const char *path) {
     size_t expected_length = 0;
     const char *expected = json_as_string(json_path(value, path), &expected_length);
     assert_non_null(expected);
@@ -62,8 +63,8 @@ static void check_text(const char *actual, size_t length, const json_value_t *va
     while (at < length && at < expected_length && actual[at] == expected[at])
         at++;
     if (at < length || at < expected_length)
-        fail_msg("%s: byte %zu differs (of %zu, expected %zu): \"%.40s\", expected \"%.40s\"", path, at, length,
-                 expected_length, actual + at, expected + at);
+        fail_msg("%s: byte %zu differs (of %zu, expected %zu): \"%.40s\", expected \"%.40s\"", path,
+                 at, length, expected_length, actual + at, expected + at);
 }
 
 static token_t *read_tokens(const json_value_t *array, size_t *count) {
@@ -83,7 +84,8 @@ static void free_tokens(token_t *tokens, size_t count) {
 }
 
 static split_list_t read_records(const json_value_t *array) {
-    split_list_t list = {json_count(array), MEMORY_NEW_ARRAY(json_count(array), const activation_record_t *)};
+    split_list_t list = {json_count(array),
+                         MEMORY_NEW_ARRAY(json_count(array), const activation_record_t *)};
     for (size_t i = 0; i < list.count; i++) {
         activation_record_t *record = MEMORY_NEW(activation_record_t);
         const json_value_t *activations = json_get(json_at(array, i), "activations");
@@ -109,7 +111,7 @@ static void free_records(split_list_t *list) {
     free(list->records);
 }
 
-/* --- templates from the reference's texts ------------------------------------------------------ */
+/* --- templates from the reference's texts ----------------------------------------------------- */
 
 static char directory[] = "/tmp/glia-parity-XXXXXX";
 
@@ -138,8 +140,10 @@ static void write_file(const buffer_t *text, const char *name) {
     free(path);
 }
 
-/* A TOML basic string is written like a JSON one. `number` becomes {n} wherever it stands as "euron <number>". */
-static void put_text(buffer_t *toml, const char *key, const char *from, const char *to, unsigned number) {
+/* A TOML basic string is written like a JSON one. `number` becomes {n} wherever it stands as
+ * "euron <number>". */
+static void put_text(buffer_t *toml, const char *key, const char *from, const char *to,
+                     unsigned number) {
     char numbered[16];
     snprintf(numbered, sizeof numbered, "euron %u", number);
     buffer_t text = BUFFER_EMPTY;
@@ -176,7 +180,8 @@ static void put_original(buffer_t *toml, const char *user) {
     buffer_append_text(toml, "repeat_nonzero = true\n");
 }
 
-/* user = header, "\n", excerpt header (an empty line and a line), "<start>" ... "<end> \n", tokens header, ... */
+/* user = header, "\n", excerpt header (an empty line and a line), "<start>" ... "<end> \n",
+ * tokens header, ... */
 static void put_excerpts(buffer_t *toml, const char *user, bool list) {
     const char *start = strstr(user, "<start>");
     const char *header = start - 1;
@@ -197,7 +202,8 @@ static void put_excerpts(buffer_t *toml, const char *user, bool list) {
     }
 }
 
-static template_t *make_explain_template(const json_value_t *messages, const char *explanation, int format) {
+static template_t *make_explain_template(const json_value_t *messages, const char *explanation,
+                                         int format) {
     const char *name = prompt_format_name((prompt_format_t)format);
     const char *system = string_at(messages, "0.content");
     const char *user = string_at(messages, "1.content");
@@ -208,7 +214,8 @@ static template_t *make_explain_template(const json_value_t *messages, const cha
     put_text(&toml, "system", system, system + strlen(system), 0);
     put_text(&toml, "neuron_suffix", find_last(user, "\n"), user + strlen(user), 1);
     put_text(&toml, "assistant_prefix", assistant, found, 1);
-    put_text(&toml, "assistant_suffix", found + strlen(explanation), assistant + strlen(assistant), 1);
+    put_text(&toml, "assistant_suffix", found + strlen(explanation), assistant + strlen(assistant),
+             1);
     if (format == PROMPT_ORIGINAL)
         put_original(&toml, user);
     else
@@ -232,14 +239,16 @@ static void write_examples(const json_value_t *messages) {
 }
 
 static template_t *make_format_template(const json_value_t *published, int format) {
-    char *path = memory_format("messages.%s.0.messages", prompt_format_name((prompt_format_t)format));
+    char *path =
+        memory_format("messages.%s.0.messages", prompt_format_name((prompt_format_t)format));
     const json_value_t *messages = json_path(published, path);
     free(path);
     write_examples(published);
-    return make_explain_template(messages, string_at(published, "few_shot_examples.0.explanation"), format);
+    return make_explain_template(messages, string_at(published, "few_shot_examples.0.explanation"),
+                                 format);
 }
 
-/* --- explanations ------------------------------------------------------------------------------ */
+/* --- explanations ----------------------------------------------------------------------------- */
 
 static void test_bodies(void **state) {
     (void)state;
@@ -282,7 +291,8 @@ static void check_messages(const message_list_t *list, const json_value_t *expec
     assert_int_equal(list->count, json_count(expected));
     for (size_t i = 0; i < list->count; i++) {
         assert_string_equal(list->messages[i].role, string_at(json_at(expected, i), "role"));
-        check_text(list->messages[i].content, list->messages[i].length, json_at(expected, i), "content");
+        check_text(list->messages[i].content, list->messages[i].length, json_at(expected, i),
+                   "content");
     }
 }
 
@@ -312,14 +322,15 @@ static void test_messages(void **state) {
     json_free(published);
 }
 
-/* --- simulations ------------------------------------------------------------------------------- */
+/* --- simulations ------------------------------------------------------------------------------ */
 
 /* `text` from..to with the explanation in it as {explanation}. */
-static void put_header(buffer_t *toml, const char *key, const char *from, const char *to, const char *explanation,
-                       unsigned number) {
+static void put_header(buffer_t *toml, const char *key, const char *from, const char *to,
+                       const char *explanation, unsigned number) {
     char *part = memory_copy(from, (size_t)(to - from));
     const char *found = find_last(part, explanation);
-    char *text = memory_format("%.*s{explanation}%s", (int)(found - part), part, found + strlen(explanation));
+    char *text = memory_format("%.*s{explanation}%s", (int)(found - part), part,
+                               found + strlen(explanation));
     put_text(toml, key, text, text + strlen(text), number);
     free(text);
     free(part);
@@ -329,7 +340,8 @@ static template_t *make_echo_template(const json_value_t *published, const json_
     const char *prompt = string_at(first, "prompt");
     const char *one = strstr(prompt, "Neuron 1\n"), *two = strstr(prompt, "Neuron 2\n");
     const char *last = strstr(prompt, "Neuron 4\n");
-    char *before = memory_copy(prompt, (size_t)(two - prompt)); /* ends with the first example's suffix */
+    /* ends with the first example's suffix */
+    char *before = memory_copy(prompt, (size_t)(two - prompt));
     const char *end = find_last(before, "<end>\n") + 6;
     const char *last_end = find_last(prompt, "<end>\n") + 6;
     buffer_t toml = BUFFER_EMPTY;
@@ -337,7 +349,8 @@ static template_t *make_echo_template(const json_value_t *published, const json_
     put_text(&toml, "system", prompt, one, 0);
     put_header(&toml, "neuron_header", one, strstr(one, "<start>"),
                string_at(published, "few_shot_examples.0.explanation"), 1);
-    put_header(&toml, "last_neuron_header", last, strstr(last, "<start>"), string_at(first, "explanation"), 4);
+    put_header(&toml, "last_neuron_header", last, strstr(last, "<start>"),
+               string_at(first, "explanation"), 4);
     put_text(&toml, "neuron_suffix", end, before + strlen(before), 1);
     put_text(&toml, "last_neuron_suffix", last_end, last_end + strlen(last_end), 4);
     free(before);
@@ -356,7 +369,8 @@ static size_t check_case(const template_t *template, const json_value_t *item) {
     size_t count = 0, unseen = 0;
     token_t *tokens = read_tokens(json_get(item, "tokens"), &count);
     buffer_t prompt = BUFFER_EMPTY, body = BUFFER_EMPTY;
-    assert_true(simulate_echo_prompt(template, string_at(item, "explanation"), 0, tokens, count, &prompt));
+    assert_true(
+        simulate_echo_prompt(template, string_at(item, "explanation"), 0, tokens, count, &prompt));
     check_text(buffer_text(&prompt), prompt.length, item, "prompt");
 
     json_write_value(&body, json_get(item, "response"), false);
@@ -373,7 +387,8 @@ static size_t check_case(const template_t *template, const json_value_t *item) {
         double number = NAN;
         assert_true(json_as_number(json_at(published, i), &number));
         if (!(fabs(number - expected[i]) <= 1e-9))
-            fail_msg("%s: token %zu: %.17g, not %.17g", string_at(item, "id"), i, expected[i], number);
+            fail_msg("%s: token %zu: %.17g, not %.17g", string_at(item, "id"), i, expected[i],
+                     number);
     }
     free(expected);
     llm_answer_clear(&answer);
@@ -395,7 +410,8 @@ static void test_simulations(void **state) {
     size_t unseen = 0;
     for (size_t i = 0; i < PUZZLES; i++)
         unseen += check_case(template, json_at(cases, i));
-    assert_int_equal(unseen, 3); /* where the reference has 0 because only "unknown" had a probability */
+    /* where the reference has 0 because only "unknown" had a probability */
+    assert_int_equal(unseen, 3);
     template_free(template);
     json_free(simulations);
     json_free(published);

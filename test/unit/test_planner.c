@@ -19,22 +19,23 @@
 
 enum { RUN = 1, SLOTS = 4, MANY = 100 };
 
-static const char CONFIG[] = "[budget]\ntotal_usd = 1\n"
-                             "[endpoints.here]\nbase_url = \"standin:\"\n"
-                             "[models.chat]\nendpoints = [\"here\"]\nprice = { input = 1, output = 1 }\n"
-                             "context_tokens = 100000\nmax_output_tokens = 4000\n"
-                             "[models.embed]\nendpoints = [\"here\"]\nprice = { input = 1, output = 0 }\n"
-                             "[sets.p]\nsource = \"store:p\"\n"
-                             "[explain]\nmodels = [\"chat\"]\nformats = [\"original\", \"summary\"]\n"
-                             "[simulate]\nmodel = \"chat\"\nmode = \"repeat\"\n"
-                             "[adacs]\nmodel = \"embed\"\nbatch = 3\n";
+static const char CONFIG[] =
+    "[budget]\ntotal_usd = 1\n"
+    "[endpoints.here]\nbase_url = \"standin:\"\n"
+    "[models.chat]\nendpoints = [\"here\"]\nprice = { input = 1, output = 1 }\n"
+    "context_tokens = 100000\nmax_output_tokens = 4000\n"
+    "[models.embed]\nendpoints = [\"here\"]\nprice = { input = 1, output = 0 }\n"
+    "[sets.p]\nsource = \"store:p\"\n"
+    "[explain]\nmodels = [\"chat\"]\nformats = [\"original\", \"summary\"]\n"
+    "[simulate]\nmodel = \"chat\"\nmode = \"repeat\"\n"
+    "[adacs]\nmodel = \"embed\"\nbatch = 3\n";
 
 /* Two neurons, with two records and one to score on, and the same truth. */
 static const char PUZZLES[] =
-    "[{\"name\": \"a\", \"explanation\": \"truth\", \"false_explanations\": [],"
-    "  \"sentences\": [[[\"x\", 1], \"y\"]], \"score_sentences\": [[[\"x\", 1], \"z\"], [\"w\", [\"v\", 3]]]},"
-    " {\"name\": \"b\", \"explanation\": \"truth\", \"false_explanations\": [],"
-    "  \"sentences\": [[[\"m\", 2], \"n\"]], \"score_sentences\": [[[\"u\", 1], \"z\"]]}]";
+    "[{\"name\": \"a\", \"explanation\": \"truth\", \"false_explanations\": [],  \"sentences\": "
+    "[[[\"x\", 1], \"y\"]], \"score_sentences\": [[[\"x\", 1], \"z\"], [\"w\", [\"v\", 3]]]}, "
+    "{\"name\": \"b\", \"explanation\": \"truth\", \"false_explanations\": [],  \"sentences\": "
+    "[[[\"m\", 2], \"n\"]], \"score_sentences\": [[[\"u\", 1], \"z\"]]}]";
 
 typedef struct {
     char *path;
@@ -67,7 +68,8 @@ static scene_t *begin(void) {
     scene->store = store_dir_open(scene->path, STORE_WRITE);
     scene->settings = settings_load(CONFIG, strlen(CONFIG), "config", NULL, 0, true, &error);
     assert_non_null(scene->settings);
-    scene->run = (run_info_t){.name = memory_copy_string("run"), .set_count = 1, .sets = MEMORY_NEW(struct run_set)};
+    scene->run = (run_info_t){
+        .name = memory_copy_string("run"), .set_count = 1, .sets = MEMORY_NEW(struct run_set)};
     store_dir_write(scene->store, put_set, scene);
     scene->sweep = sweep_create(scene->settings, &scene->run, &stages_shipped, &error);
     assert_non_null(scene->sweep);
@@ -113,7 +115,7 @@ static size_t count(const scene_t *scene, job_stage_t stage) {
     return count;
 }
 
-/* --- how a job ends ------------------------------------------------------------------------------------- */
+/* --- how a job ends --------------------------------------------------------------------------- */
 
 typedef enum { END_DONE, END_FAILED, END_NOTHING } job_end_t;
 
@@ -123,14 +125,18 @@ typedef struct {
     job_end_t end;
 } ending_t;
 
-static void write_done(store_txn_t *txn, const scene_t *scene, const job_t *job, error_info_t *error) {
+static void write_done(store_txn_t *txn, const scene_t *scene, const job_t *job,
+                       error_info_t *error) {
     static double expected[2];
     buffer_t result = BUFFER_EMPTY;
-    char *text = scene->same_explanations ? memory_copy_string("the same") : memory_format("says %s", job->label);
+    char *text = scene->same_explanations ? memory_copy_string("the same")
+                                          : memory_format("says %s", job->label);
     const float vector[2] = {1, 2};
     switch (job->stage) {
     case STAGE_EXPLAIN: explain_result_encode(&(explain_result_t){.text = text}, &result); break;
-    case STAGE_SIMULATE: simulate_result_encode(&(simulate_result_t){.count = 2, .expected = expected}, &result); break;
+    case STAGE_SIMULATE:
+        simulate_result_encode(&(simulate_result_t){.count = 2, .expected = expected}, &result);
+        break;
     case STAGE_SCORE: score_result_encode(&(score_result_t){.records = 2}, &result); break;
     case STAGE_ADACS: adacs_result_encode(0.5, &result); break;
     default: break;
@@ -138,7 +144,8 @@ static void write_done(store_txn_t *txn, const scene_t *scene, const job_t *job,
     for (size_t i = 0; i < job->text_count; i++)
         assert_true(embedding_put(txn, job->keys[i], vector, 2, error));
     if (job->text_count == 0)
-        assert_true(journal_put_done(txn, RUN, job->id, job->stage, result.data, result.length, error));
+        assert_true(
+            journal_put_done(txn, RUN, job->id, job->stage, result.data, result.length, error));
     buffer_free(&result);
     free(text);
 }
@@ -176,7 +183,7 @@ static void finish(scene_t *scene) {
     check(scene);
 }
 
-/* --- tests ------------------------------------------------------------------------------------------------ */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void test_finds_no_more_than_asked_for_and_in_order(void **state) {
     (void)state;
@@ -220,7 +227,8 @@ static void test_a_job_of_several_chains_is_done_once(void **state) {
     while (scene->jobs)
         end_first(scene, END_DONE);
     step(scene, MANY, false);
-    assert_int_equal(count(scene, STAGE_SIMULATE), 2 + 1); /* of each neuron's records, not of each chain's */
+    /* of each neuron's records, not of each chain's */
+    assert_int_equal(count(scene, STAGE_SIMULATE), 2 + 1);
     finish(scene);
     assert_int_equal(planner_counts(scene->planner)->stages[STAGE_SIMULATE].done, 2 * 2 + 2 * 1);
     end(scene);
@@ -237,7 +245,8 @@ static void test_texts_wait_until_a_request_is_full_or_nothing_else_is_to_do(voi
     end_first(scene, END_DONE);
     end_first(scene, END_DONE);
     step(scene, MANY, false);
-    assert_int_equal(count(scene, STAGE_EMBED), 1); /* the second chain's explanation fills it; the truth is one text */
+    /* the second chain's explanation fills it; the truth is one text */
+    assert_int_equal(count(scene, STAGE_EMBED), 1);
     for (const job_t *job = scene->jobs; job; job = job->next)
         if (job->stage == STAGE_EMBED)
             assert_int_equal(job->text_count, 3);

@@ -12,15 +12,16 @@
 #include "core/base/memory.h"
 #include "tools/report/plots.h"
 
-static const char CONFIG[] = "[budget]\ntotal_usd = 1\n"
-                             "[endpoints.here]\nbase_url = \"standin:\"\n"
-                             "[models.\"<b>\"]\nendpoints = [\"here\"]\nprice = { input = 1, output = 1 }\n"
-                             "[sets.s]\nsource = \"store:s\"\n"
-                             "[explain]\nmodels = [\"<b>\"]\nformats = [\"original\", \"summary\"]\n";
+static const char CONFIG[] =
+    "[budget]\ntotal_usd = 1\n"
+    "[endpoints.here]\nbase_url = \"standin:\"\n"
+    "[models.\"<b>\"]\nendpoints = [\"here\"]\nprice = { input = 1, output = 1 }\n"
+    "[sets.s]\nsource = \"store:s\"\n"
+    "[explain]\nmodels = [\"<b>\"]\nformats = [\"original\", \"summary\"]\n";
 
 static size_t count(const char *text, const char *part) {
     size_t found = 0;
-    for (const char *at = text; (at = strstr(at, part)) != NULL; at++)
+    for (const char *at = text; (at = strstr(at, part)); at++)
         found++;
     return found;
 }
@@ -38,13 +39,16 @@ static void places_marks(void **state) {
                    .y_from = 0,
                    .y_to = 4};
     plot_point(&plot, 0, 1, 1);
-    assert_non_null(strstr(buffer_text(&out), "class=\"m c1\" d=\"M200.0 110.0")); /* a quarter up from 130 */
+    /* a quarter up from 130 */
+    assert_non_null(strstr(buffer_text(&out), "class=\"m c1\" d=\"M200.0 110.0"));
     plot_bar(&plot, -1, 0, 0, 4, 2);
-    assert_non_null(strstr(buffer_text(&out), "x=\"100.0\" y=\"50.0\" width=\"100.0\" height=\"80.0\""));
+    assert_non_null(
+        strstr(buffer_text(&out), "x=\"100.0\" y=\"50.0\" width=\"100.0\" height=\"80.0\""));
     const double x[] = {-1, 0, 1, 1}, y[] = {0, 4, NAN, 2};
     buffer_clear(&out);
     plot_path(&plot, x, y, 4, 3);
-    assert_non_null(strstr(buffer_text(&out), "d=\"M100.0 130.0L200.0 50.0M300.0 90.0\"")); /* NaN: a gap */
+    /* NaN: a gap */
+    assert_non_null(strstr(buffer_text(&out), "d=\"M100.0 130.0L200.0 50.0M300.0 90.0\""));
     assert_int_equal(count(buffer_text(&out), "class=\"m c3\""), 3);
     buffer_free(&out);
 }
@@ -110,7 +114,8 @@ static void draws_what_there_is(void **state) {
     point_t points[] = {{0, 0.2, 0.5}, {0, 0.4, NAN}, {3, 1.0, 0.9}};
     tally_group_t group = {.set = 0};
     report_t report = {0};
-    plots_add(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, &report);
+    plots_add(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL},
+              &report);
     assert_int_equal(report.plot_count, 0);
     for (int f = 0; f < 2; f++) {
         group.formats[f].measured[0].samples[0] =
@@ -119,8 +124,10 @@ static void draws_what_there_is(void **state) {
             (sample_t){.count = 3, .capacity = 3, .values = tokens, .neurons = neurons};
         group.formats[f].points = (points_t){.count = 3, .capacity = 3, .points = points};
     }
-    plots_add(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, &report);
-    static const char *const keys[] = {"plot_scores", "plot_paired", "plot_adacs", "plot_price", "plot_layers"};
+    plots_add(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL},
+              &report);
+    static const char *const keys[] = {"plot_scores", "plot_paired", "plot_adacs", "plot_price",
+                                       "plot_layers"};
     assert_int_equal(report.plot_count, 5);
     for (size_t i = 0; i < 5; i++) {
         assert_string_equal(report.plots[i].key, keys[i]);
@@ -130,8 +137,10 @@ static void draws_what_there_is(void **state) {
     }
     assert_int_equal(count(report.plots[0].svg, "class=\"b c0\""), 3); /* a bin each */
     assert_int_equal(count(report.plots[1].svg, "class=\"m c1\""), 1);
-    assert_int_equal(count(report.plots[2].svg, "class=\"m c1\""), 3); /* two with both values, and the legend */
-    assert_int_equal(count(report.plots[4].svg, "class=\"m c0\""), 3); /* layers 0 and 3, and the legend */
+    /* two with both values, and the legend */
+    assert_int_equal(count(report.plots[2].svg, "class=\"m c1\""), 3);
+    /* layers 0 and 3, and the legend */
+    assert_int_equal(count(report.plots[4].svg, "class=\"m c0\""), 3);
     report_clear(&report);
     settings_free(settings);
 }

@@ -59,7 +59,8 @@ static lesson_t lesson_of(retry_verdict_t verdict, int64_t sent_at) {
     return (lesson_t){.verdict = verdict, .detail = &detail, .sent_at = sent_at, .retry_after = -1};
 }
 
-static void end(endpoint_t *endpoint, const grant_t *grant, retry_verdict_t verdict, int64_t sent_at, int64_t now) {
+static void end(endpoint_t *endpoint, const grant_t *grant, retry_verdict_t verdict,
+                int64_t sent_at, int64_t now) {
     lesson_t lesson = lesson_of(verdict, sent_at);
     endpoint_over(endpoint, grant, sent_at, now);
     endpoint_learn(endpoint, grant, &lesson, now);
@@ -89,7 +90,8 @@ static void windows_of_endpoint_and_route_both_hold(void **state) {
     int64_t second = endpoint_ready_at(endpoint, CHAT, 10, NOON); /* (60 s + 0.5 s) / 60 later */
     assert_int_equal(second, NOON + 1008334);
     start(endpoint, TEXT, 10, second);
-    int64_t chat = endpoint_ready_at(endpoint, CHAT, 10, second), text = endpoint_ready_at(endpoint, TEXT, 10, second);
+    int64_t chat = endpoint_ready_at(endpoint, CHAT, 10, second),
+            text = endpoint_ready_at(endpoint, TEXT, 10, second);
     assert_int_equal(chat, second + 1008334);
     assert_int_equal(text, second + 10083334);
 }
@@ -243,7 +245,8 @@ static void a_grant_that_is_used_in_time_counts_once(void **state) {
 
 static void a_wish_for_silence_holds_all_back(void **state) {
     endpoint_t *endpoint = create(*state);
-    grant_t asked = start(endpoint, CHAT, 1, NOON), waiting = endpoint_grant(endpoint, TEXT, 1, NOON);
+    grant_t asked = start(endpoint, CHAT, 1, NOON),
+            waiting = endpoint_grant(endpoint, TEXT, 1, NOON);
     lesson_t lesson = lesson_of(RETRY_RATE_LIMIT, NOON);
     lesson.retry_after = 30 * CLOCK_SECOND;
     endpoint_over(endpoint, &asked, NOON, NOON);
@@ -282,7 +285,8 @@ static void failures_open_it_and_a_probe_mends_it(void **state) {
     grant_t probe = start(endpoint, CHAT, 1, half);
     assert_true(probe.probing);
     assert_int_equal(endpoint_ready_at(endpoint, CHAT, 1, half), INT64_MAX);
-    end(endpoint, &probe, RETRY_REJECTED, half, half + CLOCK_SECOND); /* it answers, even if not as we like */
+    /* it answers, even if not as we like */
+    end(endpoint, &probe, RETRY_REJECTED, half, half + CLOCK_SECOND);
     assert_int_equal(endpoint_state(endpoint), BREAKER_CLOSED);
     assert_int_equal(endpoint_outage_end(endpoint, CLOCK_MINUTE), INT64_MAX);
 }

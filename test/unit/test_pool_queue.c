@@ -1,4 +1,5 @@
-/* test_pool_queue.c - tickets keep the order of their jobs, whatever the order in which they come. */
+/* test_pool_queue.c - tickets keep the order of their jobs, whatever the order in
+ * which they come. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -124,15 +125,19 @@ static void what_is_broken_is_said(void **state) {
     for (size_t i = 0; i < 4; i++)
         insert(&test, i);
     test.jobs[2].order = 0;
-    assert_string_equal(queue_broken(&test.queue, TICKET_WAITING), "a queue is not in the order of its jobs");
+    assert_string_equal(queue_broken(&test.queue, TICKET_WAITING),
+                        "a queue is not in the order of its jobs");
     test.jobs[2].order = 2;
     test.tickets[3].state = TICKET_READY;
-    assert_string_equal(queue_broken(&test.queue, TICKET_WAITING), "a ticket in a queue is in another state");
+    assert_string_equal(queue_broken(&test.queue, TICKET_WAITING),
+                        "a ticket in a queue is in another state");
     test.tickets[3].state = TICKET_WAITING;
     test.queue.count++;
-    assert_string_equal(queue_broken(&test.queue, TICKET_WAITING), "a queue holds fewer tickets than it counts");
+    assert_string_equal(queue_broken(&test.queue, TICKET_WAITING),
+                        "a queue holds fewer tickets than it counts");
     test.queue.count -= 2;
-    assert_string_equal(queue_broken(&test.queue, TICKET_WAITING), "a queue holds more tickets than it counts");
+    assert_string_equal(queue_broken(&test.queue, TICKET_WAITING),
+                        "a queue holds more tickets than it counts");
     test.queue.count++;
     test.queue.last = &test.tickets[0];
     assert_string_equal(queue_broken(&test.queue, TICKET_WAITING), "a queue does not know its end");
@@ -140,8 +145,10 @@ static void what_is_broken_is_said(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(late_ones_go_where_they_were), cmocka_unit_test(equals_stay_in_order_of_arrival),
-        cmocka_unit_test(a_walk_takes_out_any),         cmocka_unit_test(any_order_of_arrival_is_mended),
+        cmocka_unit_test(late_ones_go_where_they_were),
+        cmocka_unit_test(equals_stay_in_order_of_arrival),
+        cmocka_unit_test(a_walk_takes_out_any),
+        cmocka_unit_test(any_order_of_arrival_is_mended),
         cmocka_unit_test(what_is_broken_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

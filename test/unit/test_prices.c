@@ -13,7 +13,8 @@
 #include "core/llm/prices.h"
 
 static const char LIST[] =
-    "[models.\"gpt-4.1\"]\ninput = 2.00\ncached_input = 0.5\noutput = \"8\"\nas_of = \"2025-04-14\"\n"
+    "[models.\"gpt-4.1\"]\ninput = 2.00\ncached_input = 0.5\noutput = \"8\"\nas_of = "
+    "\"2025-04-14\"\n"
     "source = \"s\"\n"
     "[models.ada]\ninput = 0.10\noutput = 0\nas_of = \"2023-07-01\"\nsource = \"s\"\n";
 
@@ -58,7 +59,8 @@ static void per_million(void **state) {
     assert_true(price_per_million_parse("0", &price));
     assert_int_equal(price.pico, 0);
     price.pico = 7;
-    static const char *const broken[] = {"0.0000015", "0.0000001", "1000.000001", "1000000", "-1", "", "free", "1 "};
+    static const char *const broken[] = {"0.0000015", "0.0000001", "1000.000001", "1000000",
+                                         "-1",        "",          "free",        "1 "};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         assert_false(price_per_million_parse(broken[i], &price));
         assert_int_equal(price.pico, 7);
@@ -69,22 +71,29 @@ static void per_million(void **state) {
 static void costs(void **state) {
     (void)state;
     const price_t price = {.input = {2000000}, .cached_input = {500000}, .output = {8000000}};
-    assert_int_equal(price_worst_case(&price, 1000, 60).pico, 1000 * INT64_C(2000000) + 60 * INT64_C(8000000));
+    assert_int_equal(price_worst_case(&price, 1000, 60).pico,
+                     1000 * INT64_C(2000000) + 60 * INT64_C(8000000));
     assert_int_equal(price_worst_case(&price, 0, 0).pico, 0);
     assert_int_equal(price_worst_case(&price, -5, -5).pico, 0);
-    llm_usage_t usage = {
-        .present = true, .prompt_tokens = 1000, .cached_tokens = 400, .completion_tokens = 50, .reasoning_tokens = 45};
+    llm_usage_t usage = {.present = true,
+                         .prompt_tokens = 1000,
+                         .cached_tokens = 400,
+                         .completion_tokens = 50,
+                         .reasoning_tokens = 45};
     assert_int_equal(price_of_usage(&price, &usage).pico,
                      600 * INT64_C(2000000) + 400 * INT64_C(500000) + 50 * INT64_C(8000000));
     usage.cached_tokens = 5000; /* never more than were sent */
-    assert_int_equal(price_of_usage(&price, &usage).pico, 1000 * INT64_C(500000) + 50 * INT64_C(8000000));
+    assert_int_equal(price_of_usage(&price, &usage).pico,
+                     1000 * INT64_C(500000) + 50 * INT64_C(8000000));
     const price_t odd = {.input = {1},
                          .cached_input = {3},
-                         .output = {0}}; /* a cache that costs more than it saves: the worst case knows */
+                         /* a cache that costs more than it saves: the worst case knows */
+                         .output = {0}};
     assert_int_equal(price_worst_case(&odd, 10, 10).pico, 30);
 }
 
-/* No usage within its own bound costs more than was reserved; the largest usage at the largest price is an amount. */
+/* No usage within its own bound costs more than was reserved; the largest usage at the largest
+ * price is an amount. */
 static void worst_case_is_worst(void **state) {
     (void)state;
     const price_t price = {.input = {2000000}, .cached_input = {500000}, .output = {8000000}};
@@ -92,12 +101,16 @@ static void worst_case_is_worst(void **state) {
     for (int64_t prompt = 0; prompt <= 500; prompt += 25)
         for (int64_t cached = 0; cached <= prompt; cached += 25)
             for (int64_t completion = 0; completion <= 60; completion += 20) {
-                llm_usage_t usage = {
-                    .present = true, .prompt_tokens = prompt, .cached_tokens = cached, .completion_tokens = completion};
+                llm_usage_t usage = {.present = true,
+                                     .prompt_tokens = prompt,
+                                     .cached_tokens = cached,
+                                     .completion_tokens = completion};
                 assert_true(money_compare(price_of_usage(&price, &usage), reserved) <= 0);
             }
-    const price_t dearest = {.input = {1000000000}, .cached_input = {1000000000}, .output = {1000000000}};
-    llm_usage_t most = {.present = true, .prompt_tokens = INT64_C(1) << 31, .completion_tokens = INT64_C(1) << 31};
+    const price_t dearest = {
+        .input = {1000000000}, .cached_input = {1000000000}, .output = {1000000000}};
+    llm_usage_t most = {
+        .present = true, .prompt_tokens = INT64_C(1) << 31, .completion_tokens = INT64_C(1) << 31};
     assert_true(price_of_usage(&dearest, &most).pico > 0);
 }
 
@@ -112,7 +125,8 @@ static void list_by_name_and_number(void **state) {
     assert_price(price, 2000000, 500000, 8000000);
     assert_string_equal(as_of, "2025-04-14");
     assert_true(price_list_find(list, "ada", &price, &as_of));
-    assert_price(price, 100000, 100000, 0); /* without a cached price, a cached token costs as any */
+    /* without a cached price, a cached token costs as any */
+    assert_price(price, 100000, 100000, 0);
     assert_false(price_list_find(list, "gpt-4", &price, &as_of)); /* exact names only */
     assert_false(price_list_find(list, "", &price, &as_of));
     assert_true(price_list_at(list, 0, &model, &price, &as_of));
@@ -139,10 +153,12 @@ static void broken_lists(void **state) {
         {"input = 1\noutput = 1\nas_of = \"2023-07-01\"", "models.m.source"},
         {"input = 1\noutput = 1\nas_of = \"July\"\nsource = \"s\"", "must be a day"},
         {"input = 1\noutput = 1\nas_of = \"2023-07-1x\"\nsource = \"s\"", "must be a day"},
-        {"input = 1\noutput = 0.0000015\nas_of = \"2023-07-01\"\nsource = \"s\"", "models.m.output"},
+        {"input = 1\noutput = 0.0000015\nas_of = \"2023-07-01\"\nsource = \"s\"",
+         "models.m.output"},
         {"input = 1\noutput = 2000\nas_of = \"2023-07-01\"\nsource = \"s\"", "at most $1,000"},
         {"input = 1\noutput = -1\nas_of = \"2023-07-01\"\nsource = \"s\"", "models.m.output"},
-        {"input = 1\ncached_input = 1.5\noutput = 1\nas_of = \"2023-07-01\"\nsource = \"s\"", "models.m.cached_input"},
+        {"input = 1\ncached_input = 1.5\noutput = 1\nas_of = \"2023-07-01\"\nsource = \"s\"",
+         "models.m.cached_input"},
         {"input = 1\noutptu = 1\nas_of = \"2023-07-01\"\nsource = \"s\"", "outptu"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -166,8 +182,8 @@ static price_list_t *shipped(void) {
     return list;
 }
 
-static void assert_shipped(const price_list_t *list, const char *model, const char *input, const char *cached,
-                           const char *output, const char *year) {
+static void assert_shipped(const price_list_t *list, const char *model, const char *input,
+                           const char *cached, const char *output, const char *year) {
     price_t price;
     money_t expected[3];
     const char *as_of = NULL;

@@ -55,7 +55,8 @@ static void reads_progress(void **state) {
         assert_true(limited ? progress.token_limit == 90000 : isnan(progress.token_limit));
         assert_true(limited ? progress.eta == 60 : isnan(progress.eta));
         progress_clear(&progress);
-        for (size_t length = 0; length < bytes.length; length++) /* cut anywhere, and with something behind it */
+        /* cut anywhere, and with something behind it */
+        for (size_t length = 0; length < bytes.length; length++)
             assert_false(progress_decode(bytes.data, length, &progress));
         buffer_append_char(&bytes, '\0');
         assert_false(progress_decode(bytes.data, bytes.length, &progress));

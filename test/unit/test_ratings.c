@@ -1,4 +1,5 @@
-/* test_ratings.c - ratings of people: the file, its faults, and its two tables worked out by hand. */
+/* test_ratings.c - ratings of people: the file, its faults, and its two tables
+ * worked out by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,8 @@
 
 #include "tools/report/ratings.h"
 
-/* Two raters on the overlap 1:2, one of them on 3:4 too. Columns stand in another order than the viewer's. */
+/* Two raters on the overlap 1:2, one of them on 3:4 too. Columns stand in another order
+ * than the viewer's. */
 static const char RATINGS[] = "rater,set,layer,neuron,format,overlap,best,rating\n"
                               "ann,s,1,2,original,1,0,1\nann,s,1,2,summary,1,1,5\n"
                               "bob,s,1,2,original,1,1,3\nbob,s,1,2,summary,1,0,3\n"
@@ -40,8 +42,9 @@ static void makes_tables(void **state) {
     assert_near(table_cell(ratings, 1, 2)->number, 4);
     assert_near(table_cell(ratings, 1, 4)->number, 2.0 / 3);
     assert_int_equal(table_cell(tests, 0, 2)->whole, 2); /* 3:4 is no overlap */
-    /* Ratings 1-3 and 5-3: n(1) = n(5) = 1, n(3) = 2. Distances: 1-3 and 3-5 (1 + 2 - 1.5)^2, 1-5 (4 - 1)^2.
-     * Observed 2 * 2.25; expected (2 * 2.25 + 2 * 2.25 + 9) / 3 = 6; alpha = 1 - 4.5 / 6. */
+    /* Ratings 1-3 and 5-3: n(1) = n(5) = 1, n(3) = 2. Distances: 1-3 and 3-5 (1 + 2 -
+     * 1.5)^2, 1-5 (4 - 1)^2. Observed 2 * 2.25; expected (2 * 2.25 + 2 * 2.25 + 9) / 3 = 6;
+     * alpha = 1 - 4.5 / 6. */
     assert_near(table_cell(tests, 0, 3)->number, 0.25);
     assert_near(table_cell(tests, 0, 4)->number, 1.0 / 3); /* 1 and 2 against 1.5 */
     assert_int_equal(table_cell(tests, 0, 5)->whole, 1);
@@ -60,8 +63,8 @@ static void names_faults(void **state) {
 #define HEAD "rater,set,layer,neuron,overlap,format,rating,best\n"
     static const char *const faults[][2] = {
         {"", "s.csv: it is empty"},
-        {"rater,set\n", "s.csv:1: the header has no column \"layer\"; a study has rater, set, layer, neuron, overlap, "
-                        "format, rating, best"},
+        {"rater,set\n", "s.csv:1: the header has no column \"layer\"; a study has rater, set, "
+                        "layer, neuron, overlap, format, rating, best"},
         {HEAD, "s.csv: it holds no ratings"},
         {HEAD "a,s,1,2,1,original,6,0\n", "s.csv:2: rating \"6\" is no number from 1 to 5"},
         {HEAD "a,s,1,2,1,original,,0\n", "s.csv:2: rating \"\" is no number from 1 to 5"},

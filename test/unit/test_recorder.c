@@ -28,7 +28,15 @@
 
 /* Five batches of the first pass and four of the second (NEURON_STATS_SAMPLE excerpts); two groups
  * of excerpts, two of neurons. */
-enum { EXCERPTS = 1100, LENGTH = 2, BATCH = 256, LAYERS = 3, WIDTH = 128, CHOSEN = 35, BAD_TOKEN = 60 };
+enum {
+    EXCERPTS = 1100,
+    LENGTH = 2,
+    BATCH = 256,
+    LAYERS = 3,
+    WIDTH = 128,
+    CHOSEN = 35,
+    BAD_TOKEN = 60
+};
 /* Records of greatest activation of a neuron, so many that a checkpoint takes several writes. */
 enum { MANY = 5000, LONG = 24 };
 
@@ -46,7 +54,8 @@ typedef struct {
 
 /* An excerpt with BAD_TOKEN overflows; no other does. */
 static void spoil_token(buffer_t *weights) {
-    safetensors_t *tensors = safetensors_parse((const uint8_t *)weights->data, weights->length, "weights", NULL);
+    safetensors_t *tensors =
+        safetensors_parse((const uint8_t *)weights->data, weights->length, "weights", NULL);
     const safetensors_tensor_t *tensor = safetensors_find(tensors, "wte.weight");
     size_t width = tensor->shape[1], at = (size_t)(tensor->data - (const uint8_t *)weights->data);
     for (size_t i = 0; i < width; i++) {
@@ -76,10 +85,11 @@ static subject_t *subject_create(void) {
     assert_true(buffer_read_file(&subject->config, DATA "config.json", 0, NULL));
     assert_true(buffer_read_file(&subject->weights, DATA "model.safetensors", 0, NULL));
     spoil_token(&subject->weights);
-    subject->list[0] =
-        (embedded_file_t){.name = "config.json", .data = subject->config.data, .size = subject->config.length};
-    subject->list[1] =
-        (embedded_file_t){.name = "model.safetensors", .data = subject->weights.data, .size = subject->weights.length};
+    subject->list[0] = (embedded_file_t){
+        .name = "config.json", .data = subject->config.data, .size = subject->config.length};
+    subject->list[1] = (embedded_file_t){.name = "model.safetensors",
+                                         .data = subject->weights.data,
+                                         .size = subject->weights.length};
     subject->files = subject_files_of(subject->list, 2);
     subject->model = gpt2_load(subject->files, NULL, &error);
     assert_non_null(subject->model);
@@ -166,7 +176,8 @@ typedef struct {
 
 static bool apply_meta(store_txn_t *txn, void *context, error_info_t *error) {
     const write_t *write = context;
-    return store_put(txn, TABLE_META, write->key, strlen(write->key), write->result.data, write->result.length, error);
+    return store_put(txn, TABLE_META, write->key, strlen(write->key), write->result.data,
+                     write->result.length, error);
 }
 
 static void commit_work(void *context) {
@@ -184,7 +195,8 @@ static void commit_done(void *context) {
     commit_t *commit = context;
     rehearsal_t *rehearsal = commit->rehearsal;
     *(commit->write->kind == WRITE_APPLY ? &rehearsal->applies : &rehearsal->progresses) -= 1;
-    actor_tell(commit->write->reply_to, rehearsal->archivist, MSG_WRITTEN, 0, commit->write, write_free);
+    actor_tell(commit->write->reply_to, rehearsal->archivist, MSG_WRITTEN, 0, commit->write,
+               write_free);
     free(commit);
 }
 
@@ -195,7 +207,8 @@ static void archivist_receive(actor_t *self, void *state, actor_message_t *messa
     *commit = (commit_t){.rehearsal = rehearsal, .write = message->payload};
     message->payload = NULL;
     assert_true(commit->write->kind == WRITE_APPLY || commit->write->kind == WRITE_META);
-    size_t *held = commit->write->kind == WRITE_APPLY ? &rehearsal->applies : &rehearsal->progresses;
+    size_t *held =
+        commit->write->kind == WRITE_APPLY ? &rehearsal->applies : &rehearsal->progresses;
     assert_int_equal(++*held, 1);
     executor_submit(rehearsal->committer, commit_work, commit_done, commit);
 }
@@ -217,7 +230,8 @@ static void on_message(void *context, const actor_t *actor, int kind) {
                  recorder_state_name(actor), what);
     rehearsal->messages++;
     rehearsal->ticks = rehearsal->applies == 0 ? 0 : rehearsal->ticks + (kind == MSG_TICK);
-    rehearsal->most_ticks = rehearsal->ticks > rehearsal->most_ticks ? rehearsal->ticks : rehearsal->most_ticks;
+    rehearsal->most_ticks =
+        rehearsal->ticks > rehearsal->most_ticks ? rehearsal->ticks : rehearsal->most_ticks;
     if (rehearsal->messages == rehearsal->how.interrupt_after) {
         strcpy(rehearsal->interrupted_in, recorder_state_name(actor));
         recorder_interrupt(rehearsal->recorder);
@@ -329,7 +343,8 @@ static void add_table(hash_builder_t *builder, store_txn_t *txn, store_table_t t
 
 /* Of a recording that is done. */
 static hash_t left_in(const subject_t *subject, store_t *store) {
-    static const store_table_t tables[] = {TABLE_EXCERPTS, TABLE_NEURONS, TABLE_SETS, TABLE_SET_NAMES};
+    static const store_table_t tables[] = {TABLE_EXCERPTS, TABLE_NEURONS, TABLE_SETS,
+                                           TABLE_SET_NAMES};
     store_txn_t *txn = store_dir_read(store);
     recording_t recording;
     record_set_t set;
@@ -392,7 +407,8 @@ static void a_whole_recording(void **state) {
     assert_int_equal(rehearsal.times.excerpts[1], NEURON_STATS_SAMPLE);
     assert_int_equal(rehearsal.times.checkpoints, 0);
     assert_int_equal(rehearsal.times.saving, 0);
-    assert_true(rehearsal.times.passing[0] > 0 && rehearsal.times.passing[1] > 0 && rehearsal.times.storing > 0);
+    assert_true(rehearsal.times.passing[0] > 0 && rehearsal.times.passing[1] > 0 &&
+                rehearsal.times.storing > 0);
     assert_non_null(strstr(buffer_text(&rehearsal.said), "glia: recording, pass 1 of 2: "));
     subject->undisturbed = left_in(subject, own->store);
     rehearsal_clear(&rehearsal);
@@ -413,7 +429,8 @@ static void checkpoints_change_nothing(void **state) {
     store_dir_t *own = make_store();
     rehearsal_t rehearsal = play(subject, own->store, (how_t){.seed = 2, .checkpoint = 1});
     assert_int_equal(rehearsal.end, RECORDER_DONE);
-    assert_int_equal(rehearsal.times.checkpoints, 3); /* three slots: behind three batches of each pass, and between */
+    /* three slots: behind three batches of each pass, and between */
+    assert_int_equal(rehearsal.times.checkpoints, 3);
     assert_true(rehearsal.times.checkpoint_bytes > 0 && rehearsal.times.saving > 0);
     hash_t left = left_in(subject, own->store);
     assert_true(hash_equal(left, subject->undisturbed));
@@ -427,7 +444,8 @@ static void large_checkpoints_go_in_groups(void **state) {
     large.excerpts = draw_excerpts(100, LONG);
     store_dir_t *own = make_store(), *other = make_store();
     rehearsal_t plain = play(&large, own->store, (how_t){.seed = 3, .top = MANY});
-    rehearsal_t rehearsal = play(&large, other->store, (how_t){.seed = 4, .top = MANY, .checkpoint = 1});
+    rehearsal_t rehearsal =
+        play(&large, other->store, (how_t){.seed = 4, .top = MANY, .checkpoint = 1});
     assert_int_equal(rehearsal.end, RECORDER_DONE);
     assert_true(rehearsal.times.checkpoint_bytes > (16U << 20) * rehearsal.times.checkpoints);
     hash_t left = left_in(&large, own->store), other_left = left_in(&large, other->store);
@@ -440,9 +458,9 @@ static void large_checkpoints_go_in_groups(void **state) {
 }
 
 /* Every state in which an interrupt can come. */
-static const char *const states[] = {"passing",         "resting",        "sampling", "looking",
-                                     "saving pieces",   "naming",         "packing",  "storing excerpts",
-                                     "storing records", "naming the set", "dropping"};
+static const char *const states[] = {
+    "passing", "resting",          "sampling",        "looking",        "saving pieces", "naming",
+    "packing", "storing excerpts", "storing records", "naming the set", "dropping"};
 enum { STATES = sizeof states / sizeof *states };
 
 static void note_state(const char *name, bool seen[STATES]) {
@@ -452,8 +470,8 @@ static void note_state(const char *name, bool seen[STATES]) {
 
 /* The records are all there; or nothing came. */
 static bool is_too_late(const char *name) {
-    return strcmp(name, "naming the set") == 0 || strcmp(name, "dropping") == 0 || strcmp(name, "finished") == 0 ||
-           *name == '\0';
+    return strcmp(name, "naming the set") == 0 || strcmp(name, "dropping") == 0 ||
+           strcmp(name, "finished") == 0 || *name == '\0';
 }
 
 /* Behind each message in turn: how the first process ends and the second goes on. */
@@ -469,7 +487,8 @@ static void interrupted_anywhere(void **state) {
         note_state(rehearsal.interrupted_in, seen);
         ended = rehearsal.messages < n;
         if (!too_late)
-            goes_on_to_the_same(subject, own->store, (how_t){.seed = n, .checkpoint = 3 * CLOCK_SECOND});
+            goes_on_to_the_same(subject, own->store,
+                                (how_t){.seed = n, .checkpoint = 3 * CLOCK_SECOND});
         rehearsal_clear(&rehearsal);
         remove_store(own);
     }
@@ -500,7 +519,8 @@ static void crashed_anywhere(void **state) {
     for (uint64_t n = 1; !ended; n += 3) {
         store_dir_t *own = make_store();
         rehearsal_t rehearsal =
-            play(subject, own->store, (how_t){.seed = n, .checkpoint = 3 * CLOCK_SECOND, .crash_after = n});
+            play(subject, own->store,
+                 (how_t){.seed = n, .checkpoint = 3 * CLOCK_SECOND, .crash_after = n});
         ended = rehearsal.ended;
         store_txn_t *txn = store_dir_read(own->store);
         recording_t recording;
@@ -517,13 +537,15 @@ static void crashed_anywhere(void **state) {
 static void a_batch_that_fails(void **state) {
     const subject_t *subject = *state;
     subject_t bad = *subject;
-    bad.excerpts.tokens = memory_copy(subject->excerpts.tokens, EXCERPTS * LENGTH * sizeof(uint32_t));
+    bad.excerpts.tokens =
+        memory_copy(subject->excerpts.tokens, EXCERPTS * LENGTH * sizeof(uint32_t));
     bad.excerpts.tokens[(2 * BATCH + 7) * LENGTH] = BAD_TOKEN;
     bad.excerpts.tokens[(3 * BATCH + 7) * LENGTH] = BAD_TOKEN;
     for (uint64_t seed = 1; seed <= 12; seed++) {
         store_dir_t *own = make_store();
         rehearsal_t rehearsal =
-            play(&bad, own->store, (how_t){.seed = seed, .workers = 1 + seed % 4, .interrupt_after = seed});
+            play(&bad, own->store,
+                 (how_t){.seed = seed, .workers = 1 + seed % 4, .interrupt_after = seed});
         if (rehearsal.end == RECORDER_FAILED) {
             assert_int_equal(rehearsal.error.class_, ERROR_FATAL);
             assert_non_null(strstr(rehearsal.error.message, "layer 0"));
@@ -613,7 +635,8 @@ static void a_broken_pass_is_seen(void **state) {
     assert_string_equal(pass_broken(&pass), "a batch has another shape");
     *second = kept;
     second->state = SLOT_FREE;
-    assert_string_equal(pass_broken(&pass), "excerpts were taken, and are neither merged nor in a slot");
+    assert_string_equal(pass_broken(&pass),
+                        "excerpts were taken, and are neither merged nor in a slot");
     *second = kept;
     pass.next_merge++;
     assert_string_equal(pass_broken(&pass), "a slot's batch was merged, or never taken");
@@ -622,7 +645,8 @@ static void a_broken_pass_is_seen(void **state) {
 
 /* --- a checkpoint ---------------------------------------------------------------------------- */
 
-static size_t save(store_t *store, neuron_stats_t *stats, recording_t *last, bool with_row, size_t *groups) {
+static size_t save(store_t *store, neuron_stats_t *stats, recording_t *last, bool with_row,
+                   size_t *groups) {
     checkpoint_t *checkpoint = checkpoint_create(recording_id(), last, stats);
     size_t bytes = 0;
     for (*groups = 0; checkpoint_has_more(checkpoint); ++*groups) {
@@ -640,8 +664,8 @@ static size_t save(store_t *store, neuron_stats_t *stats, recording_t *last, boo
 }
 
 /* The first byte of each piece of what the store has. */
-static void holds(const subject_t *subject, store_t *store, const recording_t *recording, unsigned char first,
-                  unsigned char others) {
+static void holds(const subject_t *subject, store_t *store, const recording_t *recording,
+                  unsigned char first, unsigned char others) {
     error_info_t error = {0};
     neuron_stats_t *stats = stats_create(subject, MANY);
     if (!checkpoint_load(store, recording_id(), recording, stats, &error))

@@ -46,16 +46,18 @@ typedef struct {
 static bool apply_put(store_txn_t *txn, void *context, error_info_t *error) {
     put_t *put = context;
     records_set_clear(&put->set); /* the map may have grown */
-    return (put->merge ? records_set_merge : records_set_put)(txn, put->name, "a test", &put->list, &put->set, error);
+    return (put->merge ? records_set_merge : records_set_put)(txn, put->name, "a test", &put->list,
+                                                              &put->set, error);
 }
 
 /* ids: one letter each; values: the activation of each, a digit. Returns the content. */
-static hash_t put_set(store_t *store, const char *name, bool merge, const char *ids, const char *values) {
+static hash_t put_set(store_t *store, const char *name, bool merge, const char *ids,
+                      const char *values) {
     size_t count = strlen(ids);
-    put_t put = {.name = name, .merge = merge, .list = {count, MEMORY_NEW_ARRAY(count, neuron_record_t *)}};
-    for (size_t i = 0; i < count; i++) {
+    put_t put = {
+        .name = name, .merge = merge, .list = {count, MEMORY_NEW_ARRAY(count, neuron_record_t *)}};
+    for (size_t i = 0; i < count; i++)
         put.list.neurons[i] = neuron((char[]){ids[i], '\0'}, (float)(values[i] - '0'));
-    }
     store_dir_write(store, apply_put, &put);
     hash_t content = put.set.content;
     assert_string_equal(put.set.origin, "a test");
@@ -102,7 +104,8 @@ static void test_sets(void **state) {
     assert_set(fixture->store, "s", "cab", "312");
     assert_true(hash_equal(put_set(fixture->store, "t", false, "cab", "312"), first));
     assert_int_equal(rows(fixture->store, TABLE_SETS), 3);
-    assert_false(hash_equal(put_set(fixture->store, "t", false, "cba", "321"), first)); /* the order counts */
+    /* the order counts */
+    assert_false(hash_equal(put_set(fixture->store, "t", false, "cba", "321"), first));
     assert_false(hash_equal(put_set(fixture->store, "t", false, "cab", "313"), first));
     assert_set(fixture->store, "s", "cab", "312");
     assert_set(fixture->store, "t", "cab", "313");
@@ -212,8 +215,11 @@ static void test_damaged_record(void **state) {
     assert_null(records_get(txn, hash, &error));
     assert_int_equal(error.class_, ERROR_FATAL);
     store_read_end(txn);
-    store_dir_row_t row = {
-        .table = TABLE_NEURONS, .key = hash.bytes, .value = "junk", .key_size = HASH_SIZE, .size = 4};
+    store_dir_row_t row = {.table = TABLE_NEURONS,
+                           .key = hash.bytes,
+                           .value = "junk",
+                           .key_size = HASH_SIZE,
+                           .size = 4};
     store_dir_write(fixture->store, store_dir_put_row, &row);
     txn = store_dir_read(fixture->store);
     assert_null(records_get(txn, hash, &error));
@@ -222,7 +228,7 @@ static void test_damaged_record(void **state) {
     store_read_end(txn);
 }
 
-/* --- baselines -----------------------------------------------------------------------------------------------------
+/* --- baselines -----------------------------------------------------------------------------------
  */
 
 static bool put_baselines(store_txn_t *txn, void *context, error_info_t *error) {
@@ -269,7 +275,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_sets, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_merge, store_dir_setup, store_dir_teardown),
-        cmocka_unit_test_setup_teardown(test_contents_that_nobody_has_go, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_contents_that_nobody_has_go, store_dir_setup,
+                                        store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_refused_sets, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_all_sets, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_damaged_record, store_dir_setup, store_dir_teardown),

@@ -1,4 +1,5 @@
-/* test_report.c - the tables of a run whose every number was worked out by hand, and their five forms. */
+/* test_report.c - the tables of a run whose every number was worked out by hand, and
+ * their five forms. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,22 +22,24 @@
 #include "tools/report/report.h"
 #include "tools/report/tables.h"
 
-static const char CONFIG[] = "[budget]\ntotal_usd = 1\n"
-                             "[endpoints.here]\nbase_url = \"standin:\"\n"
-                             "[models.chat]\nendpoints = [\"here\"]\nprice = { input = 1, output = 1 }\n"
-                             "[models.embed]\nendpoints = [\"here\"]\nprice = { input = 1, output = 0 }\n"
-                             "[sets.p]\nsource = \"store:p\"\n"
-                             "[explain]\nmodels = [\"chat\"]\nformats = [\"original\", \"summary\", \"avhs\"]\n"
-                             "[simulate]\nmodel = \"chat\"\n"
-                             "[adacs]\nmodel = \"embed\"\n";
+static const char CONFIG[] =
+    "[budget]\ntotal_usd = 1\n"
+    "[endpoints.here]\nbase_url = \"standin:\"\n"
+    "[models.chat]\nendpoints = [\"here\"]\nprice = { input = 1, output = 1 }\n"
+    "[models.embed]\nendpoints = [\"here\"]\nprice = { input = 1, output = 0 }\n"
+    "[sets.p]\nsource = \"store:p\"\n"
+    "[explain]\nmodels = [\"chat\"]\nformats = [\"original\", \"summary\", \"avhs\"]\n"
+    "[simulate]\nmodel = \"chat\"\n"
+    "[adacs]\nmodel = \"embed\"\n";
 
 /* Three puzzles; the last has nothing to score on. */
-static const char PUZZLES[] = "[{\"name\": \"a\", \"explanation\": \"truth a\", \"false_explanations\": [],"
-                              "  \"sentences\": [[[\"x\", 1], \"y\"]], \"score_sentences\": [[[\"x\", 1], \"z\"]]},"
-                              " {\"name\": \"b\", \"explanation\": \"truth b\", \"false_explanations\": [],"
-                              "  \"sentences\": [[[\"x\", 1], \"y\"]], \"score_sentences\": [[[\"u\", 1], \"z\"]]},"
-                              " {\"name\": \"c\", \"explanation\": \"truth c\", \"false_explanations\": [],"
-                              "  \"sentences\": [[[\"x\", 1], \"y\"]]}]";
+static const char PUZZLES[] =
+    "[{\"name\": \"a\", \"explanation\": \"truth a\", \"false_explanations\": [],"
+    "  \"sentences\": [[[\"x\", 1], \"y\"]], \"score_sentences\": [[[\"x\", 1], \"z\"]]},"
+    " {\"name\": \"b\", \"explanation\": \"truth b\", \"false_explanations\": [],"
+    "  \"sentences\": [[[\"x\", 1], \"y\"]], \"score_sentences\": [[[\"u\", 1], \"z\"]]},"
+    " {\"name\": \"c\", \"explanation\": \"truth c\", \"false_explanations\": [],"
+    "  \"sentences\": [[[\"x\", 1], \"y\"]]}]";
 
 /* What is stored for a chain; NaN: undefined. */
 typedef struct {
@@ -51,9 +54,12 @@ typedef struct {
 } planted_t;
 
 static const planted_t planted[] = {
-    {"a", PROMPT_ORIGINAL, 100, 0, true, 0.5, true, 0.9}, {"b", PROMPT_ORIGINAL, 200, 1, true, 0.7, true, 0.7},
-    {"c", PROMPT_ORIGINAL, 300, 0, false, 0, true, 0.8},  {"a", PROMPT_SUMMARY, 60, 0, true, 0.2, true, 0.8},
-    {"b", PROMPT_SUMMARY, -1, 0, true, NAN, false, 0},    {"c", PROMPT_SUMMARY, 40, 0, false, 0, true, NAN},
+    {"a", PROMPT_ORIGINAL, 100, 0, true, 0.5, true, 0.9},
+    {"b", PROMPT_ORIGINAL, 200, 1, true, 0.7, true, 0.7},
+    {"c", PROMPT_ORIGINAL, 300, 0, false, 0, true, 0.8},
+    {"a", PROMPT_SUMMARY, 60, 0, true, 0.2, true, 0.8},
+    {"b", PROMPT_SUMMARY, -1, 0, true, NAN, false, 0},
+    {"c", PROMPT_SUMMARY, 40, 0, false, 0, true, NAN},
     {"a", PROMPT_AVHS, 150, 0, false, 0, false, 0},
 };
 enum { PLANTED = sizeof planted / sizeof planted[0] };
@@ -80,9 +86,10 @@ static bool put_set(store_txn_t *txn, void *context, error_info_t *error) {
     return true;
 }
 
-static bool put_result(store_txn_t *txn, const world_t *world, hash_t job, job_stage_t stage, buffer_t *result,
-                       error_info_t *error) {
-    bool good = journal_put_done(txn, world->run.number, job, stage, result->data, result->length, error);
+static bool put_result(store_txn_t *txn, const world_t *world, hash_t job, job_stage_t stage,
+                       buffer_t *result, error_info_t *error) {
+    bool good =
+        journal_put_done(txn, world->run.number, job, stage, result->data, result->length, error);
     buffer_clear(result);
     return good;
 }
@@ -92,19 +99,26 @@ static bool plant(store_txn_t *txn, const world_t *world, const planted_t *p, er
     chain_t chain = {.neuron = (uint32_t)(p->id[0] - 'a'), .format = p->format};
     hash_t neuron;
     assert_true(sweep_neuron(world->sweep, txn, &chain, &neuron, NULL));
-    char *text = memory_format("says %s %d", p->id, (int)p->format), *truth = memory_format("truth %s", p->id);
-    explain_result_t explained = {
-        .text = text, .prompt_tokens = p->prompt_tokens, .completion_tokens = 10, .dropped = p->dropped};
+    char *text = memory_format("says %s %d", p->id, (int)p->format),
+         *truth = memory_format("truth %s", p->id);
+    explain_result_t explained = {.text = text,
+                                  .prompt_tokens = p->prompt_tokens,
+                                  .completion_tokens = 10,
+                                  .dropped = p->dropped};
     explain_result_encode(&explained, &bytes);
-    bool good = put_result(txn, world, sweep_explain_job(world->sweep, &chain, neuron), STAGE_EXPLAIN, &bytes, error);
+    bool good = put_result(txn, world, sweep_explain_job(world->sweep, &chain, neuron),
+                           STAGE_EXPLAIN, &bytes, error);
     if (p->scored) {
-        score_result_encode(&(score_result_t){.score = {p->score, p->score / 2, NAN}, .records = 1, .tokens = 2},
-                            &bytes);
-        good = good && put_result(txn, world, sweep_score_job(world->sweep, text, neuron), STAGE_SCORE, &bytes, error);
+        score_result_encode(
+            &(score_result_t){.score = {p->score, p->score / 2, NAN}, .records = 1, .tokens = 2},
+            &bytes);
+        good = good && put_result(txn, world, sweep_score_job(world->sweep, text, neuron),
+                                  STAGE_SCORE, &bytes, error);
     }
     if (p->compared) {
         adacs_result_encode(p->adacs, &bytes);
-        good = good && put_result(txn, world, sweep_adacs_job(world->sweep, text, truth), STAGE_ADACS, &bytes, error);
+        good = good && put_result(txn, world, sweep_adacs_job(world->sweep, text, truth),
+                                  STAGE_ADACS, &bytes, error);
     }
     buffer_free(&bytes);
     free(truth);
@@ -112,7 +126,8 @@ static bool plant(store_txn_t *txn, const world_t *world, const planted_t *p, er
     return good;
 }
 
-/* The explanation of b in avhs failed for good, that of c for now; a's simulation in avhs for good. */
+/* The explanation of b in avhs failed for good, that of c for now; a's simulation
+ * in avhs for good. */
 static bool plant_failures(store_txn_t *txn, const world_t *world, error_info_t *error) {
     chain_t chain = {.neuron = 1, .format = PROMPT_AVHS};
     hash_t neuron;
@@ -122,21 +137,25 @@ static bool plant_failures(store_txn_t *txn, const world_t *world, error_info_t 
         .terminal = true,
         .verdict = (char[]){"parse"},
         .label = (char[]){"p/b avhs chat #0"},
-        .message = (char[]){"<script>alert('|')</script> `x`\tand so on and on and on and on and on and on"}};
+        .message = (char[]){
+            "<script>alert('|')</script> `x`\tand so on and on and on and on and on and on"}};
     assert_true(sweep_neuron(world->sweep, txn, &chain, &neuron, NULL));
-    bool good = journal_put_failed(txn, sweep_explain_job(world->sweep, &chain, neuron), &failure, error);
+    bool good =
+        journal_put_failed(txn, sweep_explain_job(world->sweep, &chain, neuron), &failure, error);
     chain.neuron = 2;
     failure.terminal = false;
     assert_true(sweep_neuron(world->sweep, txn, &chain, &neuron, NULL));
-    good = good && journal_put_failed(txn, sweep_explain_job(world->sweep, &chain, neuron), &failure, error);
+    good = good && journal_put_failed(txn, sweep_explain_job(world->sweep, &chain, neuron),
+                                      &failure, error);
     chain.neuron = 0;
     failure.terminal = true;
     failure.stage = STAGE_SIMULATE;
     assert_true(sweep_neuron(world->sweep, txn, &chain, &neuron, NULL));
     neuron_record_t *record = records_get(txn, neuron, error);
     good = good && record &&
-           journal_put_failed(txn, sweep_simulate_job(world->sweep, "says a 4", &record->random.records[0]), &failure,
-                              error);
+           journal_put_failed(
+               txn, sweep_simulate_job(world->sweep, "says a 4", &record->random.records[0]),
+               &failure, error);
     neuron_record_free(record);
     return good;
 }
@@ -152,18 +171,20 @@ static bool plant_all(store_txn_t *txn, void *context, error_info_t *error) {
 static bool put_run(store_txn_t *txn, void *context, error_info_t *error) {
     world_t *world = context;
     hash_t snapshot;
-    return blob_put(txn, CONFIG, strlen(CONFIG), &snapshot, error) && ((world->run.snapshot = snapshot), true) &&
-           runs_put(txn, &world->run, error);
+    return blob_put(txn, CONFIG, strlen(CONFIG), &snapshot, error) &&
+           ((world->run.snapshot = snapshot), true) && runs_put(txn, &world->run, error);
 }
 
-/* Each format's results are found by the identity of its template; which one does not matter here. */
+/* Each format's results are found by the identity of its template; which one does
+ * not matter here. */
 static void record_templates(run_info_t *run) {
     run->template_count = PROMPT_FORMAT_COUNT;
     run->templates = MEMORY_NEW_ARRAY(PROMPT_FORMAT_COUNT, struct run_template);
     for (size_t i = 0; i < PROMPT_FORMAT_COUNT; i++) {
         const char *name = prompt_format_name((prompt_format_t)i);
         hash_t hash = hash_bytes(name, strlen(name));
-        run->templates[i] = (struct run_template){.name = memory_copy_string(name), .hash = hash, .identity = hash};
+        run->templates[i] =
+            (struct run_template){.name = memory_copy_string(name), .hash = hash, .identity = hash};
     }
 }
 
@@ -216,13 +237,13 @@ static int teardown(void **state) {
 static report_t build(const world_t *world) {
     report_t report;
     error_info_t error = {0};
-    if (!report_build(world->store, &world->run, world->settings, &stages_shipped, &(report_options_t){0}, &report,
-                      &error))
+    if (!report_build(world->store, &world->run, world->settings, &stages_shipped,
+                      &(report_options_t){0}, &report, &error))
         fail_msg("%s", error.message);
     return report;
 }
 
-/* --- numbers ------------------------------------------------------------------------------------------- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 static const table_t *find(const report_t *report, const char *key) {
     for (size_t i = 0; i < report->result_count; i++)
@@ -235,7 +256,8 @@ static const table_t *find(const report_t *report, const char *key) {
 static const cell_t *cell(const table_t *table, const char *row, const char *column) {
     for (size_t r = 0; r < table->row_count; r++)
         for (size_t c = 0; c < table->column_count; c++)
-            if (strcmp(table_cell(table, r, 0)->text, row) == 0 && strcmp(table->columns[c].key, column) == 0)
+            if (strcmp(table_cell(table, r, 0)->text, row) == 0 &&
+                strcmp(table->columns[c].key, column) == 0)
                 return table_cell(table, r, c);
     fail_msg("no cell %s/%s", row, column);
     return NULL;
@@ -269,7 +291,8 @@ static void counts_tokens(void **state) {
     assert_true(isnan(cell(tokens, "avhs", "prompt_tokens")->spread));
     assert_int_equal(tokens->note_count, 3);
     assert_string_equal(tokens->notes[1], "the API did not count the tokens of 1 answer");
-    assert_string_equal(tokens->notes[2], "1 prompt left out few-shot examples to fit the model's context");
+    assert_string_equal(tokens->notes[2],
+                        "1 prompt left out few-shot examples to fit the model's context");
     report_clear(&report);
 }
 
@@ -302,7 +325,8 @@ static void compares(void **state) {
     assert_int_equal(cell(table, "summary", "undefined")->whole, 1);
     assert_int_equal(cell(table, "summary", "missing")->whole, 1);
     assert_int_equal(cell(table, "avhs", "failed")->whole, 1);
-    assert_int_equal(cell(table, "avhs", "missing")->whole, 2); /* a: not yet compared; c: tried again */
+    /* a: not yet compared; c: tried again */
+    assert_int_equal(cell(table, "avhs", "missing")->whole, 2);
     report_clear(&report);
 }
 
@@ -331,12 +355,13 @@ static void shares_ranks(void **state) {
     tally_group_t group = {.explainer = 0};
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
         tally_measured_t *scores = &group.formats[f].measured[0];
-        scores->samples[0] =
-            (sample_t){.count = 1, .capacity = 1, .values = f == PROMPT_AVHS ? more : half, .neurons = &first};
+        scores->samples[0] = (sample_t){
+            .count = 1, .capacity = 1, .values = f == PROMPT_AVHS ? more : half, .neurons = &first};
         scores->progress.wanted = scores->progress.done = 1;
     }
     report_t report = {0};
-    tables_add_results(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL}, NULL, &report);
+    tables_add_results(settings, &(tally_list_t){stages_measured(&stages_shipped), 1, &group, NULL},
+                       NULL, &report);
     const table_t *table = find(&report, "ranks");
     assert_near(cell(table, "p", "avhs")->number, 1);
     assert_near(cell(table, "p", "original")->number, 3.5);
@@ -350,13 +375,15 @@ static void says_what_to_know_first(void **state) {
     report_t report = build(*state);
     assert_int_equal(report.line_count, 2);
     assert_true(report.standin);
-    assert_string_equal(report.lines[0], "The answers are the offline stand-in's, not a language model's.");
-    assert_string_equal(report.lines[1],
-                        "Unfinished: 1 of 9 explanations, 3 of 9 AdaCS values are missing; `glia run` goes on.");
+    assert_string_equal(report.lines[0],
+                        "The answers are the offline stand-in's, not a language model's.");
+    assert_string_equal(
+        report.lines[1],
+        "Unfinished: 1 of 9 explanations, 3 of 9 AdaCS values are missing; `glia run` goes on.");
     report_clear(&report);
 }
 
-/* --- forms --------------------------------------------------------------------------------------------- */
+/* --- forms ------------------------------------------------------------------------------------ */
 
 static void lines_up(void **state) {
     report_t report = build(*state);
@@ -403,8 +430,8 @@ static void is_the_same_whatever_the_order(void **state) {
     report_t first = build(*state);
     world_t *world = make_world(true);
     report_t second = build(world);
-    static void (*const renders[])(const report_t *, buffer_t *) = {render_text, render_markdown, render_csv,
-                                                                    render_json, render_html};
+    static void (*const renders[])(const report_t *, buffer_t *) = {
+        render_text, render_markdown, render_csv, render_json, render_html};
     for (size_t i = 0; i < sizeof renders / sizeof *renders; i++) {
         buffer_t a = BUFFER_EMPTY, b = BUFFER_EMPTY;
         renders[i](&first, &a);
@@ -447,7 +474,8 @@ static void writes_csv(void **state) {
     const table_t *table = find(&report, "scores");
     render_tables_csv(&table, 1, &out);
     assert_non_null(
-        strstr(buffer_text(&out), "set,explainer,format,chains,scored,score,score_se,rsquared,rsquared_se,"));
+        strstr(buffer_text(&out),
+               "set,explainer,format,chains,scored,score,score_se,rsquared,rsquared_se,"));
     assert_non_null(strstr(buffer_text(&out), "\np,chat,avhs,2,0,,,,,,,0,2,0\n"));
     buffer_free(&out);
     report_clear(&report);
@@ -458,11 +486,13 @@ static void shows_hostile_text_as_text(void **state) {
     buffer_t html = BUFFER_EMPTY, markdown = BUFFER_EMPTY;
     render_html(&report, &html);
     assert_null(strstr(buffer_text(&html), "<script"));
-    assert_non_null(strstr(buffer_text(&html), "&lt;script&gt;alert(&#39;|&#39;)&lt;/script&gt; `x`\\tand"));
+    assert_non_null(
+        strstr(buffer_text(&html), "&lt;script&gt;alert(&#39;|&#39;)&lt;/script&gt; `x`\\tand"));
     assert_null(strstr(buffer_text(&html), "http://"));
     assert_null(strstr(buffer_text(&html), "https://"));
     render_markdown(&report, &markdown);
-    assert_non_null(strstr(buffer_text(&markdown), "\\<script\\>alert('\\|')\\</script\\> \\`x\\`"));
+    assert_non_null(
+        strstr(buffer_text(&markdown), "\\<script\\>alert('\\|')\\</script\\> \\`x\\`"));
     buffer_free(&html);
     buffer_free(&markdown);
     report_clear(&report);

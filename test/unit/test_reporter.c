@@ -109,7 +109,7 @@ static facts_t some_facts(void) {
     return facts;
 }
 
-/* --- asking --------------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static void test_all_three_are_asked_every_second(void **state) {
     (void)state;
@@ -135,15 +135,17 @@ static void test_nothing_is_shown_before_all_have_answered(void **state) {
     say(scene, 0); /* twice is not for two */
     assert_shown(scene, "");
     say(scene, 1);
-    assert_shown(scene, "explain 95/140 | 0.0 requests/s  1234 tokens/min  8 in flight  ETA ? | spent $1.5000 of "
-                        "$20.00\n");
+    assert_shown(
+        scene,
+        "explain 95/140 | 0.0 requests/s  1234 tokens/min  8 in flight  ETA ? | spent $1.5000 of "
+        "$20.00\n");
     say(scene, 1); /* begins the next round */
     say(scene, 2);
     assert_shown(scene, "");
     end(scene);
 }
 
-/* --- showing -------------------------------------------------------------------------------------------- */
+/* --- showing ---------------------------------------------------------------------------------- */
 
 static void test_a_plain_line_says_what_there_is_to_say(void **state) {
     (void)state;
@@ -160,9 +162,9 @@ static void test_a_plain_line_says_what_there_is_to_say(void **state) {
     facts->retries = 3;
     snprintf(facts->trouble, sizeof facts->trouble, "a is down");
     second(scene);
-    assert_shown(scene,
-                 "explain 95/140  simulate 198/~292 (2 failed) | 0.0 requests/s  1234 tokens/min of 90000  8 in flight"
-                 "  ETA ? | spent $1.5000 of $20.00  in doubt $0.0200  reserved $0.0030  3 retries  [a is down]\n");
+    assert_shown(scene, "explain 95/140  simulate 198/~292 (2 failed) | 0.0 requests/s  1234 "
+                        "tokens/min of 90000  8 in flight  ETA ? | spent $1.5000 of $20.00  in "
+                        "doubt $0.0200  reserved $0.0030  3 retries  [a is down]\n");
     end(scene);
 }
 
@@ -182,15 +184,14 @@ static void test_a_terminal_has_one_block(void **state) {
     scene_t *scene = begin(true, CLOCK_MINUTE, false);
     scene->facts = some_facts();
     second(scene);
-    assert_shown(scene, "\r\x1b[2K"
-                        "explain 95/140\n\r\x1b[2K  0.0 requests/s  1234 tokens/min  8 in flight  ETA ?\n\r\x1b[2K  "
-                        "spent $1.5000 of $20.00\n");
+    assert_shown(scene, "\r\x1b[2Kexplain 95/140\n\r\x1b[2K  0.0 requests/s  1234 tokens/min  8 in "
+                        "flight  ETA ?\n\r\x1b[2K  spent $1.5000 of $20.00\n");
     second(scene); /* over itself */
     assert_int_equal(strncmp(buffer_text(&scene->shown), "\x1b[3A\r\x1b[2Kexplain", 14), 0);
     end(scene);
 }
 
-/* --- rates ---------------------------------------------------------------------------------------------- */
+/* --- rates ------------------------------------------------------------------------------------ */
 
 static void test_rates_are_those_of_the_last_half_minute(void **state) {
     (void)state;
@@ -198,10 +199,12 @@ static void test_rates_are_those_of_the_last_half_minute(void **state) {
     scene->facts = some_facts();
     scene->facts.stages[STAGE_EXPLAIN].done = 0;
     scene->facts.stages[STAGE_EXPLAIN].total = 1000;
-    for (int i = 0; i <= 100; i++) { /* 5 answers a second, 2 of them explanations; then 10, and 4 */
+    /* 5 answers a second, 2 of them explanations; then 10, and 4 */
+    for (int i = 0; i <= 100; i++) {
         second(scene);
         if (i == 10)
-            assert_non_null(strstr(buffer_text(&scene->shown), "5.0 requests/s")); /* ... and 980 at 2 a second */
+            /* ... and 980 at 2 a second */
+            assert_non_null(strstr(buffer_text(&scene->shown), "5.0 requests/s"));
         if (i == 10)
             assert_non_null(strstr(buffer_text(&scene->shown), "ETA 8 min 10 s"));
         if (i == 100)
@@ -226,7 +229,7 @@ static void test_nothing_left_is_no_time(void **state) {
     end(scene);
 }
 
-/* --- the stored record ---------------------------------------------------------------------------------- */
+/* --- the stored record ------------------------------------------------------------------------ */
 
 static void test_a_record_is_stored_every_few_seconds(void **state) {
     (void)state;

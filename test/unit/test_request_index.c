@@ -1,5 +1,5 @@
-/* test_request_index.c - which response a request has: against a model, over restarts, failed transactions, old
- * snapshots and threads; and that the table has what its bound says. */
+/* test_request_index.c - which response a request has: against a model, over restarts, failed
+ * transactions, old snapshots and threads; and that the table has what its bound says. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -95,7 +95,8 @@ static void test_as_the_model_says(void **state) {
     uint64_t must = 0;
     for (uint64_t i = 0; i < REQUESTS; i++) {
         look(txn, model, i);
-        must += model->first[i] && model->first[i] <= request_index_bound(request_of(i), model->last);
+        must +=
+            model->first[i] && model->first[i] <= request_index_bound(request_of(i), model->last);
     }
     assert_int_equal(store_count(txn, TABLE_REQUESTS), must);
     assert_true(must > RESPONSES / 3);
@@ -120,8 +121,9 @@ static void *put_more(void *context) {
     return NULL;
 }
 
-/* Seen from before, while others write and look, nothing of what came later is there: not of a few responses, which
- * memory has beside the older ones, nor of many, for which it has let the older ones go. */
+/* Seen from before, while others write and look, nothing of what came later is there: not of
+ * a few responses, which memory has beside the older ones, nor of many, for which it has let
+ * the older ones go. */
 static void test_old_snapshot(void **state) {
     store_dir_t *fixture = *state;
     model_t *model = MEMORY_NEW(model_t);
@@ -130,7 +132,8 @@ static void test_old_snapshot(void **state) {
         put_some(fixture->store, model, 200);
     model_t *then = memory_copy(model, sizeof *model);
     store_txn_t *txn = store_dir_read(fixture->store);
-    const uint64_t counts[] = {100, 20 * REQUEST_STEP}; /* few: the map cannot grow while this reads */
+    /* few: the map cannot grow while this reads */
+    const uint64_t counts[] = {100, 20 * REQUEST_STEP};
     for (size_t turn = 0; turn < 2; turn++) {
         pthread_t thread;
         more_t more = {fixture->store, model, counts[turn]};
@@ -159,7 +162,8 @@ static void test_bound(void **state) {
             uint64_t bound = request_index_bound(request, last);
             assert_true(bound <= last && bound % REQUEST_STEP == 0 && bound >= before);
             assert_true(last < CYCLE || bound + CYCLE > last);
-            assert_true(bound == 0 || bound / REQUEST_STEP % REQUEST_SLICES == (size_t)request.bytes[0] / 4);
+            assert_true(bound == 0 ||
+                        bound / REQUEST_STEP % REQUEST_SLICES == (size_t)request.bytes[0] / 4);
             before = bound;
         }
     }
@@ -172,7 +176,8 @@ static void test_fsck_misses_a_row(void **state) {
     while (model->last < CYCLE)
         put_some(fixture->store, model, 400);
     uint64_t request = 0;
-    while (!model->first[request] || model->first[request] > request_index_bound(request_of(request), model->last))
+    while (!model->first[request] ||
+           model->first[request] > request_index_bound(request_of(request), model->last))
         request++;
     char missing[64];
     snprintf(missing, sizeof missing, "response %llu: its request is not there",
@@ -180,7 +185,8 @@ static void test_fsck_misses_a_row(void **state) {
     for (int turn = 0; turn < 2; turn++) {
         fsck_report_t report;
         error_info_t error;
-        assert_true(fsck_run(fixture->store, &report, &error)); /* these responses have no attempts */
+        /* these responses have no attempts */
+        assert_true(fsck_run(fixture->store, &report, &error));
         assert_int_equal(strstr(buffer_text(&report.lines), missing) != NULL, turn == 1);
         fsck_report_clear(&report);
         hash_t key = request_of(request);
@@ -194,10 +200,12 @@ static void test_fsck_misses_a_row(void **state) {
 int main(void) {
     response_pack("{}", 2, &packed);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_as_the_model_says, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_as_the_model_says, store_dir_setup,
+                                        store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_old_snapshot, store_dir_setup, store_dir_teardown),
         cmocka_unit_test(test_bound),
-        cmocka_unit_test_setup_teardown(test_fsck_misses_a_row, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_fsck_misses_a_row, store_dir_setup,
+                                        store_dir_teardown),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     buffer_free(&packed);

@@ -1,4 +1,5 @@
-/* Tests of resample.h: p-values counted by hand, intervals against theory, and the same numbers from the same seed. */
+/* Tests of resample.h: p-values counted by hand, intervals against theory, and the same numbers
+ * from the same seed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +16,10 @@
 static void counts_all_signs(void **state) {
     (void)state;
     const double same[] = {1, 2, 3, 4, 5};
-    assert_true(resample_sign_test(same, 5, 1) == 2.0 / 32); /* only all plus and all minus are as far */
-    const double mixed[] = {3, -1, 2};                       /* sums: 4 6 0 2 and their negatives; 4 and 6 are as far */
+    /* only all plus and all minus are as far */
+    assert_true(resample_sign_test(same, 5, 1) == 2.0 / 32);
+    /* sums: 4 6 0 2 and their negatives; 4 and 6 are as far */
+    const double mixed[] = {3, -1, 2};
     assert_true(resample_sign_test(mixed, 3, 1) == 4.0 / 8);
     const double tenths[] = {0.1, 0.2, 0.3, -0.3}; /* 0.3 by any order of adding */
     assert_true(resample_sign_test(tenths, 4, 1) == 12.0 / 16);
@@ -25,8 +28,9 @@ static void counts_all_signs(void **state) {
     assert_true(isnan(resample_sign_test(same, 0, 1)));
 }
 
-/* Darwin's 15 pairs of crossed and self-fertilised maize, in eighths of an inch, to which Fisher applied the test: 863
- * of 2^15 = 32,768 assignments have a sum of 314 or more, and twice as many are as far on either side. */
+/* Darwin's 15 pairs of crossed and self-fertilised maize, in eighths of an inch, to which Fisher
+ * applied the test: 863 of 2^15 = 32,768 assignments have a sum of 314 or more, and twice as many
+ * are as far on either side. */
 static void fisher(void **state) {
     (void)state;
     const double darwin[] = {49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48};
@@ -77,8 +81,9 @@ static void bounds_its_work(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_all_signs), cmocka_unit_test(fisher),          cmocka_unit_test(draws_signs),
-        cmocka_unit_test(bounds_means),     cmocka_unit_test(bounds_its_work),
+        cmocka_unit_test(counts_all_signs), cmocka_unit_test(fisher),
+        cmocka_unit_test(draws_signs),      cmocka_unit_test(bounds_means),
+        cmocka_unit_test(bounds_its_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

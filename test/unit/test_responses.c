@@ -1,4 +1,5 @@
-/* test_responses.c - raw answers and embeddings; frames, their dictionary, and frames that are none. */
+/* test_responses.c - raw answers and embeddings; frames, their dictionary, and
+ * frames that are none. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,14 +16,15 @@
 #include "store/responses.h"
 #include "test/unit/store_dir.h"
 
-static const char answer[] = "{\n  \"id\": \"chatcmpl-1\",\n  \"object\": \"chat.completion\",\n  \"created\": 1,\n"
-                             "  \"model\": \"gpt-4o\",\n  \"choices\": []\n}\n";
+static const char answer[] =
+    "{\n  \"id\": \"chatcmpl-1\",\n  \"object\": \"chat.completion\",\n  \"created\": 1,\n"
+    "  \"model\": \"gpt-4o\",\n  \"choices\": []\n}\n";
 
 static hash_t key_of(const char *text) {
     return hash_bytes(text, strlen(text));
 }
 
-/* --- putting --------------------------------------------------------------------------------------------------- */
+/* --- putting ---------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *request;
@@ -38,8 +40,8 @@ static bool apply_put(store_txn_t *txn, void *context, error_info_t *error) {
     put_t *put = context;
     buffer_t packed = BUFFER_EMPTY;
     response_pack(put->body, put->size, &packed);
-    bool good =
-        response_put(txn, key_of(put->request), put->attempt, &packed, put->keys, put->key_count, &put->number, error);
+    bool good = response_put(txn, key_of(put->request), put->attempt, &packed, put->keys,
+                             put->key_count, &put->number, error);
     buffer_free(&packed);
     return good;
 }
@@ -55,9 +57,8 @@ static void assert_body(store_t *store, uint64_t number, const char *expected) {
     error_info_t error = {0};
     buffer_append_text(&body, "before ");
     store_txn_t *txn = store_dir_read(store);
-    if (!response_get(txn, number, &body, NULL, &error)) {
+    if (!response_get(txn, number, &body, NULL, &error))
         fail_msg("%s", error.message);
-    }
     store_read_end(txn);
     assert_memory_equal(body.data, "before ", 7);
     assert_string_equal(body.data + 7, expected);
@@ -140,10 +141,10 @@ static void test_megabytes(void **state) {
     store_dir_t *fixture = *state;
     buffer_t body = BUFFER_EMPTY;
     rng_t rng = rng_create(3);
-    while (body.length < 3000000) {
-        buffer_append_format(&body, "{\"token\":\" %u\",\"logprob\":-%u.%06u},", (unsigned)rng_below(&rng, 1000),
-                             (unsigned)rng_below(&rng, 12), (unsigned)rng_below(&rng, 1000000));
-    }
+    while (body.length < 3000000)
+        buffer_append_format(&body, "{\"token\":\" %u\",\"logprob\":-%u.%06u},",
+                             (unsigned)rng_below(&rng, 1000), (unsigned)rng_below(&rng, 12),
+                             (unsigned)rng_below(&rng, 1000000));
     uint64_t number = put(fixture->store, "big", 1, body.data);
     store_txn_t *txn = store_dir_read(fixture->store);
     buffer_t again = BUFFER_EMPTY;
@@ -157,7 +158,7 @@ static void test_megabytes(void **state) {
     buffer_free(&again);
 }
 
-/* --- embeddings -------------------------------------------------------------------------------------------------- */
+/* --- embeddings ------------------------------------------------------------------------------- */
 
 static bool put_floats(store_txn_t *txn, void *context, error_info_t *error) {
     const float values[] = {0.5F, -2.0F, 1e-30F};
@@ -167,8 +168,10 @@ static bool put_floats(store_txn_t *txn, void *context, error_info_t *error) {
 static void test_embeddings(void **state) {
     store_dir_t *fixture = *state;
     const hash_t keys[] = {key_of("a"), key_of("b"), key_of("c")};
-    put_t first = {.request = "one", .attempt = 1, .body = "1", .size = 1, .keys = keys, .key_count = 2};
-    put_t second = {.request = "two", .attempt = 2, .body = "2", .size = 1, .keys = keys + 1, .key_count = 2};
+    put_t first = {
+        .request = "one", .attempt = 1, .body = "1", .size = 1, .keys = keys, .key_count = 2};
+    put_t second = {
+        .request = "two", .attempt = 2, .body = "2", .size = 1, .keys = keys + 1, .key_count = 2};
     store_dir_write(fixture->store, apply_put, &first);
     store_dir_write(fixture->store, apply_put, &second);
     hash_t key = keys[0];
@@ -191,7 +194,7 @@ static void test_embeddings(void **state) {
     store_read_end(txn);
 }
 
-/* --- frames ------------------------------------------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 /* What is stored was packed with exactly these bytes. Whoever wants another dictionary adds one. */
 static void test_dictionary_never_changes(void **state) {
@@ -228,7 +231,8 @@ static void test_damaged_frames(void **state) {
         for (int bit = 0; bit < 8; bit++) {
             frame.data[i] = (char)(frame.data[i] ^ (1 << bit));
             bool good = frame_unpack(frame.data, frame.length, FRAME_RESPONSES, 1000, &out);
-            assert_true(!good || strcmp(out.data, answer) == 0); /* a bit may mean nothing; never another content */
+            /* a bit may mean nothing; never another content */
+            assert_true(!good || strcmp(out.data, answer) == 0);
             buffer_clear(&out);
             frame.data[i] = (char)(frame.data[i] ^ (1 << bit));
         }
@@ -240,15 +244,18 @@ static void test_damaged_frames(void **state) {
     buffer_free(&out);
 }
 
-/* --- damage --------------------------------------------------------------------------------------------------------
+/* --- damage --------------------------------------------------------------------------------------
  */
 
 /* Not to know whether something was answered must not end in paying again: the program stops. */
 static void test_damaged_request_stops(void **state) {
     store_dir_t *fixture = *state;
     hash_t request = key_of("one");
-    store_dir_row_t row = {
-        .table = TABLE_REQUESTS, .key = request.bytes, .value = "123", .key_size = HASH_SIZE, .size = 3};
+    store_dir_row_t row = {.table = TABLE_REQUESTS,
+                           .key = request.bytes,
+                           .value = "123",
+                           .key_size = HASH_SIZE,
+                           .size = 3};
     store_dir_write(fixture->store, store_dir_put_row, &row);
     store_txn_t *txn = store_dir_read(fixture->store);
     fflush(stdout);
@@ -267,8 +274,11 @@ static void test_damaged_request_stops(void **state) {
 
 static void test_damaged_body(void **state) {
     store_dir_t *fixture = *state;
-    store_dir_row_t row = {
-        .table = TABLE_RESPONSES, .key = "\0\0\0\0\0\0\0\1", .value = "junk", .key_size = 8, .size = 4};
+    store_dir_row_t row = {.table = TABLE_RESPONSES,
+                           .key = "\0\0\0\0\0\0\0\1",
+                           .value = "junk",
+                           .key_size = 8,
+                           .size = 4};
     store_dir_write(fixture->store, store_dir_put_row, &row);
     store_txn_t *txn = store_dir_read(fixture->store);
     buffer_t body = BUFFER_EMPTY;
@@ -281,15 +291,18 @@ static void test_damaged_body(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_first_stays_the_answer, store_dir_setup, store_dir_teardown),
-        cmocka_unit_test_setup_teardown(test_only_what_was_packed, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_first_stays_the_answer, store_dir_setup,
+                                        store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_only_what_was_packed, store_dir_setup,
+                                        store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_trim, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_megabytes, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_embeddings, store_dir_setup, store_dir_teardown),
         cmocka_unit_test(test_dictionary_never_changes),
         cmocka_unit_test(test_dictionary_pays),
         cmocka_unit_test(test_damaged_frames),
-        cmocka_unit_test_setup_teardown(test_damaged_request_stops, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_request_stops, store_dir_setup,
+                                        store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_damaged_body, store_dir_setup, store_dir_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

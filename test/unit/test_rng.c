@@ -14,7 +14,8 @@
 
 static void reference_numbers(void **state) {
     (void)state;
-    rng_t rng = {{1, 2, 3, 4}}; /* first numbers of the authors' xoshiro256starstar.c from this state */
+    /* first numbers of the authors' xoshiro256starstar.c from this state */
+    rng_t rng = {{1, 2, 3, 4}};
     assert_true(rng_next(&rng) == 11520);
     assert_true(rng_next(&rng) == 0);
     assert_true(rng_next(&rng) == 1509978240);
@@ -38,9 +39,8 @@ static void below_is_in_range_and_uniform(void **state) {
         assert_true(value < 6);
         seen[value]++;
     }
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 6; i++)
         assert_in_range(seen[i], 9600, 10400); /* 10000, 4 standard deviations: 365 */
-    }
     /* With 3 * 2^62 a remainder without rejection falls in the lowest third half of the time. */
     uint64_t bound = UINT64_C(3) << 62;
     size_t low = 0;
@@ -50,9 +50,8 @@ static void below_is_in_range_and_uniform(void **state) {
         low += value < bound / 3;
     }
     assert_in_range(low, 9600, 10400);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 100; i++)
         assert_true(rng_below(&rng, UINT64_MAX) < UINT64_MAX);
-    }
 }
 
 static void unit_and_normal(void **state) {
@@ -74,7 +73,8 @@ static void unit_and_normal(void **state) {
     assert_true(fabs(sum / count - 0.5) < 0.005);
     assert_true(fabs(normal_sum / count) < 0.02);
     assert_true(fabs(normal_square / count - 1) < 0.03);
-    rng_t greatest = {{0, UINT64_MAX, 0, 0}}; /* a state whose next number has its highest 53 bits nearly all set */
+    /* a state whose next number has its highest 53 bits nearly all set */
+    rng_t greatest = {{0, UINT64_MAX, 0, 0}};
     assert_true(rng_unit(&greatest) < 1);
 }
 
@@ -92,9 +92,8 @@ static void forks_are_independent(void **state) {
     rng_t other = rng_fork(&c, 1);
     rng_t zero = rng_fork(&a, 0);
     int equal = 0;
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000; i++)
         equal += rng_next(&other) == rng_next(&zero);
-    }
     assert_int_equal(equal, 0);
 }
 
@@ -112,11 +111,9 @@ static void shuffles_are_fair_permutations(void **state) {
         }
         assert_int_equal(mask, 15);
     }
-    for (size_t i = 0; i < 4; i++) {
-        for (size_t j = 0; j < 4; j++) {
+    for (size_t i = 0; i < 4; i++)
+        for (size_t j = 0; j < 4; j++)
             assert_in_range(seen[i][j], 5700, 6300);
-        }
-    }
     rng_shuffle(&rng, NULL, 0);
 }
 

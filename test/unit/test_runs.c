@@ -14,15 +14,18 @@ static bool apply_put(store_txn_t *txn, void *context, error_info_t *error) {
 }
 
 static uint32_t put(store_t *store, const char *name, int64_t started) {
-    run_info_t run = {
-        .name = (char *)(uintptr_t)name, .state = RUN_RUNNING, .program = "0.2.0", .started_utc = started};
+    run_info_t run = {.name = (char *)(uintptr_t)name,
+                      .state = RUN_RUNNING,
+                      .program = "0.2.0",
+                      .started_utc = started};
     store_dir_write(store, apply_put, &run);
     return run.number;
 }
 
 static void test_everything_comes_back(void **state) {
     store_dir_t *fixture = *state;
-    struct run_set sets[] = {{"puzzles", hash_bytes("p", 1), 12}, {"l5", hash_bytes("q", 1), UINT32_MAX}};
+    struct run_set sets[] = {{"puzzles", hash_bytes("p", 1), 12},
+                             {"l5", hash_bytes("q", 1), UINT32_MAX}};
     struct run_template templates[] = {
         {.name = "original", .hash = hash_bytes("o", 1), .identity = hash_bytes("i", 1)}};
     run_info_t run = {.name = "overnight-3",
@@ -51,8 +54,10 @@ static void test_everything_comes_back(void **state) {
     assert_string_equal(read.state_note, "cap total: $0.12 missing");
     assert_true(hash_equal(read.snapshot, run.snapshot));
     assert_string_equal(read.program, "0.2.0");
-    assert_true(read.created_utc == 1 && read.started_utc == 2 && read.ended_utc == 3 && read.busy == 4);
-    assert_true(read.starts == 5 && read.lag_p99 == 6 && read.set_count == 2 && read.template_count == 1);
+    assert_true(read.created_utc == 1 && read.started_utc == 2 && read.ended_utc == 3 &&
+                read.busy == 4);
+    assert_true(read.starts == 5 && read.lag_p99 == 6 && read.set_count == 2 &&
+                read.template_count == 1);
     assert_string_equal(read.sets[1].name, "l5");
     assert_int_equal(read.sets[1].count, UINT32_MAX);
     assert_true(hash_equal(read.sets[0].content, sets[0].content));
@@ -119,7 +124,8 @@ static void test_names(void **state) {
     assert_int_equal(error.class_, ERROR_BUG);
 }
 
-/* A transaction that is applied again finds the number that it assigned, though nothing of it was committed. */
+/* A transaction that is applied again finds the number that it assigned, though nothing of
+ * it was committed. */
 static void test_number_of_an_earlier_try(void **state) {
     store_dir_t *fixture = *state;
     put(fixture->store, "a", 0);
@@ -179,10 +185,12 @@ static void test_blobs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_everything_comes_back, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_everything_comes_back, store_dir_setup,
+                                        store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_finding, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_names, store_dir_setup, store_dir_teardown),
-        cmocka_unit_test_setup_teardown(test_number_of_an_earlier_try, store_dir_setup, store_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_number_of_an_earlier_try, store_dir_setup,
+                                        store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_all, store_dir_setup, store_dir_teardown),
         cmocka_unit_test_setup_teardown(test_blobs, store_dir_setup, store_dir_teardown),
     };

@@ -1,4 +1,5 @@
-/* test_safetensors.c - headers that are right, and every way in which they may be wrong; shards; the files of a model.
+/* test_safetensors.c - headers that are right, and every way in which they may be wrong; shards;
+ * the files of a model.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,19 +40,21 @@ static void tensors_are_found(void **state) {
     (void)state;
     buffer_t file;
     error_info_t error = {0};
-    safetensors_t *tensors = parse("{\"__metadata__\":{\"format\":\"pt\"},"
-                                   "\"b\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[4,12]},"
-                                   "\"mask\":{\"dtype\":\"BOOL\",\"shape\":[4],\"data_offsets\":[0,4]},"
-                                   "\"a\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[12,14]},"
-                                   "\"empty\":{\"dtype\":\"F16\",\"shape\":[3,0],\"data_offsets\":[12,12]}}   ",
-                                   14, &file, &error);
-    if (tensors == NULL)
+    safetensors_t *tensors =
+        parse("{\"__metadata__\":{\"format\":\"pt\"},"
+              "\"b\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[4,12]},"
+              "\"mask\":{\"dtype\":\"BOOL\",\"shape\":[4],\"data_offsets\":[0,4]},"
+              "\"a\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[12,14]},"
+              "\"empty\":{\"dtype\":\"F16\",\"shape\":[3,0],\"data_offsets\":[12,12]}}   ",
+              14, &file, &error);
+    if (!tensors)
         fail_msg("%s", error.message);
     assert_int_equal(safetensors_count(tensors), 4);
     assert_string_equal(safetensors_at(tensors, 0)->name, "a");
     assert_null(safetensors_find(tensors, "c"));
     const safetensors_tensor_t *b = safetensors_find(tensors, "b");
-    assert_true(b->rank == 2 && b->shape[0] == 2 && b->shape[1] == 1 && b->count == 2 && b->size == 8);
+    assert_true(b->rank == 2 && b->shape[0] == 2 && b->shape[1] == 1 && b->count == 2 &&
+                b->size == 8);
     assert_true(b->data[0] == 4 && b->dtype == SAFETENSORS_F32);
     float numbers[2];
     safetensors_convert(b, numbers);
@@ -69,7 +72,7 @@ static void refused_with(const char *header, size_t data, const char *says) {
     error_info_t error = {0};
     assert_null(parse(header, data, &file, &error));
     assert_int_equal(error.class_, ERROR_CONFIG);
-    if (strstr(error.message, says) == NULL || strstr(error.message, "w.safetensors") == NULL)
+    if (!strstr(error.message, says) || !strstr(error.message, "w.safetensors"))
         fail_msg("'%s' does not say '%s' for %s", error.message, says, header);
     buffer_free(&file);
 }
@@ -82,7 +85,8 @@ static void wrong_headers(void **state) {
     refused_with("[]", 0, "not an object");
     refused_with("{\"a\":1}", 0, "'a'");
     refused_with("{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "no dtype");
-    refused_with("{\"a\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "dtype F33");
+    refused_with("{\"a\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
+                 "dtype F33");
     refused_with(A_IS("\"data_offsets\":[0,4]"), 4, "shape");
     refused_with(A_IS("\"shape\":[-1],\"data_offsets\":[0,4]"), 4, "shape");
     refused_with(A_IS("\"shape\":[1.5],\"data_offsets\":[0,4]"), 4, "shape");
@@ -95,12 +99,16 @@ static void wrong_headers(void **state) {
     refused_with(A_IS("\"shape\":[1],\"data_offsets\":[-4,0]"), 4, "data_offsets");
     refused_with(A_IS("\"shape\":[1],\"data_offsets\":[0,8]"), 8, "takes 4 bytes");
     refused_with(A_IS("\"shape\":[1],\"data_offsets\":[0,4]"), 3, "cut short");
-    refused_with(A_IS("\"shape\":[1],\"data_offsets\":[9223372036854775800,9223372036854775804]"), 4, "cut short");
-    refused_with(A_IS("\"shape\":[1],\"data_offsets\":[4,8]"), 8, "no tensor holds the 4 bytes before tensor 'a'");
+    refused_with(A_IS("\"shape\":[1],\"data_offsets\":[9223372036854775800,9223372036854775804]"),
+                 4, "cut short");
+    refused_with(A_IS("\"shape\":[1],\"data_offsets\":[4,8]"), 8,
+                 "no tensor holds the 4 bytes before tensor 'a'");
     refused_with(A_IS("\"shape\":[1],\"data_offsets\":[0,4]"), 6, "the last 2 bytes");
     refused_with("{\"\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, "name");
-    refused_with("{\"a\\u001b[31m\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, "name");
-    refused_with("{\"a\\u0000\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, "name");
+    refused_with("{\"a\\u001b[31m\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4,
+                 "name");
+    refused_with("{\"a\\u0000\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4,
+                 "name");
     refused_with("{\"a\":{\"dtype\":\"I8\",\"shape\":[3],\"data_offsets\":[0,3]},"
                  "\"b\":{\"dtype\":\"I8\",\"shape\":[3],\"data_offsets\":[2,5]}}",
                  5, "tensor 'b' overlaps that of tensor 'a'");
@@ -112,7 +120,8 @@ static void wrong_headers(void **state) {
 static void wrong_lengths(void **state) {
     (void)state;
     static const uint8_t huge[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, '{', '}'};
-    static const uint8_t over[] = {1, 0, 0x80, 0, 0, 0, 0, 0, '{', '}'}, cut[] = {3, 0, 0, 0, 0, 0, 0, 0, '{', '}'};
+    static const uint8_t over[] = {1, 0, 0x80, 0, 0, 0, 0, 0, '{', '}'},
+                         cut[] = {3, 0, 0, 0, 0, 0, 0, 0, '{', '}'};
     error_info_t error = {0};
     assert_null(safetensors_parse(huge, sizeof huge, "w", &error));
     assert_non_null(strstr(error.message, "over the limit"));
@@ -126,19 +135,21 @@ static void wrong_lengths(void **state) {
     }
 }
 
-/* --- shards and files -----------------------------------------------------------------------------------------------
+/* --- shards and files ----------------------------------------------------------------------------
  */
 
 #define INDEX "model.safetensors.index.json"
 #define ONE   "{\"a\":{\"dtype\":\"I8\",\"shape\":[2],\"data_offsets\":[0,2]}}"
-#define TWO                                                                                                            \
-    "{\"b\":{\"dtype\":\"I8\",\"shape\":[2],\"data_offsets\":[0,2]},\"c\":{\"dtype\":\"I8\",\"shape\":[1],"            \
+#define TWO                                                                                   \
+    "{\"b\":{\"dtype\":\"I8\",\"shape\":[2],\"data_offsets\":[0,2]},\"c\":{\"dtype\":\"I8\"," \
+    "\"shape\":[1],"                                                                          \
     "\"data_offsets\":[2,3]}}"
 
 static safetensors_t *open_shards(const char *index, error_info_t *error) {
     buffer_t one = make_file(ONE, 2), two = make_file(TWO, 3);
-    embedded_file_t list[] = {
-        {"1.st", one.data, one.length}, {"2.st", two.data, two.length}, {INDEX, index, strlen(index)}};
+    embedded_file_t list[] = {{"1.st", one.data, one.length},
+                              {"2.st", two.data, two.length},
+                              {INDEX, index, strlen(index)}};
     subject_files_t *files = subject_files_of(list, 3);
     safetensors_t *tensors = safetensors_open(files, error);
     subject_files_close(files);
@@ -150,8 +161,9 @@ static safetensors_t *open_shards(const char *index, error_info_t *error) {
 static void shards(void **state) {
     (void)state;
     error_info_t error = {0};
-    safetensors_t *tensors = open_shards("{\"weight_map\":{\"c\":\"2.st\",\"a\":\"1.st\"}}", &error);
-    if (tensors == NULL)
+    safetensors_t *tensors =
+        open_shards("{\"weight_map\":{\"c\":\"2.st\",\"a\":\"1.st\"}}", &error);
+    if (!tensors)
         fail_msg("%s", error.message);
     assert_int_equal(safetensors_count(tensors), 2);
     assert_string_equal(safetensors_find(tensors, "a")->file, "1.st");
@@ -172,7 +184,7 @@ static void shards(void **state) {
         error = (error_info_t){0};
         assert_null(open_shards(wrong[i][0], &error));
         assert_int_equal(error.class_, ERROR_CONFIG);
-        if (strstr(error.message, wrong[i][1]) == NULL)
+        if (!strstr(error.message, wrong[i][1]))
             fail_msg("'%s' does not say '%s'", error.message, wrong[i][1]);
     }
     subject_files_t *none = subject_files_of(NULL, 0);
@@ -197,7 +209,8 @@ static void files_of_a_directory(void **state) {
     write_file(directory, "some", "bytes");
     write_file(directory, "empty", "");
     error_info_t error = {0};
-    char *path = memory_format("%s/some", directory), *pipe_path = memory_format("%s/pipe", directory);
+    char *path = memory_format("%s/some", directory),
+         *pipe_path = memory_format("%s/pipe", directory);
     assert_int_equal(mkfifo(pipe_path, 0600), 0);
     assert_null(subject_files_open(path, &error));
     assert_non_null(strstr(error.message, "not a directory"));
@@ -221,7 +234,8 @@ static void files_of_a_directory(void **state) {
     }
     subject_files_release(files, "some");
     subject_files_release(files, "other");
-    assert_true(subject_files_get(files, "some", &bytes, &length, &error) && memcmp(bytes, "bytes", 5) == 0);
+    assert_true(subject_files_get(files, "some", &bytes, &length, &error) &&
+                memcmp(bytes, "bytes", 5) == 0);
     subject_files_close(files);
     free(path);
     free(pipe_path);

@@ -24,14 +24,15 @@ static void perfect_and_zero(void **state) {
     assert_close(score.correlation, 1);
     assert_close(score.rsquared, 1);
     assert_close(score.absdev, 1);
-    score = score_compute(zeros, real, 4); /* a constant has no correlation; the other two are 0 by definition */
+    /* a constant has no correlation; the other two are 0 by definition */
+    score = score_compute(zeros, real, 4);
     assert_true(isnan(score.correlation));
     assert_close(score.rsquared, 0);
     assert_close(score.absdev, 0);
 }
 
-/* s = 1 2 3, r = 2 0 4: means 2 and 2; covariance 0.. = (-1)(0) + 0 + (1)(2) = 2; variances 2 and 8: 2 / 4 = 0.5.
- * errors 1 -2 1: squares 6 of 20, sizes 4 of 6. */
+/* s = 1 2 3, r = 2 0 4: means 2 and 2; covariance 0.. = (-1)(0) + 0 + (1)(2) = 2; variances 2 and
+ * 8: 2 / 4 = 0.5. errors 1 -2 1: squares 6 of 20, sizes 4 of 6. */
 static void by_hand(void **state) {
     (void)state;
     const double simulated[] = {1, 2, 3}, real[] = {2, 0, 4};
@@ -89,7 +90,8 @@ static void no_calibration(void **state) {
     score_calibration_clear(&calibration);
 }
 
-/* s = 0 1 2, r = 1 3 8: means 1 and 4; covariance 3 + 0 + 4 = 7, variance 2; slope 3.5, intercept 0.5. */
+/* s = 0 1 2, r = 1 3 8: means 1 and 4; covariance 3 + 0 + 4 = 7, variance 2; slope
+ * 3.5, intercept 0.5. */
 static void linear_by_hand(void **state) {
     (void)state;
     const double simulated[] = {0, 1, 2}, real[] = {1, 3, 8};
@@ -110,7 +112,8 @@ static void percentile_by_hand(void **state) {
     (void)state;
     const double simulated[] = {4, 1, 8, 2}, real[] = {40, 0, 10, 20};
     score_calibration_t calibration;
-    assert_true(score_calibration_fit(&calibration, SCORE_CALIBRATION_PERCENTILE, simulated, real, 4));
+    assert_true(
+        score_calibration_fit(&calibration, SCORE_CALIBRATION_PERCENTILE, simulated, real, 4));
     assert_applied(&calibration, 1, 0);
     assert_applied(&calibration, 2, 10);
     assert_applied(&calibration, 3, 15); /* half way between positions 1 and 2 */
@@ -127,7 +130,8 @@ static void percentile_of_ties(void **state) {
     (void)state;
     const double simulated[] = {0, 0, 6, 0}, real[] = {9, 2, 1, 3};
     score_calibration_t calibration;
-    assert_true(score_calibration_fit(&calibration, SCORE_CALIBRATION_PERCENTILE, simulated, real, 4));
+    assert_true(
+        score_calibration_fit(&calibration, SCORE_CALIBRATION_PERCENTILE, simulated, real, 4));
     assert_applied(&calibration, 0, 2); /* the middle of positions 0, 1, 2 */
     assert_applied(&calibration, 6, 9);
     assert_applied(&calibration, 3, 6); /* half way between positions 2 and 3 */
@@ -145,9 +149,11 @@ static void percentile_of_ties(void **state) {
 
 static void percentile_is_monotone(void **state) {
     (void)state;
-    const double simulated[] = {0, 0, 0.5, 3, 3, 3, 7, 10, 10}, real[] = {0.1, -0.2, 0, 0, 5, 2, 2, 1, 9};
+    const double simulated[] = {0, 0, 0.5, 3, 3, 3, 7, 10, 10},
+                 real[] = {0.1, -0.2, 0, 0, 5, 2, 2, 1, 9};
     score_calibration_t calibration;
-    assert_true(score_calibration_fit(&calibration, SCORE_CALIBRATION_PERCENTILE, simulated, real, 9));
+    assert_true(
+        score_calibration_fit(&calibration, SCORE_CALIBRATION_PERCENTILE, simulated, real, 9));
     double last = -1;
     for (int i = -10; i < 120; i++) {
         double value = i / 10.0, out = 0;
@@ -159,7 +165,8 @@ static void percentile_is_monotone(void **state) {
     score_calibration_clear(&calibration);
 }
 
-static void assert_undefined(score_calibration_kind_t kind, const double *simulated, const double *real, size_t count) {
+static void assert_undefined(score_calibration_kind_t kind, const double *simulated,
+                             const double *real, size_t count) {
     score_calibration_t calibration;
     assert_false(score_calibration_fit(&calibration, kind, simulated, real, count));
     assert_int_equal(calibration.kind, SCORE_CALIBRATION_NONE);

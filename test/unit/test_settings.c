@@ -1,4 +1,5 @@
-/* test_settings.c - what a config says, and everything it can say wrong: the exact line that the user reads. */
+/* test_settings.c - what a config says, and everything it can say wrong: the exact line that
+ * the user reads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,110 +70,115 @@ static void refuses_keys(void **state) {
     (void)state;
     assert_refused("total_usd", "totl_usd",
                    "config.toml:2: budget.totl_usd: unknown key; did you mean budget.total_usd?");
-    assert_refused("[budget]", "[bugdet]", "config.toml:1: bugdet: unknown table; did you mean budget?");
+    assert_refused("[budget]", "[bugdet]",
+                   "config.toml:1: bugdet: unknown table; did you mean budget?");
+    assert_refused("total_usd = 10", "",
+                   "config.toml: budget.total_usd: missing; add it (cap of the run in dollars: "
+                   "settled + doubts + reserved never pass it)");
+    assert_refused("base_url = \"http://127.0.0.1:9/v1\"", "",
+                   "config.toml:3: endpoints.api.base_url: missing; add it (e.g. "
+                   "https://api.openai.com/v1; \"standin:\" starts the offline stand-in)");
     assert_refused(
-        "total_usd = 10", "",
-        "config.toml: budget.total_usd: missing; add it (cap of the run in dollars: settled + doubts + reserved "
-        "never pass it)");
-    assert_refused(
-        "base_url = \"http://127.0.0.1:9/v1\"", "",
-        "config.toml:3: endpoints.api.base_url: missing; add it (e.g. https://api.openai.com/v1; \"standin:\" "
-        "starts the offline stand-in)");
-    assert_refused("source = \"puzzles:\"", "",
-                   "config.toml:11: sets.puzzles.source: missing; add it (\"puzzles:\" (shipped), \"record:\" "
-                   "(recorded), \"store:NAME\" "
-                   "(imported), or a JSON or JSONL file of records)");
+        "source = \"puzzles:\"", "",
+        "config.toml:11: sets.puzzles.source: missing; add it (\"puzzles:\" (shipped), \"record:\" "
+        "(recorded), \"store:NAME\" "
+        "(imported), or a JSON or JSONL file of records)");
     assert_refused("[explain]", "[explain]\ntemperature = \"hot\"",
                    "config.toml:14: explain.temperature: is a string; expected a number");
     assert_refused("models = [\"chat\"]", "models = \"chat\"",
                    "config.toml:14: explain.models: is a string; expected a list of strings");
-    assert_refused(
-        "[explain]", "[explain]\nformats = [\"orginal\"]",
-        "config.toml:14: explain.formats: element 1: \"orginal\" is not one of original, summary, highlight, "
-        "highlight_summary, avhs; did you mean original?");
+    assert_refused("[explain]", "[explain]\nformats = [\"orginal\"]",
+                   "config.toml:14: explain.formats: element 1: \"orginal\" is not one of "
+                   "original, summary, highlight, highlight_summary, avhs; did you mean original?");
 }
 
 static void refuses_limits(void **state) {
     (void)state;
     assert_refused("[models.chat]", "rpm = 0\n[models.chat]",
                    "config.toml:5: endpoints.api.rpm: 0 is out of range; expected 1 to 1000000000");
-    assert_refused("[models.chat]", "tpm = -5\n[models.chat]",
-                   "config.toml:5: endpoints.api.tpm: -5 is out of range; expected 1 to 1000000000000");
-    assert_refused("[models.chat]", "concurrency = 0\n[models.chat]",
-                   "config.toml:5: endpoints.api.concurrency: 0 is out of range; expected 1 to 4096");
+    assert_refused(
+        "[models.chat]", "tpm = -5\n[models.chat]",
+        "config.toml:5: endpoints.api.tpm: -5 is out of range; expected 1 to 1000000000000");
+    assert_refused(
+        "[models.chat]", "concurrency = 0\n[models.chat]",
+        "config.toml:5: endpoints.api.concurrency: 0 is out of range; expected 1 to 4096");
     assert_refused("[explain]", "[explain]\nsamples = 0",
                    "config.toml:14: explain.samples: 0 is out of range; expected 1 to 10000");
     assert_refused("[explain]", "[explain]\ntemperature = nan",
                    "config.toml:14: explain.temperature: is not a finite number");
-    assert_refused(
-        "[simulate]", "[simulate]\nmode = \"echo\"\ntop_logprobs = 0",
-        "config.toml:17: simulate.top_logprobs: echo reads expected values from logprobs; ask for at least 1");
+    assert_refused("[simulate]", "[simulate]\nmode = \"echo\"\ntop_logprobs = 0",
+                   "config.toml:17: simulate.top_logprobs: echo reads expected values from "
+                   "logprobs; ask for at least 1");
 }
 
 static void refuses_caps(void **state) {
     (void)state;
+    assert_refused("total_usd = 10", "total_usd = 0",
+                   "config.toml:2: budget.total_usd: a cap of nothing lets nothing run; set the "
+                   "dollars that may be spent");
+    assert_refused("total_usd = 10", "total_usd = 10\ndaily_usd = 0",
+                   "config.toml:3: budget.daily_usd: a cap of nothing lets nothing run; set the "
+                   "dollars that may be spent");
+    assert_refused("total_usd = 10", "total_usd = 10\nmodels = { chat = 0 }",
+                   "config.toml:3: budget.models.chat: a cap of nothing lets nothing run; set the "
+                   "dollars that may be spent");
+    assert_refused("total_usd = 10", "total_usd = -1",
+                   "config.toml:2: budget.total_usd: \"-1\" is not an amount of dollars; expected "
+                   "0 to 1000000, at most 12 decimals");
     assert_refused(
-        "total_usd = 10", "total_usd = 0",
-        "config.toml:2: budget.total_usd: a cap of nothing lets nothing run; set the dollars that may be spent");
-    assert_refused(
-        "total_usd = 10", "total_usd = 10\ndaily_usd = 0",
-        "config.toml:3: budget.daily_usd: a cap of nothing lets nothing run; set the dollars that may be spent");
-    assert_refused(
-        "total_usd = 10", "total_usd = 10\nmodels = { chat = 0 }",
-        "config.toml:3: budget.models.chat: a cap of nothing lets nothing run; set the dollars that may be spent");
-    assert_refused(
-        "total_usd = 10", "total_usd = -1",
-        "config.toml:2: budget.total_usd: \"-1\" is not an amount of dollars; expected 0 to 1000000, at most 12 "
-        "decimals");
-    assert_refused("total_usd = 10", "total_usd = 10\nmodels = { chta = 1 }",
-                   "config.toml:3: budget.models.chta: there is no [models.\"chta\"]; did you mean \"chat\"?");
+        "total_usd = 10", "total_usd = 10\nmodels = { chta = 1 }",
+        "config.toml:3: budget.models.chta: there is no [models.\"chta\"]; did you mean \"chat\"?");
 }
 
 static void refuses_names(void **state) {
     (void)state;
-    assert_refused("models = [\"chat\"]", "models = [\"chat\", \"embd\"]",
-                   "config.toml:14: explain.models: there is no [models.\"embd\"]; did you mean \"embed\"?");
+    assert_refused(
+        "models = [\"chat\"]", "models = [\"chat\", \"embd\"]",
+        "config.toml:14: explain.models: there is no [models.\"embd\"]; did you mean \"embed\"?");
     assert_refused("models = [\"chat\"]", "models = [\"chat\", \"chat\"]",
                    "config.toml:14: explain.models: \"chat\" stands twice; leave one out");
-    assert_refused("models = [\"chat\"]", "models = []",
-                   "config.toml:14: explain.models: the list is empty; name at least one of [models.*]");
-    assert_refused("[explain]", "formats = []\n[explain]",
-                   "config.toml:13: sets.puzzles.formats: the list is empty; name at least one prompt format");
+    assert_refused(
+        "models = [\"chat\"]", "models = []",
+        "config.toml:14: explain.models: the list is empty; name at least one of [models.*]");
+    assert_refused(
+        "[explain]", "formats = []\n[explain]",
+        "config.toml:13: sets.puzzles.formats: the list is empty; name at least one prompt format");
     assert_refused("model = \"chat\"", "model = \"gpt-9\"",
                    "config.toml:16: simulate.model: there is no [models.\"gpt-9\"]; add it");
-    assert_refused("[models.embed]\nendpoints = [\"api\"]", "[models.embed]\nendpoints = [\"other\"]",
-                   "config.toml:9: models.embed.endpoints: there is no [endpoints.\"other\"]; add it");
-    assert_refused("[sets.puzzles]\nsource = \"puzzles:\"", "",
-                   "config.toml: no neurons are named; add a table [sets.NAME] with source = \"puzzles:\" or a file");
     assert_refused(
-        "[models.embed]", "lineage = \"standin:x\"\n[models.embed]",
-        "config.toml:8: models.chat.lineage: lineages that start with standin: belong to the stand-in; choose "
-        "another");
+        "[models.embed]\nendpoints = [\"api\"]", "[models.embed]\nendpoints = [\"other\"]",
+        "config.toml:9: models.embed.endpoints: there is no [endpoints.\"other\"]; add it");
+    assert_refused("[sets.puzzles]\nsource = \"puzzles:\"", "",
+                   "config.toml: no neurons are named; add a table [sets.NAME] with source = "
+                   "\"puzzles:\" or a file");
+    assert_refused("[models.embed]", "lineage = \"standin:x\"\n[models.embed]",
+                   "config.toml:8: models.chat.lineage: lineages that start with standin: belong "
+                   "to the stand-in; choose another");
 }
 
 static void refuses_endpoints(void **state) {
     (void)state;
     assert_refused("http://127.0.0.1:9/v1", "127.0.0.1:9/v1",
-                   "config.toml:4: endpoints.api.base_url: \"127.0.0.1:9/v1\" is no URL; it must start with http:// or "
-                   "https://, or be \"standin:\"");
+                   "config.toml:4: endpoints.api.base_url: \"127.0.0.1:9/v1\" is no URL; it must "
+                   "start with http:// or https://, or be \"standin:\"");
     assert_refused("http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1/",
                    "config.toml:4: endpoints.api.base_url: leave out the slash at the end");
     assert_refused("http://127.0.0.1:9/v1", "http://me:secret@127.0.0.1:9/v1",
-                   "config.toml:4: endpoints.api.base_url: leave out user and password; name a variable with key_env");
+                   "config.toml:4: endpoints.api.base_url: leave out user and password; name a "
+                   "variable with key_env");
 }
 
 static void refuses_keys_of_endpoints(void **state) {
     (void)state;
     unsetenv("GLIA_TEST_KEY");
-    assert_refused(
-        "[models.chat]", "key_env = \"GLIA_TEST_KEY\"\n[models.chat]",
-        "config.toml:5: endpoints.api.key_env: the environment variable GLIA_TEST_KEY is not set; export it or "
-        "remove key_env");
+    assert_refused("[models.chat]", "key_env = \"GLIA_TEST_KEY\"\n[models.chat]",
+                   "config.toml:5: endpoints.api.key_env: the environment variable GLIA_TEST_KEY "
+                   "is not set; export it or remove key_env");
     setenv("GLIA_TEST_KEY", "sk-1234\r", 1);
     assert_refused(
         "[models.chat]", "key_env = \"GLIA_TEST_KEY\"\n[models.chat]",
-        "config.toml:5: endpoints.api.key_env: the value of the environment variable GLIA_TEST_KEY holds a space "
-        "or a control character, as no API key does; export it again");
+        "config.toml:5: endpoints.api.key_env: the value of the environment variable GLIA_TEST_KEY "
+        "holds a space or a control character, as no API key does; export it again");
     setenv("GLIA_TEST_KEY", "sk-1234", 1);
     settings_t *settings = load_good("[models.chat]", "key_env = \"GLIA_TEST_KEY\"\n[models.chat]");
     assert_string_equal(settings->endpoints[0].key, "sk-1234");
@@ -194,21 +200,22 @@ static void takes_no_key_offline(void **state) {
 
 static void refuses_prices(void **state) {
     (void)state;
-    assert_refused("price = { input = 0.5, output = 1.5 }", "",
-                   "config.toml: models.chat.price.input: no price is known for this model; set price.input and "
-                   "price.output (dollars per million tokens), or budget.unpriced = \"allow\"");
+    assert_refused(
+        "price = { input = 0.5, output = 1.5 }", "",
+        "config.toml: models.chat.price.input: no price is known for this model; set price.input "
+        "and price.output (dollars per million tokens), or budget.unpriced = \"allow\"");
     assert_refused("price = { input = 0.5, output = 1.5 }", "price = { output = 1.5 }",
-                   "config.toml: models.chat.price.input: missing, though another price of the model is given; add it");
-    assert_refused(
-        "price = { input = 0.5, output = 1.5 }", "price = { input = 0.5 }",
-        "config.toml: models.chat.price.output: missing, though the input has a price; add it (0 for a model "
-        "that only embeds)");
+                   "config.toml: models.chat.price.input: missing, though another price of the "
+                   "model is given; add it");
+    assert_refused("price = { input = 0.5, output = 1.5 }", "price = { input = 0.5 }",
+                   "config.toml: models.chat.price.output: missing, though the input has a price; "
+                   "add it (0 for a model that only embeds)");
     assert_refused("input = 0.5,", "input = 0.5000001,",
-                   "config.toml:7: models.chat.price.input: finer than 10^-6 dollars per million tokens; round it up");
-    assert_refused(
-        "input = 0.5,", "input = 1001,",
-        "config.toml:7: models.chat.price.input: more than $1,000 per million tokens; prices are per million "
-        "tokens");
+                   "config.toml:7: models.chat.price.input: finer than 10^-6 dollars per million "
+                   "tokens; round it up");
+    assert_refused("input = 0.5,", "input = 1001,",
+                   "config.toml:7: models.chat.price.input: more than $1,000 per million tokens; "
+                   "prices are per million tokens");
 }
 
 static void reads_prices(void **state) {
@@ -220,15 +227,18 @@ static void reads_prices(void **state) {
     assert_int_equal(chat->price.input.pico, 500000);
     assert_int_equal(chat->price.cached_input.pico, 125000);
     assert_int_equal(chat->price.output.pico, 1500000);
-    assert_int_equal(settings->models[1].price.cached_input.pico, 20000); /* not given: as the input */
+    /* not given: as the input */
+    assert_int_equal(settings->models[1].price.cached_input.pico, 20000);
     settings_free(settings);
     settings = load_good("price = { input = 0.5, output = 1.5 }", "wire_name = \"gpt-4o-mini\"");
-    assert_true(settings->models[0].priced); /* from the shipped list, by the name that goes over the wire */
+    /* from the shipped list, by the name that goes over the wire */
+    assert_true(settings->models[0].priced);
     settings_free(settings);
-    settings = load_good("total_usd = 10\n[endpoints.api]\nbase_url = \"http://127.0.0.1:9/v1\"\n[models.chat]\n"
-                         "endpoints = [\"api\"]\nprice = { input = 0.5, output = 1.5 }",
-                         "total_usd = 10\nunpriced = \"allow\"\n[endpoints.api]\nbase_url = "
-                         "\"http://127.0.0.1:9/v1\"\n[models.chat]\nendpoints = [\"api\"]");
+    settings = load_good(
+        "total_usd = 10\n[endpoints.api]\nbase_url = \"http://127.0.0.1:9/v1\"\n[models.chat]\n"
+        "endpoints = [\"api\"]\nprice = { input = 0.5, output = 1.5 }",
+        "total_usd = 10\nunpriced = \"allow\"\n[endpoints.api]\nbase_url = "
+        "\"http://127.0.0.1:9/v1\"\n[models.chat]\nendpoints = [\"api\"]");
     assert_false(settings->models[0].priced);
     assert_int_equal(settings->models[0].price.output.pico, 0);
     settings_free(settings);
@@ -249,14 +259,16 @@ static void keeps_the_standin_apart(void **state) {
 static void reads_sets(void **state) {
     (void)state;
     settings_t *settings = load_good(
-        "[explain]", "formats = [\"avhs\"]\nsamples = 3\nlimit = 7\n[sets.a]\nsource = \"store:x\"\nbaseline = "
-                     "\"nv\"\nexplainers = [\"embed\"]\n[explain]\nsamples = 2\nformats = [\"summary\", \"original\"]");
+        "[explain]", "formats = [\"avhs\"]\nsamples = 3\nlimit = 7\n[sets.a]\nsource = "
+                     "\"store:x\"\nbaseline = \"nv\"\nexplainers = [\"embed\"]\n[explain]\nsamples "
+                     "= 2\nformats = [\"summary\", \"original\"]");
     assert_int_equal(settings->set_count, 2);
     const set_settings_t *a = &settings->sets[0], *puzzles = &settings->sets[1];
     assert_string_equal(a->name, "a");
     assert_string_equal(a->baseline, "nv");
     assert_int_equal(a->samples, 2);
-    assert_true(a->formats[PROMPT_ORIGINAL] && a->formats[PROMPT_SUMMARY] && !a->formats[PROMPT_AVHS]);
+    assert_true(a->formats[PROMPT_ORIGINAL] && a->formats[PROMPT_SUMMARY] &&
+                !a->formats[PROMPT_AVHS]);
     assert_int_equal(a->explainer_count, 1);
     assert_int_equal(a->explainers[0], 1);
     assert_int_equal(puzzles->samples, 3);
@@ -268,19 +280,23 @@ static void reads_sets(void **state) {
 
 static void chooses_sets(void **state) {
     (void)state;
-#define MORE_SETS "[sets.a]\nsource = \"store:x\"\nexplainers = [\"embed\"]\n[sets.b]\nsource = \"store:y\"\n[explain]"
+#define MORE_SETS                                                                   \
+    "[sets.a]\nsource = \"store:x\"\nexplainers = [\"embed\"]\n[sets.b]\nsource = " \
+    "\"store:y\"\n[explain]"
     const char *const assignments[] = {"run.sets=[\"puzzles\", \"b\"]"};
     error_info_t error = {0};
     char *text = replaced("[explain]", MORE_SETS);
-    settings_t *settings = settings_load(text, strlen(text), "config.toml", assignments, 1, false, &error);
+    settings_t *settings =
+        settings_load(text, strlen(text), "config.toml", assignments, 1, false, &error);
     free(text);
     assert_non_null(settings);
     assert_int_equal(settings->set_count, 2);
     assert_string_equal(settings->sets[0].name, "b");
     assert_string_equal(settings->sets[1].name, "puzzles");
     settings_free(settings);
-    assert_refused("[budget]", "run.sets = [\"puzzle\"]\n[budget]",
-                   "config.toml:1: run.sets: there is no [sets.\"puzzle\"]; did you mean \"puzzles\"?");
+    assert_refused(
+        "[budget]", "run.sets = [\"puzzle\"]\n[budget]",
+        "config.toml:1: run.sets: there is no [sets.\"puzzle\"]; did you mean \"puzzles\"?");
     assert_refused("[budget]", "run.sets = []\n[budget]",
                    "config.toml:1: run.sets: the list is empty; name at least one of [sets.*]");
 }
@@ -304,7 +320,8 @@ static void survives_its_snapshot(void **state) {
     buffer_t first = BUFFER_EMPTY, second = BUFFER_EMPTY;
     error_info_t error = {0};
     config_dump(settings->config, &first);
-    settings_t *again = settings_load(first.data, first.length, "config of run x", NULL, 0, true, &error);
+    settings_t *again =
+        settings_load(first.data, first.length, "config of run x", NULL, 0, true, &error);
     if (!again)
         fail_msg("%s", error.message);
     config_dump(again->config, &second);

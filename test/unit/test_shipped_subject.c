@@ -26,9 +26,8 @@ static void see(void *context, size_t layer, const float *activations) {
 
 static void the_shipped_subject_runs(void **state) {
     (void)state;
-    static const char text[] =
-        "The red owl watched a trout in the river. On Monday, Anna Berg said nothing about the cat, "
-        "the wolf and the horse.";
+    static const char text[] = "The red owl watched a trout in the river. On Monday, Anna Berg "
+                               "said nothing about the cat, the wolf and the horse.";
     error_info_t error = {0};
     subject_files_t *files = subject_files_open(NULL, &error);
     assert_non_null(files);
@@ -46,7 +45,8 @@ static void the_shipped_subject_runs(void **state) {
 
     token_list_t tokens = {0};
     assert_true(tokenizer_encode(tokenizer, text, strlen(text), &tokens, &error));
-    assert_true(tokens.count >= LENGTH && tokens.count <= 2 * LENGTH); /* most words are one token */
+    /* most words are one token */
+    assert_true(tokens.count >= LENGTH && tokens.count <= 2 * LENGTH);
     gpt2_batch_t *batch = gpt2_batch_create(model, 1, LENGTH, &error);
     assert_non_null(batch);
     seen_t seen = {.neurons = shape->neurons};

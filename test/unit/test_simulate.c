@@ -20,7 +20,7 @@ static void assert_near(double actual, double expected, double tolerance) {
         fail_msg("%.17g is not %.17g", actual, expected);
 }
 
-/* --- answers made by hand ---------------------------------------------------------------------- */
+/* --- answers made by hand --------------------------------------------------------------------- */
 
 /* A token of logprobs with its alternatives. */
 typedef struct {
@@ -41,9 +41,10 @@ static void add_piece(llm_answer_t *answer, const piece_t *piece, int64_t offset
     token->logprob = log(0.5);
     token->top = MEMORY_NEW_ARRAY(4, struct llm_alternative);
     for (size_t i = 0; i < 4 && piece->top[i].bytes; i++)
-        token->top[token->top_count++] = (struct llm_alternative){.bytes = memory_copy_string(piece->top[i].bytes),
-                                                                  .length = strlen(piece->top[i].bytes),
-                                                                  .logprob = log(piece->top[i].probability)};
+        token->top[token->top_count++] =
+            (struct llm_alternative){.bytes = memory_copy_string(piece->top[i].bytes),
+                                     .length = strlen(piece->top[i].bytes),
+                                     .logprob = log(piece->top[i].probability)};
 }
 
 /* `text` NULL: what the pieces make together. Offsets count characters of the pieces. */
@@ -64,20 +65,21 @@ static llm_answer_t make_answer(const char *text, const piece_t *pieces, size_t 
 }
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
-#define HALVES                                                                                                         \
-    {                                                                                                                  \
-        {"2", 0.3}, {"10", 0.3}, {                                                                                     \
-            "unknown", 0.4                                                                                             \
-        }                                                                                                              \
+#define HALVES                     \
+    {                              \
+        {"2", 0.3}, {"10", 0.3}, { \
+            "unknown", 0.4         \
+        }                          \
     } /* mean 6 */
-#define FOUR                                                                                                           \
-    {                                                                                                                  \
-        {"4", 0.01}, {                                                                                                 \
-            " 9", 0.5                                                                                                  \
-        }                                                                                                              \
+#define FOUR           \
+    {                  \
+        {"4", 0.01}, { \
+            " 9", 0.5  \
+        }              \
     } /* mean 4 */
 
-static void check_echo(const char *text, const piece_t *pieces, size_t count, double first, double second) {
+static void check_echo(const char *text, const piece_t *pieces, size_t count, double first,
+                       double second) {
     llm_answer_t answer = make_answer(text, pieces, count);
     double expected[2] = {-1, -1};
     size_t unseen = 7;
@@ -90,7 +92,8 @@ static void check_echo(const char *text, const piece_t *pieces, size_t count, do
     llm_answer_clear(&answer);
 }
 
-static void refuse_echo(const char *text, const piece_t *pieces, size_t count, const char *message) {
+static void refuse_echo(const char *text, const piece_t *pieces, size_t count,
+                        const char *message) {
     llm_answer_t answer = make_answer(text, pieces, count);
     double expected[2];
     error_info_t error = {0};
@@ -101,33 +104,43 @@ static void refuse_echo(const char *text, const piece_t *pieces, size_t count, c
     llm_answer_clear(&answer);
 }
 
-/* --- echo -------------------------------------------------------------------------------------- */
+/* --- echo ------------------------------------------------------------------------------------- */
 
-static const piece_t PLAIN[] = {
-    {.bytes = "<start>\nbig"}, {.bytes = "\t"}, {.bytes = "unknown", .top = HALVES}, {.bytes = "\n"},
-    {.bytes = " dog"},         {.bytes = "\t"}, {.bytes = "unknown", .top = FOUR},   {.bytes = "\n<end>\n"}};
+static const piece_t PLAIN[] = {{.bytes = "<start>\nbig"},
+                                {.bytes = "\t"},
+                                {.bytes = "unknown", .top = HALVES},
+                                {.bytes = "\n"},
+                                {.bytes = " dog"},
+                                {.bytes = "\t"},
+                                {.bytes = "unknown", .top = FOUR},
+                                {.bytes = "\n<end>\n"}};
 
 static void test_predictions_are_means(void **state) {
     (void)state;
     check_echo(NULL, PLAIN, COUNT(PLAIN), 6, 4);
-    static const piece_t IMPOSSIBLE[] = {{.bytes = "<start>\nbig\t"},
-                                         {.bytes = "unknown", .top = {{"2", 0.3}, {"10", 0.3}, {"7", 0}}},
-                                         {.bytes = "\n dog\t"},
-                                         {.bytes = "unknown", .top = {{"4\n", 0.1}, {"4", 0.1}, {"7", 0.2}}}};
+    static const piece_t IMPOSSIBLE[] = {
+        {.bytes = "<start>\nbig\t"},
+        {.bytes = "unknown", .top = {{"2", 0.3}, {"10", 0.3}, {"7", 0}}},
+        {.bytes = "\n dog\t"},
+        {.bytes = "unknown", .top = {{"4\n", 0.1}, {"4", 0.1}, {"7", 0.2}}}};
     check_echo(NULL, IMPOSSIBLE, COUNT(IMPOSSIBLE), 6, 5.5);
 }
 
 static void test_tokens_may_be_cut_anywhere(void **state) {
     (void)state;
-    static const piece_t JOINED[] = {{.bytes = "<start>\nb"},
-                                     {.bytes = "ig\tunknown", .top = {{"ig\t2", 0.3}, {"ig\t10", 0.3}, {"2", 0.9}}},
-                                     {.bytes = "\n dog"},
-                                     {.bytes = "\tunknown\n<end>", .top = {{"\t4", 0.1}, {"\t 9", 0.1}}}};
+    static const piece_t JOINED[] = {
+        {.bytes = "<start>\nb"},
+        {.bytes = "ig\tunknown", .top = {{"ig\t2", 0.3}, {"ig\t10", 0.3}, {"2", 0.9}}},
+        {.bytes = "\n dog"},
+        {.bytes = "\tunknown\n<end>", .top = {{"\t4", 0.1}, {"\t 9", 0.1}}}};
     check_echo(NULL, JOINED, COUNT(JOINED), 6, 4);
-    static const piece_t SPLIT[] = {
-        {.bytes = "<start>\nbig\t"}, {.bytes = "unk", .top = HALVES}, {.bytes = "nown", .top = {{"9", 0.9}}},
-        {.bytes = "\n dog\t"},       {.bytes = "u", .top = FOUR},     {.bytes = "nknown"},
-        {.bytes = "\n<end>"}};
+    static const piece_t SPLIT[] = {{.bytes = "<start>\nbig\t"},
+                                    {.bytes = "unk", .top = HALVES},
+                                    {.bytes = "nown", .top = {{"9", 0.9}}},
+                                    {.bytes = "\n dog\t"},
+                                    {.bytes = "u", .top = FOUR},
+                                    {.bytes = "nknown"},
+                                    {.bytes = "\n<end>"}};
     check_echo(NULL, SPLIT, COUNT(SPLIT), 6, 4);
 }
 
@@ -166,8 +179,10 @@ static void test_offsets_count_characters(void **state) {
 
 static void test_half_characters_and_special_tokens(void **state) {
     (void)state;
-    static const char TEXT[] = "\xE2\x80\x99 x\xF0\x9F\x98\x80<start>\nbig\tunknown\n dog\tunknown\n<end>\n";
-    /* As replacement characters whose offsets count too much, behind a begin marker and before an end marker. */
+    static const char TEXT[] =
+        "\xE2\x80\x99 x\xF0\x9F\x98\x80<start>\nbig\tunknown\n dog\tunknown\n<end>\n";
+    /* As replacement characters whose offsets count too much, behind a begin marker and
+     * before an end marker. */
     static const piece_t REPLACED[] = {{.bytes = "<s>"},
                                        {.bytes = "\xEF\xBF\xBD"},
                                        {.bytes = "\xEF\xBF\xBD"},
@@ -198,7 +213,8 @@ static void test_half_characters_and_special_tokens(void **state) {
 
 static void test_right_offsets_need_no_guess(void **state) {
     (void)state;
-    /* The tab that is joined to half a character could be any of the four, if it were not for the offsets. */
+    /* The tab that is joined to half a character could be any of the four, if it were not
+     * for the offsets. */
     static const char TEXT[] = "\xE2\x80\x99\t\t\t\t<start>\nbig\tunknown\n dog\tunknown\n<end>\n";
     piece_t pieces[] = {{.bytes = "\xEF\xBF\xBD"},
                         {.bytes = "\xEF\xBF\xBD\t", .offset = -1},
@@ -232,10 +248,12 @@ static void test_misaligned_logprobs_are_refused(void **state) {
     memcpy(pieces, PLAIN, sizeof PLAIN);
     pieces[4].bytes = " cat";
     refuse_echo(TEXT, pieces, COUNT(pieces), "do not line up");
-    refuse_echo("<start>\nbig\tunknown\n cat\tunknown\n<end>\n", PLAIN, COUNT(PLAIN), "does not have the record");
+    refuse_echo("<start>\nbig\tunknown\n cat\tunknown\n<end>\n", PLAIN, COUNT(PLAIN),
+                "does not have the record");
     refuse_echo("", PLAIN, COUNT(PLAIN), "does not have the record");
     memcpy(pieces, PLAIN, sizeof PLAIN);
-    pieces[4].offset = INT64_MAX; /* offsets that are wrong do not matter if the tokens make the text */
+    /* offsets that are wrong do not matter if the tokens make the text */
+    pieces[4].offset = INT64_MAX;
     check_echo(TEXT, pieces, COUNT(pieces), 6, 4);
 }
 
@@ -262,7 +280,8 @@ static void test_faint_and_impossible_values(void **state) {
     double expected[2];
     size_t unseen = 0;
     answer.tokens[2].top[0].logprob = answer.tokens[2].top[1].logprob = -2000; /* exp() gives 0 */
-    answer.tokens[6].top[0].logprob = -9999;                                   /* how servers write "impossible" */
+    /* how servers write "impossible" */
+    answer.tokens[6].top[0].logprob = -9999;
     assert_true(simulate_echo_parse(&answer, tokens, 2, expected, &unseen, NULL));
     assert_near(expected[0], 6, 1e-12);
     assert_near(expected[1], 0, 0);
@@ -272,7 +291,8 @@ static void test_faint_and_impossible_values(void **state) {
 
 static void test_one_token_a_request(void **state) {
     (void)state;
-    static const piece_t PIECES[] = {{.bytes = "7", .top = {{"7", 0.5}, {"3", 0.5}}}, {.bytes = "\n"}};
+    static const piece_t PIECES[] = {{.bytes = "7", .top = {{"7", 0.5}, {"3", 0.5}}},
+                                     {.bytes = "\n"}};
     llm_answer_t answer = make_answer(NULL, PIECES, COUNT(PIECES));
     double expected = -1;
     size_t unseen = 7;
@@ -289,7 +309,7 @@ static void test_one_token_a_request(void **state) {
     assert_int_equal(error.class_, ERROR_FATAL);
 }
 
-/* --- repeat ------------------------------------------------------------------------------------ */
+/* --- repeat ----------------------------------------------------------------------------------- */
 
 static void check_repeat(llm_answer_t answer, double first, double second) {
     double expected[2] = {-1, -1};
@@ -361,8 +381,10 @@ static void test_replies_with_logprobs(void **state) {
                                      {.bytes = "10", .top = {{"10", 0.3}, {"0", 0.1}}},
                                      {.bytes = "\n<end>"},
                                      {.bytes = "<eos>"}};
-    check_repeat(make_answer("<start>\nbig\t2\n dog\t10\n<end>", PIECES, COUNT(PIECES)), 7.0 / 3, 7.5);
-    /* The digits of 10 in two tokens; a value without alternatives; one that is not among them (probability 0.5). */
+    check_repeat(make_answer("<start>\nbig\t2\n dog\t10\n<end>", PIECES, COUNT(PIECES)), 7.0 / 3,
+                 7.5);
+    /* The digits of 10 in two tokens; a value without alternatives; one that is not among them
+     * (probability 0.5). */
     static const piece_t DIGITS[] = {{.bytes = "<start>\nbig\t"},
                                      {.bytes = "1", .top = {{"1", 0.3}, {"0", 0.1}}},
                                      {.bytes = "0", .top = {{"0", 0.9}}},
@@ -376,12 +398,14 @@ static void test_replies_with_logprobs(void **state) {
                                        {.bytes = "\t7\n", .top = {{"\t7\n", 1}}},
                                        {.bytes = "<end>"}};
     check_repeat(make_answer(NULL, UNLISTED, COUNT(UNLISTED)), 5.5, 7);
-    refuse_repeat(make_answer("<start>\nbig\t2\n dog\t9\n<end>", PIECES, COUNT(PIECES)), "do not line up");
+    refuse_repeat(make_answer("<start>\nbig\t2\n dog\t9\n<end>", PIECES, COUNT(PIECES)),
+                  "do not line up");
 }
 
 static void test_shown_tokens_are_matched_as_shown(void **state) {
     (void)state;
-    token_t odd[] = {{(char[]){"\n"}, 1}, {(char[]){"a\tb"}, 3}, {(char[]){"<end>"}, 5}, {(char[]){"  "}, 2}};
+    token_t odd[] = {
+        {(char[]){"\n"}, 1}, {(char[]){"a\tb"}, 3}, {(char[]){"<end>"}, 5}, {(char[]){"  "}, 2}};
     double expected[4];
     llm_answer_t answer = make_answer("<start>\n\\n\t1\na\\tb\t2\n<end>\t3\n  \t4\n<end>", NULL, 0);
     assert_true(simulate_repeat_parse(&answer, odd, 4, expected, NULL));

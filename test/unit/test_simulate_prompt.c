@@ -16,10 +16,12 @@ static token_t tokens[] = {{(char[]){"big"}, 3}, {(char[]){" dog"}, 4}};
 
 static template_t *make_template(const char *name, const char *more) {
     buffer_t text = BUFFER_EMPTY;
-    buffer_append_format(&text, "layout = \"%s\"\nsystem = \"S\"\nneuron_header = \"N{n}: {explanation}\\n\"\n%s", name,
-                         more);
+    buffer_append_format(
+        &text, "layout = \"%s\"\nsystem = \"S\"\nneuron_header = \"N{n}: {explanation}\\n\"\n%s",
+        name, more);
     error_info_t error = {0};
-    template_t *template = template_parse(NULL, name, "test.toml", buffer_text(&text), text.length, &error);
+    template_t *template =
+        template_parse(NULL, name, "test.toml", buffer_text(&text), text.length, &error);
     if (!template)
         fail_msg("%s", error.message);
     buffer_free(&text);
@@ -28,23 +30,26 @@ static template_t *make_template(const char *name, const char *more) {
 
 static void test_the_echo_prompt(void **state) {
     (void)state;
-    template_t *template = make_template("simulate_echo", "neuron_suffix = \"!\"\nlast_neuron_suffix = \"?{n}\"\n");
+    template_t *template =
+        make_template("simulate_echo", "neuron_suffix = \"!\"\nlast_neuron_suffix = \"?{n}\"\n");
     buffer_t prompt = BUFFER_EMPTY;
     assert_true(simulate_echo_prompt(template, "dogs {n}", 0, tokens, 2, &prompt));
-    assert_string_equal(buffer_text(&prompt), "SN1: dogs {n}\n<start>\nbig\tunknown\n dog\tunknown\n<end>\n?1");
+    assert_string_equal(buffer_text(&prompt),
+                        "SN1: dogs {n}\n<start>\nbig\tunknown\n dog\tunknown\n<end>\n?1");
     buffer_free(&prompt);
     template_free(template);
 }
 
 static void test_examples_show_values_late(void **state) {
     (void)state;
-    template_t *template =
-        make_template("simulate_echo", "few_shot = \"few_shot_explain.json\"\nneuron_suffix = \"!\"\n");
+    template_t *template = make_template(
+        "simulate_echo", "few_shot = \"few_shot_explain.json\"\nneuron_suffix = \"!\"\n");
     const few_shot_list_t *examples = template_examples(template);
     const few_shot_example_t *example = &examples->examples[0];
     buffer_t prompt = BUFFER_EMPTY;
     assert_true(simulate_echo_prompt(template, "dogs", 0, tokens, 2, &prompt));
-    assert_true(example->first_revealed[0] > 0 && example->first_revealed[0] < example->records.records[0].count);
+    assert_true(example->first_revealed[0] > 0 &&
+                example->first_revealed[0] < example->records.records[0].count);
     const char *line = strstr(buffer_text(&prompt), "<start>\n") + 8;
     for (size_t i = 0; i < example->records.records[0].count; i++) {
         const token_t *token = &example->records.records[0].tokens[i];
@@ -70,7 +75,8 @@ static void test_token_prompts_are_starts_of_the_echo_prompt(void **state) {
         buffer_t prompt = BUFFER_EMPTY;
         assert_true(simulate_token_prompt(template, "dogs", 0, tokens, i, &prompt));
         assert_true(text_starts_with(buffer_text(&echo), buffer_text(&prompt)));
-        assert_true(text_ends_with(buffer_text(&prompt), i == 0 ? "<start>\nbig\t" : "big\tunknown\n dog\t"));
+        assert_true(text_ends_with(buffer_text(&prompt),
+                                   i == 0 ? "<start>\nbig\t" : "big\tunknown\n dog\t"));
         buffer_free(&prompt);
     }
     buffer_free(&echo);
@@ -91,9 +97,9 @@ static void test_a_prompt_past_the_maximum_is_refused(void **state) {
 static void test_the_repeat_conversation(void **state) {
     (void)state;
     token_t odd[] = {{(char[]){"\n"}, 1}, {(char[]){"a\tb"}, 3}, {(char[]){"\xE2\x80"}, 2}};
-    template_t *template =
-        make_template("simulate_repeat", "neuron_suffix = \"?\"\nassistant_prefix = \"A{n} \"\n"
-                                         "assistant_suffix = \"!\"\nfew_shot = \"few_shot_explain.json\"\n");
+    template_t *template = make_template(
+        "simulate_repeat", "neuron_suffix = \"?\"\nassistant_prefix = \"A{n} \"\n"
+                           "assistant_suffix = \"!\"\nfew_shot = \"few_shot_explain.json\"\n");
     size_t examples = template_examples(template)->count;
     message_list_t list = {0};
     simulate_repeat_messages(template, "odd", 0, odd, 3, &list);
@@ -103,7 +109,8 @@ static void test_the_repeat_conversation(void **state) {
     assert_memory_equal(list.messages[2].content, "A1 <start>\n", 11);
     assert_true(text_ends_with(list.messages[2].content, "<end>\n!"));
     char last[128];
-    snprintf(last, sizeof last, "N%zu: odd\n<start>\n\\n\tunknown\na\\tb\tunknown\n\\xE2\\x80\tunknown\n<end>\n?",
+    snprintf(last, sizeof last,
+             "N%zu: odd\n<start>\n\\n\tunknown\na\\tb\tunknown\n\\xE2\\x80\tunknown\n<end>\n?",
              examples + 1);
     assert_string_equal(list.messages[list.count - 1].content, last);
     message_list_clear(&list);
@@ -124,7 +131,8 @@ static void test_examples_are_dropped_from_the_first(void **state) {
     snprintf(last, sizeof last, "N%zu: dogs\n", count);
     assert_non_null(strstr(buffer_text(&prompt), last));
     assert_true(simulate_echo_prompt(template, "dogs", count, tokens, 2, &none));
-    assert_string_equal(buffer_text(&none), "SN1: dogs\n<start>\nbig\tunknown\n dog\tunknown\n<end>\n");
+    assert_string_equal(buffer_text(&none),
+                        "SN1: dogs\n<start>\nbig\tunknown\n dog\tunknown\n<end>\n");
     assert_true(simulate_echo_prompt(template, "dogs", count + 7, tokens, 2, &more));
     assert_string_equal(buffer_text(&more), buffer_text(&none));
     buffer_free(&prompt);

@@ -1,4 +1,5 @@
-/* test_stage_actor.c - the way of a job, with rows that the test makes: build and derive do as they are told. */
+/* test_stage_actor.c - the way of a job, with rows that the test makes: build and derive do
+ * as they are told. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,11 +18,11 @@
 
 enum { RUN = 3, ASKED = 20, AT_ONCE = 21, PROBED = 22 };
 
-/* --- rows ---------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 /* By the job's label: "request", "result", "failure"; by the body: "bad" cannot be derived from. */
-static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job_t *job, request_t *request,
-                           stage_product_t *product) {
+static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job_t *job,
+                           request_t *request, stage_product_t *product) {
     assert_non_null(txn);
     if (!strcmp(job->label, "result")) {
         buffer_append_text(&product->result, "built");
@@ -37,8 +38,8 @@ static stage_built_t build(const stage_context_t *context, store_txn_t *txn, job
     return STAGE_BUILT_REQUEST;
 }
 
-static bool derive(const stage_context_t *context, store_txn_t *txn, job_t *job, const request_t *request,
-                   stage_answer_t *answer, stage_product_t *product) {
+static bool derive(const stage_context_t *context, store_txn_t *txn, job_t *job,
+                   const request_t *request, stage_answer_t *answer, stage_product_t *product) {
     (void)context;
     assert_true(txn || job->stage == AT_ONCE);
     assert_false(hash_is_zero(request->id));
@@ -56,16 +57,18 @@ static bool is_wanted(const settings_t *settings) {
     return true;
 }
 
-#define ROW(number_, name_, scope_)                                                                                    \
-    .number = number_, .name = name_, .actor = "tested", .scope = scope_, .needs = STAGE_NONE, .is_wanted = is_wanted, \
-    .build = build, .derive = derive
-static const stage_t asked = {ROW(ASKED, "asked", SCOPE_CHAIN), .role = ROLE_EXPLAINER, .trims = true};
-static const stage_t at_once = {ROW(AT_ONCE, "at once", SCOPE_LINE), .role = ROLE_OF_JOB, .derives_at_once = true};
+#define ROW(number_, name_, scope_)                                                            \
+    .number = number_, .name = name_, .actor = "tested", .scope = scope_, .needs = STAGE_NONE, \
+    .is_wanted = is_wanted, .build = build, .derive = derive
+static const stage_t asked = {ROW(ASKED, "asked", SCOPE_CHAIN), .role = ROLE_EXPLAINER,
+                              .trims = true};
+static const stage_t at_once = {ROW(AT_ONCE, "at once", SCOPE_LINE), .role = ROLE_OF_JOB,
+                                .derives_at_once = true};
 static const stage_t probed = {ROW(PROBED, "probed", SCOPE_ENDPOINT), .role = ROLE_OF_JOB};
 static const stage_t *const rows[] = {&asked, &at_once, &probed};
 static const stage_table_t table = {3, rows};
 
-/* --- the scene ------------------------------------------------------------------------------------------------- */
+/* --- the scene -------------------------------------------------------------------------------- */
 
 typedef struct {
     fixture_t *fixture;
@@ -159,7 +162,7 @@ static void store_answer(scene_t *scene, job_stage_t stage, int64_t sample, cons
     job_free(job);
 }
 
-/* --- tests ------------------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void test_what_needs_no_answer_is_written_at_once(void **state) {
     (void)state;
@@ -259,7 +262,8 @@ static void test_a_row_may_derive_on_the_loop(void **state) {
     end(&scene);
 }
 
-/* What an endpoint lacked may be there by now: an answer that failed is asked for once more, as the next sample. */
+/* What an endpoint lacked may be there by now: an answer that failed is asked for once more, as
+ * the next sample. */
 static void test_a_probe_that_failed_is_asked_again(void **state) {
     (void)state;
     scene_t scene = begin();

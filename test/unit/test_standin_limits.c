@@ -81,7 +81,7 @@ static void test_concurrency_counts_what_runs(void **state) {
     standin_limits_free(limits);
 }
 
-/* --- faults ------------------------------------------------------------------------------------ */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 static void test_faults_come_as_often_as_asked_and_again_with_the_same_seed(void **state) {
     (void)state;
@@ -106,7 +106,7 @@ static void test_faults_come_as_often_as_asked_and_again_with_the_same_seed(void
 
 static bool update(standin_faults_t *faults, const char *text, error_info_t *error) {
     json_value_t *root = json_parse(text, strlen(text), "test", JSON_PLAIN, error);
-    bool good = root != NULL && standin_faults_update(faults, root, error);
+    bool good = root && standin_faults_update(faults, root, error);
     json_free(root);
     return good;
 }
@@ -158,7 +158,8 @@ static void test_latencies_have_the_shape_that_was_asked_for(void **state) {
     assert_in_range(below, 4800, 5200);
     assert_true(standin_faults_set_latency(faults, "fixed:1.5", NULL));
     assert_int_equal(standin_faults_latency(faults, 5), 1500);
-    static const char *const wrong[] = {"", "fixed", "fixed:", "fixed:-1", "fixed:1,2", "uniform:20,10", "normal:1,2"};
+    static const char *const wrong[] = {"",          "fixed",         "fixed:",    "fixed:-1",
+                                        "fixed:1,2", "uniform:20,10", "normal:1,2"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_false(standin_faults_set_latency(faults, wrong[i], NULL));
     standin_faults_free(faults);

@@ -1,4 +1,5 @@
-/* test_standin_mind.c - the stand-in reads what glia's own formatters write, and answers what its own parsers read. */
+/* test_standin_mind.c - the stand-in reads what glia's own formatters write, and answers what its
+ * own parsers read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +32,7 @@ static standin_mind_t *make_mind(void) {
     error_info_t error = {0};
     assert_true(embedded_find("tools/standin/lexicon.txt", &file));
     standin_mind_t *mind = standin_mind_create(file.data, file.size, &error);
-    if (mind == NULL)
+    if (!mind)
         fail_msg("%s", error.message);
     return mind;
 }
@@ -63,7 +64,7 @@ static void erase(sketch_t *sketch) {
 static template_t *load(const char *name) {
     error_info_t error = {0};
     template_t *template = template_load(NULL, name, &error);
-    if (template == NULL)
+    if (!template)
         fail_msg("%s", error.message);
     return template;
 }
@@ -76,7 +77,8 @@ static llm_answer_t exchange(const standin_mind_t *mind, const standin_ask_t *as
     error_info_t error = {0};
     buffer_t body = BUFFER_EMPTY;
     standin_reply_write(mind, ask, &options, &body, &billed);
-    if (!llm_answer_parse(ask->kind == ASK_CHAT ? LLM_CHAT : LLM_COMPLETION, body.data, body.length, &answer, &error))
+    if (!llm_answer_parse(ask->kind == ASK_CHAT ? LLM_CHAT : LLM_COMPLETION, body.data, body.length,
+                          &answer, &error))
         fail_msg("%s", error.message);
     llm_usage_read(body.data, body.length, &said);
     assert_true(said.present);
@@ -86,11 +88,13 @@ static llm_answer_t exchange(const standin_mind_t *mind, const standin_ask_t *as
     return answer;
 }
 
-/* --- explanations ------------------------------------------------------------------------------ */
+/* --- explanations ----------------------------------------------------------------------------- */
 
-static const char *const formats[] = {"original", "summary", "highlight", "highlight_summary", "avhs"};
+static const char *const formats[] = {"original", "summary", "highlight", "highlight_summary",
+                                      "avhs"};
 
-static char *explain(const standin_mind_t *mind, const char *format, const char *const texts[], size_t count) {
+static char *explain(const standin_mind_t *mind, const char *format, const char *const texts[],
+                     size_t count) {
     sketch_t *sketches = MEMORY_NEW_ARRAY(count, sketch_t);
     const activation_record_t **records = MEMORY_NEW_ARRAY(count, const activation_record_t *);
     for (size_t i = 0; i < count; i++) {
@@ -208,9 +212,10 @@ static void test_temperature_changes_samples_only_with_the_seed(void **state) {
     standin_mind_free(mind);
 }
 
-/* --- simulations ------------------------------------------------------------------------------- */
+/* --- simulations ------------------------------------------------------------------------------ */
 
-static const char awkward[] = " the| red*| \"|\n|\t|<end>|unknown|\tunknown|,|[|caf\xc3\xa9| blue*|5|\xc3| 10|.";
+static const char awkward[] =
+    " the| red*| \"|\n|\t|<end>|unknown|\tunknown|,|[|caf\xc3\xa9| blue*|5|\xc3| 10|.";
 
 static void expect_colours(const sketch_t *sketch, const double *expected) {
     double real[40];
@@ -226,15 +231,20 @@ static void test_echo_prompts_are_understood(void **state) {
     sketch_t sketch;
     draw(&sketch, awkward);
     buffer_t prompt = BUFFER_EMPTY;
-    simulate_echo_prompt(template, "words that name a colour", 0, sketch.tokens, sketch.record.count, &prompt);
-    standin_ask_t ask = {
-        .kind = ASK_COMPLETION, .model = memory_copy_string("m"), .logprobs = true, .top_logprobs = 15, .echo = true};
+    simulate_echo_prompt(template, "words that name a colour", 0, sketch.tokens,
+                         sketch.record.count, &prompt);
+    standin_ask_t ask = {.kind = ASK_COMPLETION,
+                         .model = memory_copy_string("m"),
+                         .logprobs = true,
+                         .top_logprobs = 15,
+                         .echo = true};
     message_list_add(&ask.messages, "user", prompt.data, prompt.length);
     llm_answer_t answer = exchange(mind, &ask);
     double expected[40];
     size_t unseen;
     error_info_t error = {0};
-    if (!simulate_echo_parse(&answer, sketch.tokens, sketch.record.count, expected, &unseen, &error))
+    if (!simulate_echo_parse(&answer, sketch.tokens, sketch.record.count, expected, &unseen,
+                             &error))
         fail_msg("%s", error.message);
     assert_int_equal(unseen, 0);
     expect_colours(&sketch, expected);
@@ -287,7 +297,8 @@ static void check_repeat(bool logprobs, double temperature) {
                          .top_logprobs = logprobs ? 15 : 0,
                          .temperature = temperature,
                          .maximum = 4096};
-    simulate_repeat_messages(template, "colours", 0, sketch.tokens, sketch.record.count, &ask.messages);
+    simulate_repeat_messages(template, "colours", 0, sketch.tokens, sketch.record.count,
+                             &ask.messages);
     llm_answer_t answer = exchange(mind, &ask);
     double expected[40];
     error_info_t error = {0};
@@ -331,7 +342,7 @@ static standin_lexicon_t *make_lexicon(void) {
     return standin_lexicon_create(file.data, file.size, NULL);
 }
 
-/* --- words ------------------------------------------------------------------------------------- */
+/* --- words ------------------------------------------------------------------------------------ */
 
 /* What the explainer says of a class, the simulator must understand. */
 static void test_every_phrase_of_the_lexicon_names_its_class(void **state) {
@@ -453,7 +464,8 @@ static void test_embeddings_bring_synonyms_together(void **state) {
     standin_mind_t *mind = make_mind();
     assert_true(fabs(cosine(mind, "kinds of birds", "kinds of birds") - 1) < 1e-5);
     assert_true(cosine(mind, "kinds of birds", "names of birds, such as owls") > 0.5);
-    assert_true(cosine(mind, "an eagle", "a sparrow") > cosine(mind, "an eagle", "the price of oil") + 0.2);
+    assert_true(cosine(mind, "an eagle", "a sparrow") >
+                cosine(mind, "an eagle", "the price of oil") + 0.2);
     assert_true(fabs(cosine(mind, "?", "?") - 1) < 1e-5);
     standin_mind_free(mind);
 }

@@ -17,9 +17,8 @@
 #define NOT_A_NUMBER ((double)NAN)
 
 static void assert_close(double a, double b) {
-    if (!(fabs(a - b) <= 1e-12 * fmax(1, fabs(b)))) {
+    if (!(fabs(a - b) <= 1e-12 * fmax(1, fabs(b))))
         fail_msg("%.17g is not %.17g", a, b);
-    }
 }
 
 static void means_and_variances(void **state) {
@@ -87,18 +86,16 @@ static void quantiles(void **state) {
     assert_true(values[0] == 7 && values[3] == 10); /* a copy was sorted */
     rng_t rng = rng_create(1);
     double many[101];
-    for (size_t i = 0; i < 101; i++) {
+    for (size_t i = 0; i < 101; i++)
         many[i] = (double)i;
-    }
     for (size_t i = 101; i > 1; i--) {
         size_t j = rng_below(&rng, i);
         double swap = many[i - 1];
         many[i - 1] = many[j];
         many[j] = swap;
     }
-    for (int q = 0; q <= 100; q++) {
+    for (int q = 0; q <= 100; q++)
         assert_close(stats_quantile(many, 101, q / 100.0), q);
-    }
 }
 
 static void ranks(void **state) {
@@ -107,13 +104,11 @@ static void ranks(void **state) {
     const double expected[] = {4.5, NOT_A_NUMBER, 2, 4.5, 6, 2, 2};
     double got[7];
     stats_rank_descending(values, 7, got);
-    for (size_t i = 0; i < 7; i++) {
-        if (isnan(expected[i])) {
+    for (size_t i = 0; i < 7; i++)
+        if (isnan(expected[i]))
             assert_true(isnan(got[i]));
-        } else {
+        else
             assert_close(got[i], expected[i]);
-        }
-    }
     const double none[] = {NOT_A_NUMBER};
     stats_rank_descending(none, 1, got);
     assert_true(isnan(got[0]));
@@ -122,7 +117,8 @@ static void ranks(void **state) {
 
 static void clusters_values(void **state) {
     (void)state;
-    /* Two clusters around 3: deviations -2 and -1 (sum -3), then 1 and 2 (sum 3): sqrt(2 / 1 * 18) / 4. */
+    /* Two clusters around 3: deviations -2 and -1 (sum -3), then 1 and 2 (sum 3):
+     * sqrt(2 / 1 * 18) / 4. */
     const double values[] = {1, 2, 4, 5};
     const size_t pairs[] = {7, 7, 9, 9}, own[] = {0, 1, 2, 3}, one[] = {1, 1, 1, 1};
     assert_close(stats_clustered_error(values, pairs, 4), 1.5);
@@ -134,16 +130,15 @@ static void clusters_values(void **state) {
 static void corrects_by_holm(void **state) {
     (void)state;
     const double p[] = {0.01, 0.04, NOT_A_NUMBER, 0.03, 0.005};
-    const double expected[] = {0.03, 0.06, NOT_A_NUMBER, 0.06, 0.02}; /* 3 * 0.01, not below 2 * 0.03, -, 2 *, 4 * */
+    /* 3 * 0.01, not below 2 * 0.03, -, 2 *, 4 * */
+    const double expected[] = {0.03, 0.06, NOT_A_NUMBER, 0.06, 0.02};
     double got[5];
     stats_holm(p, 5, got);
-    for (size_t i = 0; i < 5; i++) {
-        if (isnan(expected[i])) {
+    for (size_t i = 0; i < 5; i++)
+        if (isnan(expected[i]))
             assert_true(isnan(got[i]));
-        } else {
+        else
             assert_close(got[i], expected[i]);
-        }
-    }
     const double large[] = {0.6, 0.7};
     stats_holm(large, 2, got);
     assert_close(got[0], 1);
@@ -152,7 +147,8 @@ static void corrects_by_holm(void **state) {
 
 static void chi_squared(void **state) {
     (void)state;
-    const double dice[] = {5, 8, 9, 8, 10, 20}; /* a textbook's loaded die: 13.4 at 5 degrees of freedom */
+    /* a textbook's loaded die: 13.4 at 5 degrees of freedom */
+    const double dice[] = {5, 8, 9, 8, 10, 20};
     assert_close(stats_chi_squared_uniform(dice, 6), 13.4);
     assert_true(fabs(stats_chi_squared_tail(13.4, 5) - 0.0199) < 1e-4);
     const double none[] = {0, 0};
@@ -161,18 +157,22 @@ static void chi_squared(void **state) {
     assert_true(fabs(stats_chi_squared_tail(3.841459, 1) - 0.05) < 1e-7);
     assert_true(fabs(stats_chi_squared_tail(9.487729, 4) - 0.05) < 1e-7);
     assert_true(fabs(stats_chi_squared_tail(29.588298, 10) - 0.001) < 1e-8);
-    for (double x = 0.1; x < 60; x *= 1.7) {
+    for (double x = 0.1; x < 60; x *= 1.7)
         assert_close(stats_chi_squared_tail(x, 2), exp(-x / 2));
-    }
     assert_close(stats_chi_squared_tail(0, 3), 1);
     assert_true(isnan(stats_chi_squared_tail(1, 0)));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(means_and_variances), cmocka_unit_test(correlations), cmocka_unit_test(undefined_correlations),
-        cmocka_unit_test(quantiles),           cmocka_unit_test(ranks),        cmocka_unit_test(clusters_values),
-        cmocka_unit_test(corrects_by_holm),    cmocka_unit_test(chi_squared),
+        cmocka_unit_test(means_and_variances),
+        cmocka_unit_test(correlations),
+        cmocka_unit_test(undefined_correlations),
+        cmocka_unit_test(quantiles),
+        cmocka_unit_test(ranks),
+        cmocka_unit_test(clusters_values),
+        cmocka_unit_test(corrects_by_holm),
+        cmocka_unit_test(chi_squared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,14 +11,15 @@
 #include "actors/sweep/stage.h"
 #include "actors/sweep/sweep.h"
 
-static const char config[] = "[budget]\ntotal_usd = 1\n"
-                             "[endpoints.e]\nbase_url = \"http://127.0.0.1:1/v1\"\n"
-                             "[models.m]\nendpoints = [\"e\"]\nprice = { input = 1, output = 1 }\n"
-                             "[models.n]\nendpoints = [\"e\"]\nprice = { input = 1, output = 1 }\n"
-                             "[sets.a]\nsource = \"puzzles:\"\nformats = [\"summary\", \"avhs\"]\nsamples = 3\n"
-                             "[sets.b]\nsource = \"puzzles:\"\nexplainers = [\"n\", \"m\"]\nformats = [\"original\"]\n"
-                             "[explain]\nmodels = [\"m\"]\n[simulate]\nmodel = \"m\"\nmode = \"echo\"\n"
-                             "[adacs]\nmodel = \"n\"\n";
+static const char config[] =
+    "[budget]\ntotal_usd = 1\n"
+    "[endpoints.e]\nbase_url = \"http://127.0.0.1:1/v1\"\n"
+    "[models.m]\nendpoints = [\"e\"]\nprice = { input = 1, output = 1 }\n"
+    "[models.n]\nendpoints = [\"e\"]\nprice = { input = 1, output = 1 }\n"
+    "[sets.a]\nsource = \"puzzles:\"\nformats = [\"summary\", \"avhs\"]\nsamples = 3\n"
+    "[sets.b]\nsource = \"puzzles:\"\nexplainers = [\"n\", \"m\"]\nformats = [\"original\"]\n"
+    "[explain]\nmodels = [\"m\"]\n[simulate]\nmodel = \"m\"\nmode = \"echo\"\n"
+    "[adacs]\nmodel = \"n\"\n";
 
 typedef struct {
     settings_t *settings;
@@ -32,8 +33,8 @@ static fixture_t open_sweep(const char *assignment) {
     error_info_t error = {0};
     const char *assignments[] = {assignment};
     fixture_t fixture;
-    fixture.settings =
-        settings_load(config, strlen(config), "test.toml", assignments, assignment ? 1 : 0, true, &error);
+    fixture.settings = settings_load(config, strlen(config), "test.toml", assignments,
+                                     assignment ? 1 : 0, true, &error);
     if (!fixture.settings)
         fail_msg("%s", error.message);
     fixture.sweep = sweep_create(fixture.settings, &run, &stages_shipped, &error);
@@ -50,7 +51,8 @@ static void close_sweep(fixture_t *fixture) {
 static void test_chains_come_in_a_fixed_order(void **state) {
     (void)state;
     fixture_t f = open_sweep(NULL);
-    /* set a: 2 neurons x 1 explainer x 2 formats x 3 samples; set b: 3 neurons x 2 explainers x 1 x 1 */
+    /* set a: 2 neurons x 1 explainer x 2 formats x 3 samples; set b: 3 neurons x 2
+     * explainers x 1 x 1 */
     assert_int_equal(sweep_chain_count(f.sweep), 12 + 6);
     assert_int_equal(sweep_neuron_count(f.sweep), 5);
     for (uint64_t i = 0; i < 12; i++) {
@@ -93,8 +95,10 @@ static ids_t ids_of(const char *assignment, uint64_t number, uint8_t neuron, con
 }
 
 static unsigned changed(const ids_t *a, const ids_t *b) {
-    return (unsigned)!hash_equal(a->explain, b->explain) | (unsigned)!hash_equal(a->simulate, b->simulate) << 1 |
-           (unsigned)!hash_equal(a->score, b->score) << 2 | (unsigned)!hash_equal(a->embed, b->embed) << 3 |
+    return (unsigned)!hash_equal(a->explain, b->explain) |
+           (unsigned)!hash_equal(a->simulate, b->simulate) << 1 |
+           (unsigned)!hash_equal(a->score, b->score) << 2 |
+           (unsigned)!hash_equal(a->embed, b->embed) << 3 |
            (unsigned)!hash_equal(a->adacs, b->adacs) << 4;
 }
 
@@ -130,23 +134,27 @@ static void test_ids_depend_on_what_determines_the_result(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ids_t ids = ids_of(cases[i].assignment, 0, 1, "t");
         if (changed(&base, &ids) != cases[i].changes)
-            fail_msg("%s changes %x, not %x", cases[i].assignment, changed(&base, &ids), cases[i].changes);
+            fail_msg("%s changes %x, not %x", cases[i].assignment, changed(&base, &ids),
+                     cases[i].changes);
     }
-    ids_t sample = ids_of(NULL, 1, 1, "t"), format = ids_of(NULL, 3, 1, "t"), neuron = ids_of(NULL, 0, 2, "t"),
-          text = ids_of(NULL, 0, 1, "u");
+    ids_t sample = ids_of(NULL, 1, 1, "t"), format = ids_of(NULL, 3, 1, "t"),
+          neuron = ids_of(NULL, 0, 2, "t"), text = ids_of(NULL, 0, 1, "u");
     assert_int_equal(changed(&base, &sample), EXPLAIN);
     assert_int_equal(changed(&base, &format), EXPLAIN);
     assert_int_equal(changed(&base, &neuron), EXPLAIN | SCORE);
     assert_int_equal(changed(&base, &text), SIMULATE | SCORE | EMBED | ADACS);
 }
 
-/* What was made with the templates that a run recorded is found again, whatever the template files say now. */
+/* What was made with the templates that a run recorded is found again, whatever the
+ * template files say now. */
 static void test_a_snapshot_finds_what_the_run_made(void **state) {
     (void)state;
     fixture_t f = open_sweep(NULL);
     struct run_template templates[] = {
-        {.name = (char[]){"summary"}, .identity = template_hash(sweep_explain_template(f.sweep, PROMPT_SUMMARY))},
-        {.name = (char[]){"simulate_echo"}, .identity = template_hash(sweep_simulate_template(f.sweep))},
+        {.name = (char[]){"summary"},
+         .identity = template_hash(sweep_explain_template(f.sweep, PROMPT_SUMMARY))},
+        {.name = (char[]){"simulate_echo"},
+         .identity = template_hash(sweep_simulate_template(f.sweep))},
     };
     run_info_t recorded = run;
     recorded.templates = templates;
@@ -156,12 +164,15 @@ static void test_a_snapshot_finds_what_the_run_made(void **state) {
     hash_t neuron = {{1}};
     sweep_t *snapshot = sweep_create_snapshot(f.settings, &recorded, &stages_shipped, &error);
     assert_non_null(snapshot);
-    assert_true(hash_equal(sweep_explain_job(snapshot, &chain, neuron), sweep_explain_job(f.sweep, &chain, neuron)));
-    assert_true(hash_equal(sweep_score_job(snapshot, "t", neuron), sweep_score_job(f.sweep, "t", neuron)));
+    assert_true(hash_equal(sweep_explain_job(snapshot, &chain, neuron),
+                           sweep_explain_job(f.sweep, &chain, neuron)));
+    assert_true(
+        hash_equal(sweep_score_job(snapshot, "t", neuron), sweep_score_job(f.sweep, "t", neuron)));
     sweep_free(snapshot);
     templates[0].identity.bytes[0] ^= 1;
     snapshot = sweep_create_snapshot(f.settings, &recorded, &stages_shipped, &error);
-    assert_false(hash_equal(sweep_explain_job(snapshot, &chain, neuron), sweep_explain_job(f.sweep, &chain, neuron)));
+    assert_false(hash_equal(sweep_explain_job(snapshot, &chain, neuron),
+                            sweep_explain_job(f.sweep, &chain, neuron)));
     sweep_free(snapshot);
     close_sweep(&f);
 }

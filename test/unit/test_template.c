@@ -13,15 +13,19 @@
 
 #include "prompts/template.h"
 
-static const char *const NAMES[] = {"original", "summary",       "highlight",      "highlight_summary",
-                                    "avhs",     "simulate_echo", "simulate_repeat"};
+static const char *const NAMES[] = {"original",          "summary", "highlight",
+                                    "highlight_summary", "avhs",    "simulate_echo",
+                                    "simulate_repeat"};
 enum { NAME_COUNT = sizeof NAMES / sizeof NAMES[0] };
 
-static const char SUMMARY[] = "layout = \"summary\"\nsystem = \"S\"\nneuron_header = \"H\"\nexcerpt_header = \"E\"\n"
-                              "tokens_header = \"T\"\n";
-static const char EXAMPLES[] = "[{\"explanation\": \"e\", \"records\": [{\"tokens\": [\"a\"], \"activations\": [1]}]}]";
+static const char SUMMARY[] =
+    "layout = \"summary\"\nsystem = \"S\"\nneuron_header = \"H\"\nexcerpt_header = \"E\"\n"
+    "tokens_header = \"T\"\n";
+static const char EXAMPLES[] =
+    "[{\"explanation\": \"e\", \"records\": [{\"tokens\": [\"a\"], \"activations\": [1]}]}]";
 
-static template_t *parse(const char *directory, const char *name, const char *text, error_info_t *error) {
+static template_t *parse(const char *directory, const char *name, const char *text,
+                         error_info_t *error) {
     return template_parse(directory, name, "test.toml", text, strlen(text), error);
 }
 
@@ -38,7 +42,7 @@ static hash_t hash_of(const char *directory, const char *text) {
     return hash_as(directory, "summary", text);
 }
 
-/* --- a directory of files ---------------------------------------------------------------------- */
+/* --- a directory of files --------------------------------------------------------------------- */
 
 static char directory[] = "/tmp/glia-template-XXXXXX";
 
@@ -75,7 +79,7 @@ static int remove_directory(void **state) {
     return rmdir(directory);
 }
 
-/* --- tests ------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void test_every_embedded_template_loads(void **state) {
     (void)state;
@@ -119,10 +123,14 @@ static void test_wrong_templates_are_refused(void **state) {
         {"summary", "layout = \"avhs\"\nsystem = \"\"\n", "test.toml:1"},
         {"summary", "layout = \"summary\"\nsystem = \"\"\nneuron_heade = \"\"\n", "test.toml:3"},
         {"summary", "layout = \"summary\"\nsystem = 3\n", "test.toml:2"},
-        {"original", "layout = \"original\"\nsystem = \"\"\nneuron_header = \"\"\ntokens_header = \"\"\n",
+        {"original",
+         "layout = \"original\"\nsystem = \"\"\nneuron_header = \"\"\ntokens_header = \"\"\n",
          "test.toml:4"},
-        {"original", "layout = \"original\"\nsystem = \"\"\nneuron_header = \"\"\nrepeat_below = 2\n", "test.toml:4"},
-        {"simulate_echo", "layout = \"simulate_echo\"\nsystem = \"\"\nneuron_header = \"no\"\n", "{explanation}"},
+        {"original",
+         "layout = \"original\"\nsystem = \"\"\nneuron_header = \"\"\nrepeat_below = 2\n",
+         "test.toml:4"},
+        {"simulate_echo", "layout = \"simulate_echo\"\nsystem = \"\"\nneuron_header = \"no\"\n",
+         "{explanation}"},
         {"simulate_echo",
          "layout = \"simulate_echo\"\nsystem = \"\"\nneuron_header = \"{explanation}\"\n"
          "last_neuron_header = \"\"\n",
@@ -135,7 +143,8 @@ static void test_wrong_templates_are_refused(void **state) {
          "layout = \"simulate_repeat\"\nsystem = \"\"\nneuron_header = \"{explanation}\"\n"
          "few_shot = \"../few.json\"\n",
          "few_shot"},
-        {"original", "layout = \"original\"\nsystem = \"\"\nneuron_header = \"\"\nfew_shot = \"a/few.json\"\n",
+        {"original",
+         "layout = \"original\"\nsystem = \"\"\nneuron_header = \"\"\nfew_shot = \"a/few.json\"\n",
          "give no path"},
         {"simulate_repeat",
          "layout = \"simulate_repeat\"\nsystem = \"\"\nneuron_header = \"{explanation}\"\n"
@@ -167,19 +176,21 @@ static void test_an_unknown_name_is_a_usage_error(void **state) {
 static void test_the_last_neuron_takes_header_and_suffix_of_the_others(void **state) {
     (void)state;
     error_info_t error;
-    template_t *template = parse(NULL, "simulate_echo",
-                                 "layout = \"simulate_echo\"\nsystem = \"\"\nneuron_header = \"{n}{explanation}\"\n"
-                                 "neuron_suffix = \"s\"\n",
-                                 &error);
+    template_t *template =
+        parse(NULL, "simulate_echo",
+              "layout = \"simulate_echo\"\nsystem = \"\"\nneuron_header = \"{n}{explanation}\"\n"
+              "neuron_suffix = \"s\"\n",
+              &error);
     assert_non_null(template);
     assert_string_equal(template_text(template, TEMPLATE_LAST_NEURON_HEADER), "{n}{explanation}");
     assert_string_equal(template_text(template, TEMPLATE_LAST_NEURON_SUFFIX), "s");
     assert_string_equal(template_text(template, TEMPLATE_TOKENS_HEADER), "");
     template_free(template);
-    template = parse(NULL, "simulate_echo",
-                     "layout = \"simulate_echo\"\nsystem = \"\"\nneuron_header = \"{n}{explanation}\"\n"
-                     "neuron_suffix = \"s\"\nlast_neuron_suffix = \"\"\n",
-                     &error);
+    template =
+        parse(NULL, "simulate_echo",
+              "layout = \"simulate_echo\"\nsystem = \"\"\nneuron_header = \"{n}{explanation}\"\n"
+              "neuron_suffix = \"s\"\nlast_neuron_suffix = \"\"\n",
+              &error);
     assert_non_null(template);
     assert_string_equal(template_text(template, TEMPLATE_LAST_NEURON_SUFFIX), "");
     template_free(template);
@@ -221,8 +232,10 @@ static void test_errors_name_the_file_of_the_directory(void **state) {
     assert_null(template_load(directory, "summary", &error));
     assert_non_null(strstr(error.message, directory));
     assert_non_null(strstr(error.message, "summary.toml:2"));
-    write_file("summary.toml", "layout = \"summary\"\nsystem = \"S\"\nneuron_header = \"H\"\nexcerpt_header = \"E\"\n"
-                               "tokens_header = \"T\"\nfew_shot = \"few.json\"\n");
+    write_file(
+        "summary.toml",
+        "layout = \"summary\"\nsystem = \"S\"\nneuron_header = \"H\"\nexcerpt_header = \"E\"\n"
+        "tokens_header = \"T\"\nfew_shot = \"few.json\"\n");
     write_file("few.json", "[{}]");
     assert_null(template_load(directory, "summary", &error));
     assert_non_null(strstr(error.message, "few.json"));
@@ -231,12 +244,14 @@ static void test_errors_name_the_file_of_the_directory(void **state) {
 static void test_identity_is_content_not_bytes(void **state) {
     (void)state;
     hash_t hash = hash_of(NULL, SUMMARY);
-    assert_true(hash_equal(hash, hash_of(NULL, "# a comment\ntokens_header = \"T\"\nexcerpt_header = 'E'\n"
-                                               "neuron_header = \"H\"\nsystem = \"S\"\nlayout = \"summary\"\n")));
-    static const char *const CHANGES[] = {"neuron_suffix = \"x\"",     "system_role = \"developer\"",
-                                          "user_role = \"developer\"", "assistant_role = \"user\"",
-                                          "assistant_prefix = \"x\"",  "assistant_suffix = \"x\"",
-                                          "few_shot_threshold = 2",    "few_shot = \"few_shot_explain.json\""};
+    assert_true(hash_equal(
+        hash, hash_of(NULL, "# a comment\ntokens_header = \"T\"\nexcerpt_header = 'E'\n"
+                            "neuron_header = \"H\"\nsystem = \"S\"\nlayout = \"summary\"\n")));
+    static const char *const CHANGES[] = {
+        "neuron_suffix = \"x\"",     "system_role = \"developer\"",
+        "user_role = \"developer\"", "assistant_role = \"user\"",
+        "assistant_prefix = \"x\"",  "assistant_suffix = \"x\"",
+        "few_shot_threshold = 2",    "few_shot = \"few_shot_explain.json\""};
     for (size_t i = 0; i < sizeof CHANGES / sizeof CHANGES[0]; i++) {
         char text[512];
         snprintf(text, sizeof text, "%s%s\n", SUMMARY, CHANGES[i]);
@@ -259,7 +274,8 @@ static void test_identity_has_layout_and_numbers(void **state) {
     hash_t hashes[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
         char text[512];
-        snprintf(text, sizeof text, "layout = \"%s\"\n%s%s", TEMPLATES[i][0], WORDS, TEMPLATES[i][1]);
+        snprintf(text, sizeof text, "layout = \"%s\"\n%s%s", TEMPLATES[i][0], WORDS,
+                 TEMPLATES[i][1]);
         hashes[i] = hash_as(NULL, TEMPLATES[i][0], text);
         for (size_t j = 0; j < i; j++)
             assert_false(hash_equal(hashes[i], hashes[j]));
@@ -287,8 +303,9 @@ static void test_identity_has_the_examples(void **state) {
         for (size_t j = 0; j < i; j++)
             assert_false(hash_equal(hashes[i], hashes[j]));
     }
-    write_file("few.json", "[ {\"records\": [{\"activations\": [1.0, 2.0], \"tokens\": [\"a\", \"b\"]}], "
-                           "\"first_revealed_activation_indices\": [0], \"explanation\": \"e\"} ]");
+    write_file("few.json",
+               "[ {\"records\": [{\"activations\": [1.0, 2.0], \"tokens\": [\"a\", \"b\"]}], "
+               "\"first_revealed_activation_indices\": [0], \"explanation\": \"e\"} ]");
     assert_true(hash_equal(hashes[0], hash_of(directory, text)));
 }
 
@@ -328,11 +345,14 @@ int main(void) {
         cmocka_unit_test(test_wrong_templates_are_refused),
         cmocka_unit_test(test_an_unknown_name_is_a_usage_error),
         cmocka_unit_test(test_the_last_neuron_takes_header_and_suffix_of_the_others),
-        cmocka_unit_test_setup_teardown(test_a_directory_goes_before_the_program, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(test_errors_name_the_file_of_the_directory, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(test_a_directory_goes_before_the_program, make_directory,
+                                        remove_directory),
+        cmocka_unit_test_setup_teardown(test_errors_name_the_file_of_the_directory, make_directory,
+                                        remove_directory),
         cmocka_unit_test(test_identity_is_content_not_bytes),
         cmocka_unit_test(test_identity_has_layout_and_numbers),
-        cmocka_unit_test_setup_teardown(test_identity_has_the_examples, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(test_identity_has_the_examples, make_directory,
+                                        remove_directory),
         cmocka_unit_test(test_broken_examples_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

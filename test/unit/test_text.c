@@ -70,15 +70,18 @@ static void refuses_invalid(void **state) {
 static void visible(void **state) {
     (void)state;
     buffer_t out = BUFFER_EMPTY;
-    text_append_visible(&out, "a\nb\tc\rd\0\x1b\x7f \xc3\xa9\xff\xc2\x85\xe2\x80\xa8\xf0\x9f\x98\x80\\", 24);
-    assert_string_equal(buffer_text(&out), "a\\nb\\tc\\rd\\x00\\x1B\\x7F \xc3\xa9\\xFF\\xC2\\x85\\xE2\\x80\\xA8"
-                                           "\xf0\x9f\x98\x80\\");
+    text_append_visible(
+        &out, "a\nb\tc\rd\0\x1b\x7f \xc3\xa9\xff\xc2\x85\xe2\x80\xa8\xf0\x9f\x98\x80\\", 24);
+    assert_string_equal(buffer_text(&out),
+                        "a\\nb\\tc\\rd\\x00\\x1B\\x7F \xc3\xa9\\xFF\\xC2\\x85\\xE2\\x80\\xA8"
+                        "\xf0\x9f\x98\x80\\");
     /* U+202E, U+2066, U+200F and U+061C turn the direction of writing; Hebrew itself stays. */
     static const char turned[] = "a\xe2\x80\xae"
                                  "b\xe2\x81\xa6\xe2\x80\x8f\xd8\x9c\xd7\x90\n";
     buffer_clear(&out);
     text_append_visible(&out, turned, strlen(turned));
-    assert_string_equal(buffer_text(&out), "a\\xE2\\x80\\xAEb\\xE2\\x81\\xA6\\xE2\\x80\\x8F\\xD8\\x9C\xd7\x90\\n");
+    assert_string_equal(buffer_text(&out),
+                        "a\\xE2\\x80\\xAEb\\xE2\\x81\\xA6\\xE2\\x80\\x8F\\xD8\\x9C\xd7\x90\\n");
     buffer_clear(&out);
     text_append_one_line(&out, turned, strlen(turned));
     assert_string_equal(buffer_text(&out), "a\xe2\x80\xae"
@@ -89,11 +92,13 @@ static void visible(void **state) {
 static void harmless(void **state) {
     (void)state;
     buffer_t out = BUFFER_EMPTY;
-    static const char text[] = "{\"a\":\"\\u001b\x7f\xc2\x9b"
-                               "31m\xe2\x80\xae\"}\n\x1b[38;5;16mred\x1b[0m\t\x1b[2J\x1b]0;x\x07\r\x9b\x1b[3";
+    static const char text[] =
+        "{\"a\":\"\\u001b\x7f\xc2\x9b"
+        "31m\xe2\x80\xae\"}\n\x1b[38;5;16mred\x1b[0m\t\x1b[2J\x1b]0;x\x07\r\x9b\x1b[3";
     text_append_harmless(&out, text, strlen(text));
-    assert_string_equal(buffer_text(&out), "{\"a\":\"\\u001b\\u007F\\u009B31m\\u202E\"}\n\x1b[38;5;16mred\x1b[0m\t"
-                                           "\\u001B[2J\\u001B]0;x\\u0007\\u000D\xef\xbf\xbd\\u001B[3");
+    assert_string_equal(buffer_text(&out),
+                        "{\"a\":\"\\u001b\\u007F\\u009B31m\\u202E\"}\n\x1b[38;5;16mred\x1b[0m\t"
+                        "\\u001B[2J\\u001B]0;x\\u0007\\u000D\xef\xbf\xbd\\u001B[3");
     buffer_free(&out);
 }
 
@@ -102,14 +107,17 @@ static void display_width(void **state) {
     assert_int_equal(text_display_width(""), 0);
     assert_int_equal(text_display_width("glia"), 4);
     assert_int_equal(text_display_width("caf\xc3\xa9"), 4);
-    assert_int_equal(text_display_width("cafe\xcc\x81"), 4);                 /* combining acute */
-    assert_int_equal(text_display_width("\xe6\xbc\xa2\xe5\xad\x97"), 4);     /* CJK */
-    assert_int_equal(text_display_width("\xed\x95\x9c"), 2);                 /* Hangul */
-    assert_int_equal(text_display_width("\xef\xbd\xb1\xef\xbc\xa1"), 3);     /* halfwidth, fullwidth */
-    assert_int_equal(text_display_width("\xf0\x9f\x98\x80"), 2);             /* emoji */
-    assert_int_equal(text_display_width("\xe2\x80\x8b\xe2\x80\x8d"), 0);     /* zero width */
-    assert_int_equal(text_display_width("\xce\xb1\xd0\x96\xe2\x94\x80"), 3); /* Greek, Cyrillic, box */
-    assert_int_equal(text_display_width("\xff\xe2\x82"), 2);                 /* two replacement characters */
+    assert_int_equal(text_display_width("cafe\xcc\x81"), 4);             /* combining acute */
+    assert_int_equal(text_display_width("\xe6\xbc\xa2\xe5\xad\x97"), 4); /* CJK */
+    assert_int_equal(text_display_width("\xed\x95\x9c"), 2);             /* Hangul */
+    /* halfwidth, fullwidth */
+    assert_int_equal(text_display_width("\xef\xbd\xb1\xef\xbc\xa1"), 3);
+    assert_int_equal(text_display_width("\xf0\x9f\x98\x80"), 2);         /* emoji */
+    assert_int_equal(text_display_width("\xe2\x80\x8b\xe2\x80\x8d"), 0); /* zero width */
+    /* Greek, Cyrillic, box */
+    assert_int_equal(text_display_width("\xce\xb1\xd0\x96\xe2\x94\x80"), 3);
+    /* two replacement characters */
+    assert_int_equal(text_display_width("\xff\xe2\x82"), 2);
 }
 
 static void prefixes_and_suffixes(void **state) {
@@ -124,9 +132,11 @@ static void prefixes_and_suffixes(void **state) {
 
 static void closest_names(void **state) {
     (void)state;
-    static const char *const names[] = {"budget.total_usd", "budget.daily_usd", "echo", "repeat", "per_token"};
+    static const char *const names[] = {"budget.total_usd", "budget.daily_usd", "echo", "repeat",
+                                        "per_token"};
     assert_string_equal(text_closest("budget.totl_usd", names, 5), "budget.total_usd");
-    assert_string_equal(text_closest("ehco", names, 5), "echo"); /* two neighbours swapped: one edit */
+    /* two neighbours swapped: one edit */
+    assert_string_equal(text_closest("ehco", names, 5), "echo");
     assert_string_equal(text_closest("repeet", names, 5), "repeat");
     assert_string_equal(text_closest("pertoken", names, 5), "per_token");
     assert_string_equal(text_closest("echo", names, 5), "echo");
@@ -136,7 +146,8 @@ static void closest_names(void **state) {
     assert_null(text_closest("ab", names, 5));
     assert_null(text_closest("echo", names, 0));
     static const char *const equals[] = {"cart", "card"};
-    assert_string_equal(text_closest("carx", equals, 2), "cart"); /* the first of equally close ones */
+    /* the first of equally close ones */
+    assert_string_equal(text_closest("carx", equals, 2), "cart");
     char longest[10000];
     memset(longest, 'a', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
@@ -183,9 +194,8 @@ static void durations(void **state) {
         {360000, "4 d 04 h"},   {-1, "unknown"},      {1e300, "unknown"},
     };
     char out[32];
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_string_equal(text_format_duration(cases[i].seconds, out), cases[i].text);
-    }
     assert_string_equal(text_format_duration((double)NAN, out), "unknown");
     assert_string_equal(text_format_duration((double)INFINITY, out), "unknown");
 }

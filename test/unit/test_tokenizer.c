@@ -1,4 +1,5 @@
-/* test_tokenizer.c - byte pair encoding against a plain version of it, GPT-2's cases, hostile text and files. */
+/* test_tokenizer.c - byte pair encoding against a plain version of it, GPT-2's cases, hostile
+ * text and files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +21,8 @@
 
 static const char GPT2[] = "../shared/data/gpt2";
 
-/* "\u0120" is a space in the alphabet of bytes, "\u010A" a newline; F0 9F A6 are the characters F0, 0x141, A6. */
+/* "\u0120" is a space in the alphabet of bytes, "\u010A" a newline; F0 9F A6 are the
+ * characters F0, 0x141, A6. */
 static const char *const MERGES[] = {
     "a a",
     "aa aa",
@@ -42,7 +44,7 @@ static const char *const MERGES[] = {
     NULL,
 };
 
-/* --- the procedure --------------------------------------------------------------------------------------- */
+/* --- the procedure ---------------------------------------------------------------------------- */
 
 typedef struct {
     uint32_t left, right, merged;
@@ -60,7 +62,8 @@ static size_t merge_plainly(const rule_t *rules, size_t rule_count, uint32_t *id
             return count;
         size_t out = 0;
         for (size_t i = 0; i < count; out++) {
-            bool pair = i + 1 < count && ids[i] == rules[best].left && ids[i + 1] == rules[best].right;
+            bool pair =
+                i + 1 < count && ids[i] == rules[best].left && ids[i + 1] == rules[best].right;
             ids[out] = pair ? rules[best].merged : ids[i];
             i += pair ? 2 : 1;
         }
@@ -68,7 +71,8 @@ static size_t merge_plainly(const rule_t *rules, size_t rule_count, uint32_t *id
     }
 }
 
-/* Rules in any order: also such as no training makes, where a later rule's token has an earlier rule. */
+/* Rules in any order: also such as no training makes, where a later rule's token has
+ * an earlier rule. */
 static void merges_like_the_plain_procedure(void **state) {
     (void)state;
     rng_t rng = rng_create(4);
@@ -113,7 +117,7 @@ static void merges_like_the_plain_procedure(void **state) {
     bpe_work_clear(&work);
 }
 
-/* --- encoding -------------------------------------------------------------------------------------------- */
+/* --- encoding --------------------------------------------------------------------------------- */
 
 /* The tokens' texts with | between them. */
 static char *split(const tokenizer_t *tokenizer, const char *text, size_t length) {
@@ -146,7 +150,8 @@ static void splits_into_pre_tokens(void **state) {
     tokenizer_t *tokenizer = tiny_tokenizer(MERGES);
     assert_split(tokenizer, "", "");
     assert_split(tokenizer, "hello hello", "hello| hello");
-    assert_split(tokenizer, "hello  hello", "hello| | hello"); /* the last space belongs to the word */
+    /* the last space belongs to the word */
+    assert_split(tokenizer, "hello  hello", "hello| | hello");
     assert_split(tokenizer, "hello   hello", "hello|  | hello");
     assert_split(tokenizer, "a's", "a|'s");
     assert_split(tokenizer, "'re 're", "'re| |'|re"); /* a contraction has no space before it */
@@ -168,18 +173,21 @@ static void splits_at_what_is_no_utf8(void **state) {
     assert_split(tokenizer, "  \xFF", "  |\xFF");
     assert_split(tokenizer, " \xFF \xFE", " |\xFF| |\xFE");
     /* Overlong forms, surrogates, characters past the last one. */
-    assert_split(tokenizer, "\xC0\x80\xED\xA0\x80\xF4\x90\x80\x80", "\xC0|\x80|\xED|\xA0|\x80|\xF4|\x90|\x80|\x80");
-    /* White space as Unicode has it: U+3000 is some, so both spaces are in one pre-token with it; U+180E is none, so
-     * the second space belongs to it. */
+    assert_split(tokenizer, "\xC0\x80\xED\xA0\x80\xF4\x90\x80\x80",
+                 "\xC0|\x80|\xED|\xA0|\x80|\xF4|\x90|\x80|\x80");
+    /* White space as Unicode has it: U+3000 is some, so both spaces are in one pre-token with it;
+     * U+180E is none, so the second space belongs to it. */
     assert_split(tokenizer, "  \xE3\x80\x80", "  |\xE3|\x80|\x80");
     assert_split(tokenizer, "  \xC2\x85", "  |\xC2|\x85");
     assert_split(tokenizer, "  \xE1\xA0\x8E", " | |\xE1|\xA0|\x8E");
     tokenizer_free(tokenizer);
 }
 
-/* Whatever the bytes: they come back, and a text that is cut anywhere and encoded from the front is encoded the same.
+/* Whatever the bytes: they come back, and a text that is cut anywhere and encoded from the front
+ * is encoded the same.
  */
-static void assert_fronts(const tokenizer_t *tokenizer, const char *text, size_t length, rng_t *rng) {
+static void assert_fronts(const tokenizer_t *tokenizer, const char *text, size_t length,
+                          rng_t *rng) {
     token_list_t whole = {0}, parts = {0};
     error_info_t error = {0};
     assert_true(tokenizer_encode(tokenizer, text, length, &whole, &error));
@@ -268,10 +276,10 @@ static void all_byte_values_round_trip(void **state) {
     tokenizer_free(tokenizer);
 }
 
-/* --- work ------------------------------------------------------------------------------------------------ */
+/* --- work ------------------------------------------------------------------------------------- */
 
-/* Every byte costs one look-up; every join, of which there is less than one a byte, two more and what they put on
- * the heap. Quadratic work would be a million times that. */
+/* Every byte costs one look-up; every join, of which there is less than one a byte, two more and
+ * what they put on the heap. Quadratic work would be a million times that. */
 static void assert_linear(const tokenizer_t *tokenizer, const char *text, size_t length) {
     token_list_t list = {0};
     error_info_t error = {0};
@@ -289,7 +297,8 @@ static void assert_linear(const tokenizer_t *tokenizer, const char *text, size_t
 static void work_is_linear(void **state) {
     (void)state;
     enum { LONG = 10 << 20, SHORT = 1 << 16 };
-    static const char *const deep[] = {"a a", "aa a", "aaa a", "aaaa a", "aaaaa a", "b a", "ba a", "a b", NULL};
+    static const char *const deep[] = {"a a", "aa a", "aaa a", "aaaa a", "aaaaa a",
+                                       "b a", "ba a", "a b",   NULL};
     tokenizer_t *tokenizer = tiny_tokenizer(MERGES), *other = tiny_tokenizer(deep);
     char *text = memory_new(LONG, 1);
     memset(text, 'a', LONG);
@@ -299,8 +308,10 @@ static void work_is_linear(void **state) {
         memset(text, byte, SHORT);
         assert_linear(tokenizer, text, SHORT);
     }
-    /* What makes a backtracking matcher or a scan for the end of the valid part go over the text again and again. */
-    static const char *const repeats[] = {" a", "' ", "  \xFF", "\xF0\x9F", "'r", "\xC3\xA9\xFF", "  a\n", "ab", "ba"};
+    /* What makes a backtracking matcher or a scan for the end of the valid part go over the text
+     * again and again. */
+    static const char *const repeats[] = {" a",           "' ",    "  \xFF", "\xF0\x9F", "'r",
+                                          "\xC3\xA9\xFF", "  a\n", "ab",     "ba"};
     for (size_t r = 0; r < sizeof repeats / sizeof repeats[0]; r++) {
         size_t size = strlen(repeats[r]);
         for (size_t i = 0; i < SHORT; i++)
@@ -312,7 +323,7 @@ static void work_is_linear(void **state) {
     tokenizer_free(other);
 }
 
-/* --- GPT-2 ----------------------------------------------------------------------------------------------- */
+/* --- GPT-2 ------------------------------------------------------------------------------------ */
 
 static void encodes_like_gpt2(void **state) {
     (void)state;
@@ -331,7 +342,8 @@ static void encodes_like_gpt2(void **state) {
     assert_int_equal(end, 50256);
     buffer_t text = BUFFER_EMPTY;
     assert_true(buffer_read_file(&text, "../shared/data/gpt2/encode_cases.json", 1 << 20, &error));
-    json_value_t *cases = json_parse(text.data, text.length, "encode_cases.json", JSON_PLAIN, &error);
+    json_value_t *cases =
+        json_parse(text.data, text.length, "encode_cases.json", JSON_PLAIN, &error);
     rng_t rng = rng_create(2);
     assert_true(json_count(cases) > 50);
     for (size_t i = 0; i < json_count(cases); i++) {
@@ -355,24 +367,29 @@ static void encodes_like_gpt2(void **state) {
     tokenizer_free(tokenizer);
 }
 
-/* --- files ----------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
-static tokenizer_t *load(const char *vocabulary, const char *merges, const char *both, error_info_t *error) {
+static tokenizer_t *load(const char *vocabulary, const char *merges, const char *both,
+                         error_info_t *error) {
     embedded_file_t list[3];
     size_t count = 0;
     if (vocabulary)
-        list[count++] = (embedded_file_t){.name = "vocab.json", .data = vocabulary, .size = strlen(vocabulary)};
+        list[count++] =
+            (embedded_file_t){.name = "vocab.json", .data = vocabulary, .size = strlen(vocabulary)};
     if (merges)
-        list[count++] = (embedded_file_t){.name = "merges.txt", .data = merges, .size = strlen(merges)};
+        list[count++] =
+            (embedded_file_t){.name = "merges.txt", .data = merges, .size = strlen(merges)};
     if (both)
-        list[count++] = (embedded_file_t){.name = "tokenizer.json", .data = both, .size = strlen(both)};
+        list[count++] =
+            (embedded_file_t){.name = "tokenizer.json", .data = both, .size = strlen(both)};
     subject_files_t *files = subject_files_of(list, count);
     tokenizer_t *tokenizer = tokenizer_load(files, error);
     subject_files_close(files);
     return tokenizer;
 }
 
-static void assert_refused(const char *vocabulary, const char *merges, const char *both, const char *what) {
+static void assert_refused(const char *vocabulary, const char *merges, const char *both,
+                           const char *what) {
     error_info_t error = {0};
     assert_null(load(vocabulary, merges, both, &error));
     assert_int_equal(error.class_, ERROR_CONFIG);
@@ -414,7 +431,8 @@ static void refuses_bad_files(void **state) {
         free(text);
     }
     assert_refused("[]", "", NULL, "has to be a JSON object");
-    assert_refused(good, "#version: 0.2\na a\naa\n", NULL, "merges.txt: line 3: a merge is two tokens");
+    assert_refused(good, "#version: 0.2\na a\naa\n", NULL,
+                   "merges.txt: line 3: a merge is two tokens");
     assert_refused(good, "a a\n\nq q\n", NULL, "merges.txt: line 3: the two together are no token");
     assert_refused(good, "zz q\n", NULL, "line 1: \"zz\" is no token");
     assert_refused(good, "q zz", NULL, "line 1: \"zz\" is no token");
@@ -430,7 +448,9 @@ static void refuses_bad_files(void **state) {
 /* tokenizer.json around the tiny vocabulary. */
 static char *make_json(const char *merges, const char *rest) {
     buffer_t out = BUFFER_EMPTY;
-    buffer_append_format(&out, "{%s\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":\"\",\"vocab\":", rest);
+    buffer_append_format(
+        &out,
+        "{%s\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":\"\",\"vocab\":", rest);
     tiny_vocabulary(MERGES, &out);
     buffer_append_format(&out, ",\"merges\":%s}}", merges);
     return buffer_take(&out);
@@ -445,7 +465,8 @@ static char *merge_list(bool pairs) {
         const char *space = strchr(MERGES[i], ' ');
         buffer_append_text(&out, i ? "," : "[");
         if (pairs)
-            buffer_append_format(&out, "[\"%.*s\",\"%s\"]", (int)(space - MERGES[i]), MERGES[i], space + 1);
+            buffer_append_format(&out, "[\"%.*s\",\"%s\"]", (int)(space - MERGES[i]), MERGES[i],
+                                 space + 1);
         else
             buffer_append_format(&out, "\"%s\"", MERGES[i]);
     }
@@ -473,9 +494,11 @@ static void reads_one_file_in_both_spellings(void **state) {
 
 static void takes_added_tokens(void **state) {
     (void)state;
-    char *text = make_json("[\"a a\"]", "\"added_tokens\":[{\"id\":273,\"content\":\"<|endoftext|>\",\"special\":true},"
-                                        "{\"id\":274,\"content\":\"<new one>\"}],"
-                                        "\"pre_tokenizer\":{\"type\":\"ByteLevel\"},");
+    char *text =
+        make_json("[\"a a\"]",
+                  "\"added_tokens\":[{\"id\":273,\"content\":\"<|endoftext|>\",\"special\":true},"
+                  "{\"id\":274,\"content\":\"<new one>\"}],"
+                  "\"pre_tokenizer\":{\"type\":\"ByteLevel\"},");
     error_info_t error = {0};
     tokenizer_t *tokenizer = load(NULL, NULL, text, &error);
     assert_non_null(tokenizer);
@@ -497,18 +520,26 @@ static void refuses_other_kinds(void **state) {
     } cases[] = {
         {"[]", "", "pre_tokenizer.type has to be \"ByteLevel\""},
         {"[]", "\"pre_tokenizer\":{\"type\":\"Sequence\"},", "pre_tokenizer.type has to be"},
-        {"[]", "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"use_regex\":false},", "pre_tokenizer.type has to be"},
-        {"[]", "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true},", "add_prefix_space is set"},
-        {"[]", "\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"ByteLevel\"},", "normalizer is set"},
+        {"[]", "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"use_regex\":false},",
+         "pre_tokenizer.type has to be"},
+        {"[]", "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true},",
+         "add_prefix_space is set"},
+        {"[]", "\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"ByteLevel\"},",
+         "normalizer is set"},
         {"{}", "\"pre_tokenizer\":{\"type\":\"ByteLevel\"},", "model.merges has to be a list"},
-        {"[\"a a\",7]", "\"pre_tokenizer\":{\"type\":\"ByteLevel\"},", "model.merges.1: a merge is"},
-        {"[[\"a\",\"a\",\"a\"]]", "\"pre_tokenizer\":{\"type\":\"ByteLevel\"},", "model.merges.0: a merge is"},
-        {"[[\"a\",\"zz\"]]", "\"pre_tokenizer\":{\"type\":\"ByteLevel\"},", "model.merges.0: \"zz\" is no token"},
+        {"[\"a a\",7]", "\"pre_tokenizer\":{\"type\":\"ByteLevel\"},",
+         "model.merges.1: a merge is"},
+        {"[[\"a\",\"a\",\"a\"]]", "\"pre_tokenizer\":{\"type\":\"ByteLevel\"},",
+         "model.merges.0: a merge is"},
+        {"[[\"a\",\"zz\"]]", "\"pre_tokenizer\":{\"type\":\"ByteLevel\"},",
+         "model.merges.0: \"zz\" is no token"},
         {"[]", "\"added_tokens\":[{\"id\":3}],\"pre_tokenizer\":{\"type\":\"ByteLevel\"},",
          "added_tokens.0 needs a content"},
         {"[]", "\"added_tokens\":[{\"content\":\"x\"}],\"pre_tokenizer\":{\"type\":\"ByteLevel\"},",
          "token \"added_tokens.0\" needs an id"},
-        {"[]", "\"added_tokens\":[{\"id\":3,\"content\":\"hello\"}],\"pre_tokenizer\":{\"type\":\"ByteLevel\"},",
+        {"[]",
+         "\"added_tokens\":[{\"id\":3,\"content\":\"hello\"}],\"pre_tokenizer\":{\"type\":"
+         "\"ByteLevel\"},",
          "token \"hello\" has two ids"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -516,7 +547,8 @@ static void refuses_other_kinds(void **state) {
         assert_refused(NULL, NULL, text, cases[i].what);
         free(text);
     }
-    assert_refused(NULL, NULL, "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"}}", "model.vocab has to be");
+    assert_refused(NULL, NULL, "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"}}",
+                   "model.vocab has to be");
     assert_refused(NULL, NULL, "{\"model\":{\"type\":\"Unigram\"}}", "only BPE is supported");
 }
 

@@ -13,8 +13,10 @@
 #include "core/llm/tokens.h"
 
 static llm_request_t chat_of(const message_list_t *messages, int64_t maximum) {
-    return (llm_request_t){
-        .kind = LLM_CHAT, .lineage = "m", .messages = messages, .parameters = {.max_output_tokens = maximum}};
+    return (llm_request_t){.kind = LLM_CHAT,
+                           .lineage = "m",
+                           .messages = messages,
+                           .parameters = {.max_output_tokens = maximum}};
 }
 
 static void chat(void **state) {
@@ -38,7 +40,8 @@ static void chat(void **state) {
 
 static void completion(void **state) {
     (void)state;
-    llm_request_t request = {.kind = LLM_COMPLETION, .lineage = "m", .prompt = "a\0bcd", .prompt_length = 5};
+    llm_request_t request = {
+        .kind = LLM_COMPLETION, .lineage = "m", .prompt = "a\0bcd", .prompt_length = 5};
     assert_int_equal(tokens_input_bound(&request), 5 + 16 + 16);
     assert_int_equal(tokens_input_estimate(&request, 2), 3 + 4);
     assert_int_equal(tokens_rate_charge(&request), 1);
@@ -49,7 +52,8 @@ static void completion(void **state) {
 static void embedding(void **state) {
     (void)state;
     const char *inputs[] = {"four", "", "seventeen bytes.."};
-    llm_request_t request = {.kind = LLM_EMBEDDING, .lineage = "m", .inputs = inputs, .input_count = 3};
+    llm_request_t request = {
+        .kind = LLM_EMBEDDING, .lineage = "m", .inputs = inputs, .input_count = 3};
     assert_int_equal(tokens_input_bound(&request), 21 + 3 * 16 + 16);
     assert_int_equal(tokens_input_estimate(&request, 4), 6 + 3 * 4);
     request.parameters.max_output_tokens = 1000; /* an embedding has no output */
@@ -59,7 +63,8 @@ static void embedding(void **state) {
 /* A ratio that makes no sense gives one token a byte, never a division by zero. */
 static void senseless_ratio(void **state) {
     (void)state;
-    llm_request_t request = {.kind = LLM_COMPLETION, .lineage = "m", .prompt = "12345", .prompt_length = 5};
+    llm_request_t request = {
+        .kind = LLM_COMPLETION, .lineage = "m", .prompt = "12345", .prompt_length = 5};
     const double ratios[] = {0, -1, 0.001, (double)NAN};
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(tokens_input_estimate(&request, ratios[i]), 5 + 4);

@@ -1,4 +1,5 @@
-/* test_value_sketch.c - the ranks of quantiles are as near as promised, in every order of rows; planes carry on. */
+/* test_value_sketch.c - the ranks of quantiles are as near as promised, in every order of rows;
+ * planes carry on. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,12 +46,15 @@ static double rank_error(const float *sorted, size_t rows, float value, double q
     assert_true(up_to > below); /* it is one of the values */
     double rank = ceil(q * (double)rows - 1e-9);
     rank = rank < 1 ? 1 : rank;
-    return rank < (double)below + 1 ? (double)below + 1 - rank : rank > (double)up_to ? rank - (double)up_to : 0;
+    return rank < (double)below + 1 ? (double)below + 1 - rank
+           : rank > (double)up_to   ? rank - (double)up_to
+                                    : 0;
 }
 
 static void check_rows(size_t rows) {
     static const double quantiles[] = {0, 0.5, 0.9, 0.99, 0.999, 1};
-    enum { QUANTILES = sizeof quantiles / sizeof quantiles[0], MANY = 37 }; /* rows at a time: no divisor of a run */
+    /* rows at a time: no divisor of a run */
+    enum { QUANTILES = sizeof quantiles / sizeof quantiles[0], MANY = 37 };
     float many[MANY * COLUMNS], found[QUANTILES];
     value_sketch_t *sketch = value_sketch_create(COLUMNS, rows);
     float *columns[COLUMNS];
@@ -95,7 +99,8 @@ static void test_bound(void **state) {
         size_t k = 64;
         while ((double)value_sketch_bound(rows, k) > 0.0095 * (double)rows)
             k *= 2;
-        assert_true(value_sketch_bytes_a_column(rows) <= 4 * (k * 40 + (size_t)(0.021 * (double)rows) + 2 * k));
+        assert_true(value_sketch_bytes_a_column(rows) <=
+                    4 * (k * 40 + (size_t)(0.021 * (double)rows) + 2 * k));
         assert_true((double)value_sketch_bound(rows, k) < 0.1 * (1 - 0.9) * (double)rows);
     }
 }
@@ -105,7 +110,8 @@ static void test_resume(void **state) {
     (void)state;
     static const size_t rows[] = {700, 9000};
     for (size_t n = 0; n < 2; n++) {
-        value_sketch_t *whole = value_sketch_create(COLUMNS, rows[n]), *first = value_sketch_create(COLUMNS, rows[n]);
+        value_sketch_t *whole = value_sketch_create(COLUMNS, rows[n]),
+                       *first = value_sketch_create(COLUMNS, rows[n]);
         value_sketch_t *second = value_sketch_create(COLUMNS, rows[n]);
         rng_t rng = rng_create(1);
         for (size_t i = 0; i < rows[n]; i++) {

@@ -12,20 +12,23 @@
 
 static const char *const further[] = {"lab.example"};
 static const gate_t local = {.address = "127.0.0.1", .port = 8321};
-static const gate_t guarded = {.address = "0.0.0.0", .port = 8321, .token = TOKEN, .hosts = further, .host_count = 1};
+static const gate_t guarded = {
+    .address = "0.0.0.0", .port = 8321, .token = TOKEN, .hosts = further, .host_count = 1};
 static const gate_request_t plain = {.method = "GET", .path = "/", .host = "127.0.0.1:8321"};
 
 static int status(const gate_t *gate, gate_request_t request) {
     return gate_judge(gate, &request).status;
 }
 
-#define WITH(...) ((gate_request_t){.method = "GET", .path = "/", .host = "127.0.0.1:8321", __VA_ARGS__})
+#define WITH(...) \
+    ((gate_request_t){.method = "GET", .path = "/", .host = "127.0.0.1:8321", __VA_ARGS__})
 
 static void own_names_are_let_in(void **state) {
     (void)state;
     static const char *const good[] = {"127.0.0.1:8321", "localhost:8321", "LOCALHOST:8321"};
-    static const char *const bad[] = {"evil.example",    "evil.example:8321",   "127.0.0.1", "127.0.0.1:8322",
-                                      "localhost:83210", "localhost.evil:8321", "",          "lab.example:8321"};
+    static const char *const bad[] = {
+        "evil.example",    "evil.example:8321",   "127.0.0.1", "127.0.0.1:8322",
+        "localhost:83210", "localhost.evil:8321", "",          "lab.example:8321"};
     assert_int_equal(status(&local, plain), 0);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         gate_request_t request = plain;
@@ -109,8 +112,10 @@ static void loopback_is_known(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(own_names_are_let_in),    cmocka_unit_test(foreign_origins_are_turned_away),
-        cmocka_unit_test(only_answers_are_posted), cmocka_unit_test(the_token_is_asked_for),
+        cmocka_unit_test(own_names_are_let_in),
+        cmocka_unit_test(foreign_origins_are_turned_away),
+        cmocka_unit_test(only_answers_are_posted),
+        cmocka_unit_test(the_token_is_asked_for),
         cmocka_unit_test(loopback_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* test_viewer_study.c - the study's rules (dealing, order, names, identical texts) and the study as it is kept. */
+/* test_viewer_study.c - the study's rules (dealing, order, names, identical texts) and the
+ * study as it is kept. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,7 +93,8 @@ static void order_is_random_for_each_rater_and_neuron(void **state) {
             assert_in_range(places[e][i], 110, 210); /* 160 expected, sd 11 */
 }
 
-/* A name tells neither the explanation nor, without the seed, anything else; no two are the same. */
+/* A name tells neither the explanation nor, without the seed, anything else; no
+ * two are the same. */
 static void names_are_opaque_and_differ(void **state) {
     (void)state;
     char names[2][3][4][STUDY_NAME_SIZE];
@@ -100,7 +102,8 @@ static void names_are_opaque_and_differ(void **state) {
         for (size_t item = 0; item < 3; item++)
             for (size_t place = 0; place < 4; place++) {
                 study_name(5, r, item, place, names[r][item][place]);
-                assert_int_equal(strspn(names[r][item][place], "0123456789abcdef"), STUDY_NAME_SIZE - 1);
+                assert_int_equal(strspn(names[r][item][place], "0123456789abcdef"),
+                                 STUDY_NAME_SIZE - 1);
             }
     const char(*all)[STUDY_NAME_SIZE] = (const char(*)[STUDY_NAME_SIZE])names;
     for (size_t i = 0; i < 24; i++)
@@ -135,7 +138,7 @@ static void codes_fit_an_address(void **state) {
     assert_true(study_code_is_valid(code));
 }
 
-/* --- kept ------------------------------------------------------------------------------------------------------ */
+/* --- kept ------------------------------------------------------------------------------------- */
 
 static char *formats[] = {"original", "summary", "avhs"};
 static char *raters[] = {"anna", "ben"};
@@ -156,8 +159,9 @@ static neuron_record_t *make_neuron(const char *id) {
 }
 
 static study_t *make_study(const char *path, bool merge, error_info_t *error) {
-    study_item_t items[2] = {{.set = "s", .id = "5:7", .layer = 5, .index = 7, .texts = texts[0]},
-                             {.set = "s", .id = "x,y", .layer = -1, .index = -1, .texts = texts[1]}};
+    study_item_t items[2] = {
+        {.set = "s", .id = "5:7", .layer = 5, .index = 7, .texts = texts[0]},
+        {.set = "s", .id = "x,y", .layer = -1, .index = -1, .texts = texts[1]}};
     study_definition_t definition = {.seed = 9,
                                      .overlap = 1,
                                      .merge = merge,
@@ -168,7 +172,8 @@ static study_t *make_study(const char *path, bool merge, error_info_t *error) {
                                      .item_count = 2,
                                      .items = items};
     neuron_record_t *records[2] = {make_neuron("5:7"), make_neuron("x,y")};
-    study_t *study = study_create(path, &definition, (const neuron_record_t *const *)records, error);
+    study_t *study =
+        study_create(path, &definition, (const neuron_record_t *const *)records, error);
     neuron_record_free(records[0]);
     neuron_record_free(records[1]);
     return study;

@@ -30,7 +30,8 @@ static message_list_t two_messages(void) {
 }
 
 static llm_request_t chat_of(const message_list_t *messages) {
-    return (llm_request_t){.kind = LLM_CHAT, .lineage = "gpt-4", .messages = messages, .parameters = PLAIN};
+    return (llm_request_t){
+        .kind = LLM_CHAT, .lineage = "gpt-4", .messages = messages, .parameters = PLAIN};
 }
 
 static llm_request_t completion_of(const char *prompt) {
@@ -42,7 +43,8 @@ static llm_request_t completion_of(const char *prompt) {
 }
 
 static llm_request_t embedding_of(const char *const *inputs, size_t count) {
-    return (llm_request_t){.kind = LLM_EMBEDDING, .lineage = "ada", .inputs = inputs, .input_count = count};
+    return (llm_request_t){
+        .kind = LLM_EMBEDDING, .lineage = "ada", .inputs = inputs, .input_count = count};
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
@@ -71,9 +73,10 @@ static void chat_body(void **state) {
     (void)state;
     message_list_t messages = two_messages();
     llm_request_t request = chat_of(&messages);
-    assert_body(&request, "gpt-4-0613",
-                "{\"model\":\"gpt-4-0613\",\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},"
-                "{\"role\":\"user\",\"content\":\"a\\n\\\"b\\\"\"}],\"max_tokens\":60}");
+    assert_body(
+        &request, "gpt-4-0613",
+        "{\"model\":\"gpt-4-0613\",\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},"
+        "{\"role\":\"user\",\"content\":\"a\\n\\\"b\\\"\"}],\"max_tokens\":60}");
     request.parameters = (llm_parameters_t){.temperature = 1,
                                             .top_p = 0.5,
                                             .max_output_tokens = 0,
@@ -83,10 +86,11 @@ static void chat_body(void **state) {
                                             .echo = true,
                                             .dimensions = 7};
     request.sample = 3;
-    assert_body(&request, "o3",
-                "{\"model\":\"o3\",\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},"
-                "{\"role\":\"user\",\"content\":\"a\\n\\\"b\\\"\"}],\"temperature\":1,\"top_p\":0.5,"
-                "\"max_completion_tokens\":0,\"logprobs\":true,\"top_logprobs\":15}");
+    assert_body(
+        &request, "o3",
+        "{\"model\":\"o3\",\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},"
+        "{\"role\":\"user\",\"content\":\"a\\n\\\"b\\\"\"}],\"temperature\":1,\"top_p\":0.5,"
+        "\"max_completion_tokens\":0,\"logprobs\":true,\"top_logprobs\":15}");
     message_list_clear(&messages);
 }
 
@@ -100,7 +104,8 @@ static void completion_body(void **state) {
     request.parameters.top_logprobs = 15;
     request.parameters.temperature = 0;
     assert_body(&request, "m",
-                "{\"model\":\"m\",\"prompt\":\"tab\\there\",\"temperature\":0,\"max_tokens\":0,\"echo\":true,"
+                "{\"model\":\"m\",\"prompt\":\"tab\\there\",\"temperature\":0,\"max_tokens\":0,"
+                "\"echo\":true,"
                 "\"logprobs\":15}");
 }
 
@@ -108,11 +113,13 @@ static void embedding_body(void **state) {
     (void)state;
     const char *inputs[] = {"one", "two"};
     llm_request_t request = embedding_of(inputs, 2);
-    assert_body(&request, "e", "{\"model\":\"e\",\"input\":[\"one\",\"two\"],\"encoding_format\":\"float\"}");
+    assert_body(&request, "e",
+                "{\"model\":\"e\",\"input\":[\"one\",\"two\"],\"encoding_format\":\"float\"}");
     request.parameters.dimensions = 256;
     request.parameters.max_output_tokens = 5;
     assert_body(&request, "e",
-                "{\"model\":\"e\",\"input\":[\"one\",\"two\"],\"encoding_format\":\"float\",\"dimensions\":256}");
+                "{\"model\":\"e\",\"input\":[\"one\",\"two\"],\"encoding_format\":\"float\","
+                "\"dimensions\":256}");
 }
 
 static void paths(void **state) {
@@ -132,7 +139,8 @@ static void assert_other(const llm_request_t *a, const llm_request_t *b) {
     assert_false(hash_equal(llm_request_identity(a), llm_request_identity(b)));
 }
 
-/* The identities of all requests of all stores in the world stand on this: a change is a new canonical form version. */
+/* The identities of all requests of all stores in the world stand on this: a change is a new
+ * canonical form version. */
 static void identity_is_frozen(void **state) {
     (void)state;
     message_list_t messages = two_messages();
@@ -188,7 +196,8 @@ static void identity_sees_order_and_borders(void **state) {
     message_list_add(&shifted, "system", "Be brief.a", 10);
     message_list_add(&shifted, "user", "\n\"b\"", 4);
     message_list_add(&joined, "system", "Be brief.usera\n\"b\"", 18);
-    llm_request_t request = chat_of(&messages), a = chat_of(&swapped), b = chat_of(&shifted), c = chat_of(&joined);
+    llm_request_t request = chat_of(&messages), a = chat_of(&swapped), b = chat_of(&shifted),
+                  c = chat_of(&joined);
     assert_other(&request, &a);
     assert_other(&request, &b);
     assert_other(&request, &c);
@@ -197,7 +206,8 @@ static void identity_sees_order_and_borders(void **state) {
     message_list_clear(&shifted);
     message_list_clear(&joined);
     const char *inputs[] = {"one", "two"}, *reversed[] = {"two", "one"}, *split[] = {"on", "etwo"};
-    llm_request_t embedding = embedding_of(inputs, 2), d = embedding_of(reversed, 2), e = embedding_of(split, 2);
+    llm_request_t embedding = embedding_of(inputs, 2), d = embedding_of(reversed, 2),
+                  e = embedding_of(split, 2);
     llm_request_t f = embedding_of(inputs, 1);
     assert_other(&embedding, &d);
     assert_other(&embedding, &e);

@@ -15,28 +15,36 @@
 #include "core/base/json.h"
 #include "core/llm/wire.h"
 
-static const char CHAT[] =
-    "{\"id\":\"x\",\"object\":\"chat.completion\",\"model\":\"gpt-4\",\"choices\":[{\"index\":0,\"message\":{\"role\":"
-    "\"assistant\",\"content\":\"caf\\u00e9\",\"refusal\":null},\"logprobs\":{\"content\":[{\"token\":\"caf\","
-    "\"logprob\":"
-    "-0.25,\"bytes\":[99,97,102],\"top_logprobs\":[{\"token\":\"caf\",\"logprob\":-0.25,\"bytes\":[99,97,102]},{"
-    "\"token\":"
-    "\"\\ufffd\",\"logprob\":-2.5,\"bytes\":[195]}]},{\"token\":\"\\u00e9\",\"logprob\":0,\"bytes\":null,\"top_"
-    "logprobs\":[]}]"
-    "},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":2,\"total_tokens\":13,"
-    "\"prompt_tokens_details\":{\"cached_tokens\":4},\"completion_tokens_details\":{\"reasoning_tokens\":1}}}";
+static const char CHAT[] = "{\"id\":\"x\",\"object\":\"chat.completion\",\"model\":\"gpt-4\","
+                           "\"choices\":[{\"index\":0,\"message\":{\"role\":"
+                           "\"assistant\",\"content\":\"caf\\u00e9\",\"refusal\":null},"
+                           "\"logprobs\":{\"content\":[{\"token\":\"caf\","
+                           "\"logprob\":"
+                           "-0.25,\"bytes\":[99,97,102],\"top_logprobs\":[{\"token\":\"caf\","
+                           "\"logprob\":-0.25,\"bytes\":[99,97,102]},{"
+                           "\"token\":"
+                           "\"\\ufffd\",\"logprob\":-2.5,\"bytes\":[195]}]},{\"token\":\"\\u00e9\","
+                           "\"logprob\":0,\"bytes\":null,\"top_"
+                           "logprobs\":[]}]"
+                           "},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":11,"
+                           "\"completion_tokens\":2,\"total_tokens\":13,"
+                           "\"prompt_tokens_details\":{\"cached_tokens\":4},\"completion_tokens_"
+                           "details\":{\"reasoning_tokens\":1}}}";
 
-static const char ECHO[] =
-    "{\"choices\":[{\"text\":\"a\\t3\",\"index\":0,\"logprobs\":{\"tokens\":[\"a\",\"\\t\",\"3\"],\"token_logprobs\":["
-    "null,"
-    "-0.5,-1.25],\"top_logprobs\":[null,{\"\\t\":-0.5},{\"3\":-1.25,\"10\":-0.75,\"0\":-Infinity}],\"text_offset\":[0,"
-    "1,2]},"
-    "\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":0,\"total_tokens\":3}}";
+static const char ECHO[] = "{\"choices\":[{\"text\":\"a\\t3\",\"index\":0,\"logprobs\":{\"tokens\":"
+                           "[\"a\",\"\\t\",\"3\"],\"token_logprobs\":["
+                           "null,"
+                           "-0.5,-1.25],\"top_logprobs\":[null,{\"\\t\":-0.5},{\"3\":-1.25,\"10\":-"
+                           "0.75,\"0\":-Infinity}],\"text_offset\":[0,"
+                           "1,2]},"
+                           "\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":3,"
+                           "\"completion_tokens\":0,\"total_tokens\":3}}";
 
-static const char EMBEDDINGS[] =
-    "{\"object\":\"list\",\"data\":[{\"object\":\"embedding\",\"index\":1,\"embedding\":[0.5,-2]},{\"object\":"
-    "\"embedding\","
-    "\"index\":0,\"embedding\":[1e-3,4]}],\"model\":\"e\",\"usage\":{\"prompt_tokens\":8,\"total_tokens\":8}}";
+static const char EMBEDDINGS[] = "{\"object\":\"list\",\"data\":[{\"object\":\"embedding\","
+                                 "\"index\":1,\"embedding\":[0.5,-2]},{\"object\":"
+                                 "\"embedding\","
+                                 "\"index\":0,\"embedding\":[1e-3,4]}],\"model\":\"e\",\"usage\":{"
+                                 "\"prompt_tokens\":8,\"total_tokens\":8}}";
 
 static void parse_fails(llm_kind_t kind, const char *body, const char *said) {
     llm_answer_t answer;
@@ -48,7 +56,8 @@ static void parse_fails(llm_kind_t kind, const char *body, const char *said) {
     assert_null(answer.text);
     assert_null(answer.tokens);
     assert_int_equal(answer.token_count, 0);
-    assert_false(llm_answer_parse(kind, body, strlen(body), &answer, NULL)); /* an error is not asked for */
+    /* an error is not asked for */
+    assert_false(llm_answer_parse(kind, body, strlen(body), &answer, NULL));
 }
 
 static llm_answer_t parse(llm_kind_t kind, const char *body) {
@@ -103,30 +112,38 @@ static void echo_with_logprobs(void **state) {
 
 static void answers_without_logprobs(void **state) {
     (void)state;
-    llm_answer_t answer = parse(LLM_CHAT, "{\"choices\":[{\"message\":{\"content\":null},\"logprobs\":null}]}");
+    llm_answer_t answer =
+        parse(LLM_CHAT, "{\"choices\":[{\"message\":{\"content\":null},\"logprobs\":null}]}");
     assert_string_equal(answer.text, "");
     assert_int_equal(answer.text_length, 0);
     assert_null(answer.finish_reason);
     assert_int_equal(answer.token_count, 0);
     llm_answer_clear(&answer);
-    answer = parse(LLM_CHAT, "{\"choices\":[{\"message\":{\"content\":\"a\\u0000b\"},\"finish_reason\":null}]}");
+    answer =
+        parse(LLM_CHAT,
+              "{\"choices\":[{\"message\":{\"content\":\"a\\u0000b\"},\"finish_reason\":null}]}");
     assert_int_equal(answer.text_length, 3);
     assert_memory_equal(answer.text, "a\0b\0", 4);
     llm_answer_clear(&answer);
-    answer = parse(LLM_CHAT, "{\"choices\":[{\"message\":{\"refusal\":\"I cannot.\"},\"logprobs\":{\"content\":null,"
-                             "\"refusal\":[]}}]}");
+    answer = parse(
+        LLM_CHAT,
+        "{\"choices\":[{\"message\":{\"refusal\":\"I cannot.\"},\"logprobs\":{\"content\":null,"
+        "\"refusal\":[]}}]}");
     assert_string_equal(answer.text, "");
     assert_string_equal(answer.refusal, "I cannot.");
     llm_answer_clear(&answer);
-    /* llama.cpp's server answers text completions in the chat's form; offsets may be absent as a whole */
-    answer =
-        parse(LLM_COMPLETION, "{\"choices\":[{\"text\":\"9\",\"logprobs\":{\"content\":[{\"token\":\"9\",\"logprob\":"
-                              "-0.1}]}}]}");
+    /* llama.cpp's server answers text completions in the chat's form; offsets may be
+     * absent as a whole */
+    answer = parse(
+        LLM_COMPLETION,
+        "{\"choices\":[{\"text\":\"9\",\"logprobs\":{\"content\":[{\"token\":\"9\",\"logprob\":"
+        "-0.1}]}}]}");
     assert_int_equal(answer.token_count, 1);
     llm_answer_clear(&answer);
-    answer = parse(LLM_COMPLETION,
-                   "{\"choices\":[{\"text\":\"9\",\"logprobs\":{\"tokens\":[\"9\"],\"token_logprobs\":[-0.1],"
-                   "\"top_logprobs\":null}}]}");
+    answer = parse(
+        LLM_COMPLETION,
+        "{\"choices\":[{\"text\":\"9\",\"logprobs\":{\"tokens\":[\"9\"],\"token_logprobs\":[-0.1],"
+        "\"top_logprobs\":null}}]}");
     assert_int_equal(answer.tokens[0].text_offset, -1);
     assert_int_equal(answer.tokens[0].top_count, 0);
     llm_answer_clear(&answer);
@@ -140,13 +157,16 @@ static void broken_answers(void **state) {
     parse_fails(LLM_CHAT, "{}", "no choices");
     parse_fails(LLM_CHAT, "{\"choices\":[]}", "no choices");
     parse_fails(LLM_CHAT, "{\"choices\":[null]}", "no choices");
-    parse_fails(LLM_CHAT, "{\"error\":{\"message\":\"out of quota\"}}", "the endpoint says: out of quota");
+    parse_fails(LLM_CHAT, "{\"error\":{\"message\":\"out of quota\"}}",
+                "the endpoint says: out of quota");
     parse_fails(LLM_CHAT, "{\"choices\":[{\"text\":\"x\"}]}", "message");
     parse_fails(LLM_CHAT, "{\"choices\":[{\"message\":{}}]}", "no content");
     parse_fails(LLM_CHAT, "{\"choices\":[{\"message\":{\"content\":7}}]}", "not a string");
     parse_fails(LLM_COMPLETION, "{\"choices\":[{\"message\":{\"content\":\"x\"}}]}", "no text");
-    parse_fails(LLM_CHAT, "{\"choices\":[{\"message\":{\"content\":\"x\"},\"logprobs\":[]}]}", "logprobs");
-    parse_fails(LLM_CHAT, "{\"choices\":[{\"message\":{\"content\":\"x\"},\"logprobs\":{}}]}", "logprobs");
+    parse_fails(LLM_CHAT, "{\"choices\":[{\"message\":{\"content\":\"x\"},\"logprobs\":[]}]}",
+                "logprobs");
+    parse_fails(LLM_CHAT, "{\"choices\":[{\"message\":{\"content\":\"x\"},\"logprobs\":{}}]}",
+                "logprobs");
 }
 
 static void broken_chat_logprobs(void **state) {
@@ -170,7 +190,8 @@ static void broken_chat_logprobs(void **state) {
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
         char body[512];
         snprintf(body, sizeof body,
-                 "{\"choices\":[{\"message\":{\"content\":\"x\"},\"logprobs\":{\"content\":[{\"token\":\"ok\","
+                 "{\"choices\":[{\"message\":{\"content\":\"x\"},\"logprobs\":{\"content\":[{"
+                 "\"token\":\"ok\","
                  "\"logprob\":-1,"
                  "\"top_logprobs\":[{\"token\":\"ok\",\"logprob\":-1}]},%s]}}]}",
                  entries[i]);
@@ -182,22 +203,26 @@ static void broken_completion_logprobs(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"\"tokens\":[\"a\"]", "no token_logprobs"},
-        {"\"tokens\":[\"a\"],\"token_logprobs\":[]", "differ in length: 1 tokens, 0 token_logprobs"},
+        {"\"tokens\":[\"a\"],\"token_logprobs\":[]",
+         "differ in length: 1 tokens, 0 token_logprobs"},
         {"\"tokens\":[\"a\"],\"token_logprobs\":[-1,-2]", "differ in length"},
         {"\"tokens\":[\"a\"],\"token_logprobs\":[-1],\"top_logprobs\":[]", "differ in length"},
         {"\"tokens\":[\"a\"],\"token_logprobs\":[-1],\"text_offset\":[0,1]", "differ in length"},
         {"\"tokens\":[\"a\"],\"token_logprobs\":[-1],\"text_offset\":{}", "differ in length"},
         {"\"tokens\":[\"a\",7],\"token_logprobs\":[-1,-1]", "tokens[1]"},
         {"\"tokens\":[\"a\"],\"token_logprobs\":[1]", "token_logprobs[0]"},
-        {"\"tokens\":[\"a\"],\"token_logprobs\":[-1],\"top_logprobs\":[{\"a\":-1,\"b\":null}]", "top_logprobs[0]"},
+        {"\"tokens\":[\"a\"],\"token_logprobs\":[-1],\"top_logprobs\":[{\"a\":-1,\"b\":null}]",
+         "top_logprobs[0]"},
         {"\"tokens\":[\"a\"],\"token_logprobs\":[-1],\"top_logprobs\":[[-1]]", "top_logprobs[0]"},
         {"\"tokens\":[\"a\"],\"token_logprobs\":[-1],\"text_offset\":[-1]", "text_offset[0]"},
-        {"\"tokens\":[\"a\"],\"token_logprobs\":[-1],\"text_offset\":[99999999999]", "text_offset[0]"},
+        {"\"tokens\":[\"a\"],\"token_logprobs\":[-1],\"text_offset\":[99999999999]",
+         "text_offset[0]"},
         {"\"tokens\":[\"a\"],\"token_logprobs\":[-1],\"text_offset\":[null]", "text_offset[0]"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char body[512];
-        snprintf(body, sizeof body, "{\"choices\":[{\"text\":\"x\",\"logprobs\":{%s}}]}", cases[i][0]);
+        snprintf(body, sizeof body, "{\"choices\":[{\"text\":\"x\",\"logprobs\":{%s}}]}",
+                 cases[i][0]);
         parse_fails(LLM_COMPLETION, body, cases[i][1]);
     }
 }
@@ -208,7 +233,8 @@ static void truncation(void **state) {
     static const char *const bodies[] = {CHAT, ECHO, EMBEDDINGS};
     for (size_t i = 0; i < 3; i++) {
         for (size_t length = 0; length < strlen(bodies[i]); length++) {
-            char *cut = malloc(length ? length : 1); /* no NUL behind: the sanitizer sees an overrun */
+            /* no NUL behind: the sanitizer sees an overrun */
+            char *cut = malloc(length ? length : 1);
             assert_non_null(cut);
             memcpy(cut, bodies[i], length);
             llm_answer_t answer;
@@ -236,7 +262,8 @@ static llm_usage_t usage_of(const char *usage) {
     return read;
 }
 
-static void assert_usage(llm_usage_t usage, int64_t prompt, int64_t cached, int64_t completion, int64_t reasoning) {
+static void assert_usage(llm_usage_t usage, int64_t prompt, int64_t cached, int64_t completion,
+                         int64_t reasoning) {
     assert_true(usage.present);
     assert_int_equal(usage.prompt_tokens, prompt);
     assert_int_equal(usage.cached_tokens, cached);
@@ -254,20 +281,23 @@ static void usage_that_is_there(void **state) {
     llm_usage_read(EMBEDDINGS, strlen(EMBEDDINGS), &usage);
     assert_usage(usage, 8, 0, 0, 0);
     assert_usage(usage_of("{\"prompt_tokens\":5,\"completion_tokens\":6}"), 5, 0, 6, 0);
-    assert_usage(usage_of("{\"prompt_tokens\":5,\"completion_tokens\":6,\"prompt_tokens_details\":null,"
-                          "\"completion_tokens_details\":{\"reasoning_tokens\":null}}"),
-                 5, 0, 6, 0);
-    /* more cached than sent, more reasoning than written: clamped */
     assert_usage(
-        usage_of("{\"prompt_tokens\":5,\"completion_tokens\":6,\"prompt_tokens_details\":{\"cached_tokens\":50},"
-                 "\"completion_tokens_details\":{\"reasoning_tokens\":60}}"),
-        5, 5, 6, 6);
+        usage_of("{\"prompt_tokens\":5,\"completion_tokens\":6,\"prompt_tokens_details\":null,"
+                 "\"completion_tokens_details\":{\"reasoning_tokens\":null}}"),
+        5, 0, 6, 0);
+    /* more cached than sent, more reasoning than written: clamped */
+    assert_usage(usage_of("{\"prompt_tokens\":5,\"completion_tokens\":6,\"prompt_tokens_details\":{"
+                          "\"cached_tokens\":50},"
+                          "\"completion_tokens_details\":{\"reasoning_tokens\":60}}"),
+                 5, 5, 6, 6);
     /* reasoning kept out of completion_tokens shows in the total only, and is billed */
     assert_usage(usage_of("{\"prompt_tokens\":5,\"completion_tokens\":6,\"total_tokens\":100,"
                           "\"completion_tokens_details\":{\"reasoning_tokens\":89}}"),
                  5, 0, 95, 89);
-    assert_usage(usage_of("{\"prompt_tokens\":5,\"completion_tokens\":6,\"total_tokens\":3}"), 5, 0, 6, 0);
-    assert_usage(usage_of("{\"prompt_tokens\":2147483648,\"completion_tokens\":0}"), 2147483648, 0, 0, 0);
+    assert_usage(usage_of("{\"prompt_tokens\":5,\"completion_tokens\":6,\"total_tokens\":3}"), 5, 0,
+                 6, 0);
+    assert_usage(usage_of("{\"prompt_tokens\":2147483648,\"completion_tokens\":0}"), 2147483648, 0,
+                 0, 0);
 }
 
 static void usage_that_is_not(void **state) {
@@ -288,8 +318,10 @@ static void usage_that_is_not(void **state) {
         "{\"prompt_tokens\":5,\"completion_tokens\":1e300}",
         "{\"prompt_tokens\":5,\"completion_tokens\":99999999999999999999}",
         "{\"prompt_tokens\":5,\"completion_tokens\":5,\"total_tokens\":-10}",
-        "{\"prompt_tokens\":5,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":-1}}",
-        "{\"prompt_tokens\":5,\"completion_tokens\":5,\"completion_tokens_details\":{\"reasoning_tokens\":\"x\"}}",
+        "{\"prompt_tokens\":5,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":"
+        "-1}}",
+        "{\"prompt_tokens\":5,\"completion_tokens\":5,\"completion_tokens_details\":{\"reasoning_"
+        "tokens\":\"x\"}}",
     };
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         llm_usage_t usage = usage_of(broken[i]);
@@ -332,8 +364,10 @@ static void broken_embeddings(void **state) {
         {"{}", 1, "no data"},
         {"[]", 0, "0 embeddings"},
         {"[]", 1, "0 embeddings; 1 inputs"},
-        {"[{\"index\":0,\"embedding\":[1]},{\"index\":1,\"embedding\":[1]}]", 1, "2 embeddings; 1 inputs"},
-        {"[{\"index\":0,\"embedding\":[1]},{\"index\":0,\"embedding\":[1]}]", 2, "index 0 is repeated"},
+        {"[{\"index\":0,\"embedding\":[1]},{\"index\":1,\"embedding\":[1]}]", 1,
+         "2 embeddings; 1 inputs"},
+        {"[{\"index\":0,\"embedding\":[1]},{\"index\":0,\"embedding\":[1]}]", 2,
+         "index 0 is repeated"},
         {"[{\"index\":0,\"embedding\":[1]},{\"index\":2,\"embedding\":[1]}]", 2, "index 2"},
         {"[{\"index\":-1,\"embedding\":[1]}]", 1, "index -1"},
         {"[{\"embedding\":[1]}]", 1, "no index"},
@@ -342,7 +376,8 @@ static void broken_embeddings(void **state) {
         {"[{\"index\":0}]", 1, "not an array"},
         {"[{\"index\":0,\"embedding\":\"AAAA\"}]", 1, "encoding_format float"},
         {"[{\"index\":0,\"embedding\":[]}]", 1, "is empty"},
-        {"[{\"index\":0,\"embedding\":[1,2]},{\"index\":1,\"embedding\":[1]}]", 2, "1 dimensions; others have 2"},
+        {"[{\"index\":0,\"embedding\":[1,2]},{\"index\":1,\"embedding\":[1]}]", 2,
+         "1 dimensions; others have 2"},
         {"[{\"index\":0,\"embedding\":[1,null]}]", 1, "input 0"},
         {"[{\"index\":0,\"embedding\":[1,NaN]}]", 1, "finite"},
         {"[{\"index\":0,\"embedding\":[-Infinity]}]", 1, "finite"},
@@ -355,7 +390,8 @@ static void broken_embeddings(void **state) {
         snprintf(body, sizeof body, "{\"data\":%s}", cases[i].data);
         size_t dimensions = 9;
         error_info_t error = {0};
-        assert_null(llm_embedding_parse(body, strlen(body), cases[i].expected, &dimensions, &error));
+        assert_null(
+            llm_embedding_parse(body, strlen(body), cases[i].expected, &dimensions, &error));
         assert_int_equal(dimensions, 0);
         assert_int_equal(error.class_, ERROR_FATAL);
         if (!strstr(error.message, cases[i].said))
@@ -373,7 +409,8 @@ static void check_published(const json_value_t *entry) {
     llm_answer_t answer = parse(LLM_COMPLETION, buffer_text(&body));
     assert_int_equal(answer.text_length, prompt_length);
     assert_memory_equal(answer.text, prompt, prompt_length);
-    assert_int_equal(answer.token_count, json_count(json_path(entry, "response.choices.0.logprobs.tokens")));
+    assert_int_equal(answer.token_count,
+                     json_count(json_path(entry, "response.choices.0.logprobs.tokens")));
     size_t length = 0;
     for (size_t i = 0; i < answer.token_count; i++)
         length += answer.tokens[i].length;

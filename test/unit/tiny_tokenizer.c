@@ -53,8 +53,9 @@ tokenizer_t *tiny_tokenizer(const char *const *merges) {
     buffer_t vocabulary = BUFFER_EMPTY, rules = BUFFER_EMPTY;
     tiny_vocabulary(merges, &vocabulary);
     tiny_merges(merges, &rules);
-    embedded_file_t list[] = {{.name = "vocab.json", .data = vocabulary.data, .size = vocabulary.length},
-                              {.name = "merges.txt", .data = rules.data, .size = rules.length}};
+    embedded_file_t list[] = {
+        {.name = "vocab.json", .data = vocabulary.data, .size = vocabulary.length},
+        {.name = "merges.txt", .data = rules.data, .size = rules.length}};
     subject_files_t *files = subject_files_of(list, 2);
     error_info_t error = {0};
     tokenizer_t *tokenizer = tokenizer_load(files, &error);

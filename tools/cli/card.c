@@ -20,7 +20,7 @@ void card_clear(card_t *card) {
     card->explanation_count = 0;
 }
 
-/* --- groups of excerpts ------------------------------------------------------------------------------------ */
+/* --- groups of excerpts ----------------------------------------------------------------------- */
 
 typedef struct {
     char name[NAME_SIZE];
@@ -81,7 +81,7 @@ static double highest(const group_t *groups, size_t count) {
     return maximum;
 }
 
-/* --- text: the head ---------------------------------------------------------------------------------------- */
+/* --- text: the head --------------------------------------------------------------------------- */
 
 static void visible(buffer_t *out, const char *text) {
     text_append_visible(out, text, strlen(text));
@@ -99,12 +99,14 @@ static void write_statistics(const neuron_record_t *neuron, buffer_t *out) {
     write_statistic(&line, "skewness", neuron->skewness);
     write_statistic(&line, "kurtosis", neuron->kurtosis);
     if (neuron->has_above_zero)
-        buffer_append_format(&line, "%sabove zero %.4g %%", line.length ? ", " : "", neuron->above_zero * 100);
+        buffer_append_format(&line, "%sabove zero %.4g %%", line.length ? ", " : "",
+                             neuron->above_zero * 100);
     buffer_append_format(out, "%s\n", line.length ? buffer_text(&line) : "statistics not known");
     buffer_free(&line);
     if (neuron->has_quantiles)
-        buffer_append_format(out, "quantiles 0.5 at %.4g, 0.9 at %.4g, 0.99 at %.4g, 0.999 at %.4g\n",
-                             neuron->quantiles[0], neuron->quantiles[1], neuron->quantiles[2], neuron->quantiles[3]);
+        buffer_append_format(
+            out, "quantiles 0.5 at %.4g, 0.9 at %.4g, 0.99 at %.4g, 0.999 at %.4g\n",
+            neuron->quantiles[0], neuron->quantiles[1], neuron->quantiles[2], neuron->quantiles[3]);
 }
 
 static void write_head(const card_t *card, buffer_t *out) {
@@ -120,7 +122,7 @@ static void write_head(const card_t *card, buffer_t *out) {
     write_statistics(card->record, out);
 }
 
-/* --- text: excerpts ------------------------------------------------------------------------------------------ */
+/* --- text: excerpts --------------------------------------------------------------------------- */
 
 typedef struct {
     bool colour;
@@ -157,7 +159,8 @@ static void write_excerpt(const heat_t *heat, const activation_record_t *record,
     for (size_t i = 0; i < record->count; i++) {
         buffer_clear(&text);
         text_append_visible(&text, record->tokens[i].bytes, record->tokens[i].length);
-        size_t width = text_display_width(buffer_text(&text)) + 2; /* marks or not: lines break alike */
+        /* marks or not: lines break alike */
+        size_t width = text_display_width(buffer_text(&text)) + 2;
         if (column > TEXT_INDENT && column + width > WRAP_WIDTH) {
             buffer_append_format(out, "\n%*s", TEXT_INDENT, "");
             column = TEXT_INDENT;
@@ -168,7 +171,8 @@ static void write_excerpt(const heat_t *heat, const activation_record_t *record,
     buffer_free(&text);
 }
 
-static void write_excerpts(const neuron_record_t *neuron, const card_options_t *options, buffer_t *out) {
+static void write_excerpts(const neuron_record_t *neuron, const card_options_t *options,
+                           buffer_t *out) {
     group_t groups[GROUPS];
     size_t count = list_groups(neuron, groups);
     heat_t heat = {.colour = options->colour, .maximum = highest(groups, count)};
@@ -193,7 +197,7 @@ static void write_excerpts(const neuron_record_t *neuron, const card_options_t *
     }
 }
 
-/* --- text: explanations -------------------------------------------------------------------------------------- */
+/* --- text: explanations ----------------------------------------------------------------------- */
 
 static void write_result(const char *name, const chain_measured_t *measured, buffer_t *out) {
     if (measured->state == CHAIN_UNWANTED)
@@ -229,12 +233,14 @@ static void write_explanations(const card_t *card, buffer_t *out) {
             continue;
         }
         for (size_t m = 0; m < card->measured.count; m++)
-            write_result(card->measured.rows[m]->telling->measures[0].label, &explanation->measured[m], out);
+            write_result(card->measured.rows[m]->telling->measures[0].label,
+                         &explanation->measured[m], out);
         buffer_append_char(out, '\n');
         write_paragraph(explanation->text, out);
     }
     if (card->baseline) {
-        buffer_append_text(out, card->record->source == NEURON_SOURCE_PUZZLE ? "  the truth\n" : "  the baseline\n");
+        buffer_append_text(out, card->record->source == NEURON_SOURCE_PUZZLE ? "  the truth\n"
+                                                                             : "  the baseline\n");
         write_paragraph(card->baseline, out);
     }
 }
@@ -245,7 +251,7 @@ void card_write_text(const card_t *card, const card_options_t *options, buffer_t
     write_explanations(card, out);
 }
 
-/* --- JSON ------------------------------------------------------------------------------------------------------ */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static void write_json_groups(const neuron_record_t *neuron, size_t most, buffer_t *out) {
     group_t groups[GROUPS];
@@ -312,7 +318,8 @@ void card_write_json(const card_t *card, size_t most, buffer_t *out) {
     } else {
         field_text(&json, "quantiles", NULL);
     }
-    field_number(&json, "threshold", neuron_threshold(neuron, &threshold) ? threshold : (double)NAN);
+    field_number(&json, "threshold",
+                 neuron_threshold(neuron, &threshold) ? threshold : (double)NAN);
     field_text(&json, "baseline", card->baseline);
     write_json_groups(neuron, most, &json);
     write_json_explanations(card, &json);

@@ -62,13 +62,14 @@ static void on_fatal(void *context, const error_info_t *error) {
     loop_stop(process->loop);
 }
 
-/* First: stop taking work, finish what is in flight. Second: leave at once; the store is consistent at every instant.
+/* First: stop taking work, finish what is in flight. Second: leave at once; the store is
+ * consistent at every instant.
  */
 static void on_signal(void *context, int signal_number) {
     process_t *process = context;
     if (process->interrupted) {
-        fprintf(stderr,
-                "\nglia: left at once; attempts in flight stand as doubts until they are released (glia ledger)\n");
+        fprintf(stderr, "\nglia: left at once; attempts in flight stand as doubts until they are "
+                        "released (glia ledger)\n");
         standin_process_stop(process->standin);
         _exit(EXIT_INTERRUPTED);
     }
@@ -85,8 +86,8 @@ static bool take_up(process_t *process, prepare_taken_t *taken, error_info_t *er
     char amount[MONEY_TEXT_SIZE];
     if (ok && t.recovered > 0)
         log_line(process->log, LOG_WARN,
-                 "%llu attempts were in flight when the last run ended; they stay charged at worst case (%s) as "
-                 "doubts; see `glia ledger`",
+                 "%llu attempts were in flight when the last run ended; they stay charged at worst "
+                 "case (%s) as doubts; see `glia ledger`",
                  (unsigned long long)t.recovered, money_format(t.recovered_amount, 6, amount));
     if (!ok)
         return false;
@@ -97,7 +98,8 @@ static bool take_up(process_t *process, prepare_taken_t *taken, error_info_t *er
     return true;
 }
 
-/* The first stage of a run whose sets are recorded. Its exit code is the run's where it is not done. */
+/* The first stage of a run whose sets are recorded. Its exit code is the run's where
+ * it is not done. */
 static bool record(process_t *process, error_info_t *error) {
     if (process->settings->batch || !settings_records(process->settings))
         return true;
@@ -145,9 +147,10 @@ static bool set_up(process_t *process, error_info_t *error) {
     const carry_out_options_t *options = process->options;
     prepare_taken_t taken;
     job_source_t source = {0};
-    if (!open_files_allow(process->settings, error) || !open_store(process, error) || !record(process, error) ||
-        !take_up(process, &taken, error) ||
-        (options->open && !options->open(options->context, process->settings, &process->run, &taken, &source, error)) ||
+    if (!open_files_allow(process->settings, error) || !open_store(process, error) ||
+        !record(process, error) || !take_up(process, &taken, error) ||
+        (options->open && !options->open(options->context, process->settings, &process->run, &taken,
+                                         &source, error)) ||
         !start_standin(process, error) || !open_ports(process, error))
         return false;
     ports_t ports = {.clock = loop_clock(process->loop),
@@ -214,15 +217,16 @@ static bool record_end(process_t *process, error_info_t *error) {
     };
     run->state = states[process->outcome.end];
     free(run->state_note);
-    run->state_note = process->outcome.message[0] ? memory_copy_string(process->outcome.message) : NULL;
+    run->state_note =
+        process->outcome.message[0] ? memory_copy_string(process->outcome.message) : NULL;
     run->ended_utc = clock_utc(loop_clock(process->loop));
     run->busy += run->ended_utc > run->started_utc ? run->ended_utc - run->started_utc : 0;
     run->lag_p99 = (uint64_t)loop_lag_quantile(process->loop, 0.99);
     facts_t facts = process->outcome.facts;
     facts.cap = process->settings->cap_total;
     buffer_t progress = BUFFER_EMPTY;
-    reporter_progress_encode(&stages_shipped, &facts, run->ended_utc, 0, process->outcome.end == END_DONE ? 0 : -1,
-                             &progress);
+    reporter_progress_encode(&stages_shipped, &facts, run->ended_utc, 0,
+                             process->outcome.end == END_DONE ? 0 : -1, &progress);
     bool ok = prepare_save_run(process->store, run, &progress, error);
     buffer_free(&progress);
     return ok;
@@ -256,10 +260,11 @@ static void say_end(const process_t *process) {
     reporter_stages_append(&stages_shipped, &outcome->facts, &stages);
     bool paused = outcome->end == END_CAP || outcome->end == END_WORLD;
     if (outcome->end == END_DONE)
-        fprintf(stderr, "glia: run %s is done (%s); see %s\n", process->run.name, buffer_text(&stages),
-                process->options->see);
+        fprintf(stderr, "glia: run %s is done (%s); see %s\n", process->run.name,
+                buffer_text(&stages), process->options->see);
     else
-        fprintf(stderr, "glia: run %s: %s%s\n", process->run.name, paused ? "paused: " : "", outcome->message);
+        fprintf(stderr, "glia: run %s: %s%s\n", process->run.name, paused ? "paused: " : "",
+                outcome->message);
     buffer_free(&stages);
 }
 

@@ -1,4 +1,5 @@
-/* cmd_batch.c - `glia batch`: a Batch-API file carried out against any endpoint, with all of the promises. */
+/* cmd_batch.c - `glia batch`: a Batch-API file carried out against any endpoint, with all
+ * of the promises. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +10,12 @@
 #include "core/base/memory.h"
 #include "tools/cli/carry_out.h"
 
-/* --- the config ---------------------------------------------------------------------------------------- */
+/* --- the config ------------------------------------------------------------------------------- */
 
 /* Options that make a config of their own: they stand for one endpoint and one model. */
 static const char *const own_options[] = {
-    "endpoint", "key-env", "model", "price-in", "price-out", "max-output-tokens", "rpm", "tpm", "concurrency",
+    "endpoint",          "key-env", "model", "price-in",    "price-out",
+    "max-output-tokens", "rpm",     "tpm",   "concurrency",
 };
 enum { OWN_COUNT = sizeof own_options / sizeof own_options[0], ASSIGNMENTS = 4 };
 
@@ -55,7 +57,8 @@ static bool write_config(const option_list_t *options, buffer_t *toml, error_inf
     static const char *const needed[] = {"endpoint", "model", "budget"};
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
         if (!option_given(options, needed[i]))
-            return error_set(error, ERROR_USAGE, "--%s is missing; give --endpoint, --model and --budget, or --config",
+            return error_set(error, ERROR_USAGE,
+                             "--%s is missing; give --endpoint, --model and --budget, or --config",
                              needed[i]);
     buffer_append_text(toml, "[endpoints.endpoint]\n");
     add_text(toml, "base_url", option_get(options, "endpoint"));
@@ -67,14 +70,16 @@ static bool write_config(const option_list_t *options, buffer_t *toml, error_inf
     return true;
 }
 
-static bool read_config(const option_list_t *options, buffer_t *text, char **name, error_info_t *error) {
+static bool read_config(const option_list_t *options, buffer_t *text, char **name,
+                        error_info_t *error) {
     const char *own;
     bool has = has_own(options, &own);
     if (!has)
         return command_read_config(options, text, name, error);
     if (option_given(options, "config"))
-        return error_set(error, ERROR_USAGE,
-                         "--%s and --config do not go together; say it in the config, or with --set", own);
+        return error_set(
+            error, ERROR_USAGE,
+            "--%s and --config do not go together; say it in the config, or with --set", own);
     *name = memory_copy_string("options");
     return write_config(options, text, error);
 }
@@ -91,7 +96,8 @@ static bool has_store(const option_list_t *options, const buffer_t *text, const 
     all[0] = "budget.total_usd=1"; /* may be said by --budget */
     for (size_t i = 0; i < count; i++)
         all[i + 1] = set[i];
-    settings_t *settings = settings_load_batch(buffer_text(text), text->length, name, all, count + 1, true, NULL);
+    settings_t *settings =
+        settings_load_batch(buffer_text(text), text->length, name, all, count + 1, true, NULL);
     bool has = settings && !strstr(name, "(shipped)") && config_has(settings->config, "store.path");
     settings_free(settings);
     free(all);
@@ -122,7 +128,8 @@ static settings_t *load_text(const option_list_t *options, const buffer_t *text,
             all[count++] = made[i];
     for (size_t i = 0; i < set_count; i++)
         all[count++] = set[i]; /* the last one wins */
-    settings_t *settings = settings_load_batch(buffer_text(text), text->length, name, all, count, false, error);
+    settings_t *settings =
+        settings_load_batch(buffer_text(text), text->length, name, all, count, false, error);
     for (size_t i = 0; i < ASSIGNMENTS; i++)
         free(made[i]);
     free(all);
@@ -139,7 +146,7 @@ static settings_t *load(const option_list_t *options, error_info_t *error) {
     return settings;
 }
 
-/* --- the run -------------------------------------------------------------------------------------------- */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *in, *out;
@@ -147,8 +154,8 @@ typedef struct {
     batch_t *batch;
 } batch_command_t;
 
-static bool open_batch(void *context, const settings_t *settings, const run_info_t *run, const prepare_taken_t *taken,
-                       job_source_t *source, error_info_t *error) {
+static bool open_batch(void *context, const settings_t *settings, const run_info_t *run,
+                       const prepare_taken_t *taken, job_source_t *source, error_info_t *error) {
     batch_command_t *command = context;
     batch_options_t options = {
         .settings = settings,
@@ -172,8 +179,9 @@ static bool close_batch(void *context, store_t *store, error_info_t *error) {
     bool good = batch_finish(command->batch, txn, error);
     store_read_end(txn);
     if (good)
-        fprintf(stderr, "glia: %s has %llu lines (%llu requests read, %llu of them parsed)\n", command->out,
-                (unsigned long long)batch_written(command->batch), (unsigned long long)batch_read(command->batch),
+        fprintf(stderr, "glia: %s has %llu lines (%llu requests read, %llu of them parsed)\n",
+                command->out, (unsigned long long)batch_written(command->batch),
+                (unsigned long long)batch_read(command->batch),
                 (unsigned long long)batch_parsed(command->batch));
     return good;
 }
@@ -181,11 +189,13 @@ static bool close_batch(void *context, store_t *store, error_info_t *error) {
 static bool check_paths(const batch_command_t *command, error_info_t *error) {
     struct stat in, out;
     if (!command->in || !command->out)
-        return error_set(error, ERROR_USAGE, "name the requests with --in and the results with --out");
+        return error_set(error, ERROR_USAGE,
+                         "name the requests with --in and the results with --out");
     if (stat(command->in, &in) != 0 || stat(command->out, &out) != 0 || in.st_dev != out.st_dev ||
         in.st_ino != out.st_ino)
         return true;
-    return error_set(error, ERROR_USAGE, "--in and --out are the same file; name another one for the results");
+    return error_set(error, ERROR_USAGE,
+                     "--in and --out are the same file; name another one for the results");
 }
 
 static int run_command(const option_list_t *options, error_info_t *error) {
@@ -211,11 +221,13 @@ static int run_command(const option_list_t *options, error_info_t *error) {
 static const option_t batch_options[] = {
     {"in", 'i', "FILE", "the requests: JSON Lines with custom_id, method, url, body", false},
     {"out", 'o', "FILE", "the results; appended to in the order of the requests", false},
-    {"endpoint", 0, "URL", "base URL, e.g. https://api.openai.com/v1; \"standin:\" starts the stand-in", false},
+    {"endpoint", 0, "URL",
+     "base URL, e.g. https://api.openai.com/v1; \"standin:\" starts the stand-in", false},
     {"key-env", 0, "NAME", "environment variable that holds the API key", false},
     {"model", 0, "NAME", "the model that the lines name", false},
     {"budget", 0, "USD", "cap: settled + doubts + reserved never pass it", false},
-    {"price-in", 0, "USD", "price of a million prompt tokens (default: the shipped list price)", false},
+    {"price-in", 0, "USD", "price of a million prompt tokens (default: the shipped list price)",
+     false},
     {"price-out", 0, "USD", "price of a million completion tokens", false},
     {"unpriced", 0, NULL, "the model costs nothing", false},
     {"max-output-tokens", 0, "N", "output maximum of lines that have none", false},
@@ -226,7 +238,8 @@ static const option_t batch_options[] = {
     OPTION_SET,
     {"store", 0, "DIR", "the store (default: store.path of the config, else OUT.glia)", false},
     {"run", 0, "NAME", "name of the run in the store (default: the name of OUT)", false},
-    {"retry-failed", 0, NULL, "try lines again that failed terminally; OUT is written anew from the store", false},
+    {"retry-failed", 0, NULL,
+     "try lines again that failed terminally; OUT is written anew from the store", false},
     {"plain", 0, NULL, "plain lines instead of the live block, on a terminal too", false},
     {"quiet", 'q', NULL, "show no progress", false},
     {"verbose", 'v', NULL, "say why each failed line failed", false},
@@ -239,23 +252,22 @@ const command_t command_batch = {
     .usage = "--in FILE --out FILE [options]",
     .summary = "run a Batch-API file (JSON Lines) against any endpoint; run again to go on",
     .details =
-        "Takes lines for /v1/chat/completions, /v1/completions and /v1/embeddings, and writes the Batch output format, "
-        "a "
-        "line as soon as it and all before it are final. The same question on several lines is asked that often: for "
-        "more samples, repeat the line. Nothing that was answered is asked again, whatever happens in between.\n"
+        "Takes lines for /v1/chat/completions, /v1/completions and /v1/embeddings, and writes the "
+        "Batch output format, a line as soon as it and all before it are final. The same question "
+        "on several lines is asked that often: for more samples, repeat the line. Nothing that was "
+        "answered is asked again, whatever happens in between.\n"
         "\n"
-        "Without a config, --endpoint, --model and --budget are needed. With one (--config, else ./config.toml), its "
-        "[models.*] are those that lines may name; [sets] and the like are not needed.\n"
+        "Without a config, --endpoint, --model and --budget are needed. With one (--config, else "
+        "./config.toml), its [models.*] are those that lines may name; [sets] and the like are not "
+        "needed.\n"
         "\n"
-        "A line that cannot be used is named on stderr by its number and gets an error line (code invalid_line); so "
-        "does "
-        "one that the endpoint refuses. One that failed for now is left open: OUT ends before it, and the next start "
-        "goes on there.\n"
+        "A line that cannot be used is named on stderr by its number and gets an error line (code "
+        "invalid_line); so does one that the endpoint refuses. One that failed for now is left "
+        "open: OUT ends before it, and the next start goes on there.\n"
         "\n"
-        "Exit codes: 0 done, 2 the config cannot work, 3 paused at a cap, 4 paused by the world (quota, credentials, "
-        "outage, disk) or lines failed for now, 5 done with failed lines, 130 interrupted. 3, 4 and 130 go on where "
-        "they "
-        "stopped when the command is given again.",
+        "Exit codes: 0 done, 2 the config cannot work, 3 paused at a cap, 4 paused by the world "
+        "(quota, credentials, outage, disk) or lines failed for now, 5 done with failed lines, 130 "
+        "interrupted. 3, 4 and 130 go on where they stopped when the command is given again.",
     .options = batch_options,
     .run = run_command,
 };

@@ -1,4 +1,5 @@
-/* cmd_export.c - `glia export`: what is wanted of a run, a set or a study, in which form, and where to. */
+/* cmd_export.c - `glia export`: what is wanted of a run, a set or a study, in which
+ * form, and where to. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,8 @@ static bool find_kind(const char *name, export_kind_t *kind, error_info_t *error
     }
     const char *near = text_closest(name, names, EXPORT_KINDS);
     return error_set(error, ERROR_USAGE, "\"%s\" cannot be exported%s%s%s", name,
-                     near ? "; did you mean " : "; it is one of explanations, scores, simulations, records, set, study",
+                     near ? "; did you mean "
+                          : "; it is one of explanations, scores, simulations, records, set, study",
                      near ? near : "", near ? "?" : "");
 }
 
@@ -30,16 +32,19 @@ static bool read_form(const option_list_t *options, bool records, bool *csv, err
     const char *form = option_get(options, "format");
     *csv = form && !strcmp(form, "csv");
     if (*csv && records)
-        return error_set(error, ERROR_USAGE, "records have no CSV form; export them as jsonl or files");
+        return error_set(error, ERROR_USAGE,
+                         "records have no CSV form; export them as jsonl or files");
     if (form && !*csv && strcmp(form, "jsonl") != 0 && !(records && !strcmp(form, "files")))
-        return error_set(error, ERROR_USAGE, "--format %s: it is jsonl or %s", form, records ? "files" : "csv");
+        return error_set(error, ERROR_USAGE, "--format %s: it is jsonl or %s", form,
+                         records ? "files" : "csv");
     const char *out = option_get(options, "out");
     if (form && !strcmp(form, "files") && (!out || !strcmp(out, "-")))
         return error_set(error, ERROR_USAGE, "files go to a directory: --out DIR");
     return true;
 }
 
-static bool has_set(const settings_t *settings, const run_info_t *run, const char *set, error_info_t *error) {
+static bool has_set(const settings_t *settings, const run_info_t *run, const char *set,
+                    error_info_t *error) {
     for (size_t i = 0; i < settings->set_count; i++)
         if (!set || !strcmp(settings->sets[i].name, set))
             return true;
@@ -61,8 +66,9 @@ static bool carry_out_study(const option_list_t *options, error_info_t *error) {
     }
     study_t *study = study_open(directory, false, error);
     buffer_t rows = BUFFER_EMPTY;
-    output_t *output =
-        study && study_export(study, &rows, error) ? output_open(option_get(options, "out"), error) : NULL;
+    output_t *output = study && study_export(study, &rows, error)
+                           ? output_open(option_get(options, "out"), error)
+                           : NULL;
     bool good = output && output_write(output, &rows, error);
     if (output)
         good = output_close(output, good, good ? error : NULL) && good;
@@ -80,8 +86,9 @@ static bool export_list(const option_list_t *options, error_info_t *error) {
     return read_form(options, false, &csv, error) && export_set(options, csv, error);
 }
 
-static bool export_run(store_t *store, const run_info_t *run, const settings_t *settings, const export_wish_t *wish,
-                       const option_list_t *options, error_info_t *error) {
+static bool export_run(store_t *store, const run_info_t *run, const settings_t *settings,
+                       const export_wish_t *wish, const option_list_t *options,
+                       error_info_t *error) {
     if (!has_set(settings, run, wish->set, error))
         return false;
     if (wish->kind == EXPORT_RECORDS && export_records_as_files(options))
@@ -124,14 +131,17 @@ static int run(const option_list_t *options, error_info_t *error) {
 }
 
 static const option_t table[] = {
-    {"format", 'f', "FORM", "jsonl (default) or csv; records: jsonl or files (a file a neuron, in --out DIR)", false},
+    {"format", 'f', "FORM",
+     "jsonl (default) or csv; records: jsonl or files (a file a neuron, in --out DIR)", false},
     {"out", 'o', "FILE",
-     "write there instead of to standard output; the file appears when it is complete. Records: a directory, "
-     "unless the name ends in .jsonl or --format says jsonl",
+     "write there instead of to standard output; the file appears when it is complete. Records: a "
+     "directory, unless the name ends in .jsonl or --format says jsonl",
      false},
     {"set", 0, "NAME", "only this neuron set of the run", false},
     {"study", 0, "DIR", "study: its directory (default: study in the store's)", false},
-    {"draw", 0, NULL, "set: what the config would draw now, out of imported baselines if there are no records", false},
+    {"draw", 0, NULL,
+     "set: what the config would draw now, out of imported baselines if there are no records",
+     false},
     OPTION_RUN,
     OPTION_STORE,
     OPTION_CONFIG,
@@ -141,16 +151,19 @@ static const option_t table[] = {
 
 const command_t command_export = {
     .name = "export",
-    .usage = "explanations|scores|simulations|records|set NAME|study [--format jsonl|csv|files] [--out FILE|DIR]",
-    .summary = "explanations, scores, simulations, records or a neuron set of a run, or a study's ratings",
-    .details =
-        "A line each, in the order of the sweep; null (in CSV: nothing) where a value is undefined or missing. The "
-        "bytes are the same given the same responses. CSV of simulations has a line for each token. `set NAME` lists "
-        "the neurons of a set with their baselines: sets.*.list and --neurons @FILE take such a list. `records --out "
-        "DIR` writes DIR/LAYER/NEURON.json, the layout of the published records, which `glia import neurons` reads: in "
-        "a directory that exists files of the same names are replaced and others stay; a set without layers and "
-        "neurons (puzzles) is refused, so name another with --set. `study` writes the ratings that `glia viewer` "
-        "collected: CSV with rater, set, layer, neuron, overlap, format, rating and best.",
+    .usage = "explanations|scores|simulations|records|set NAME|study [--format jsonl|csv|files] "
+             "[--out FILE|DIR]",
+    .summary =
+        "explanations, scores, simulations, records or a neuron set of a run, or a study's ratings",
+    .details = "A line each, in the order of the sweep; null (in CSV: nothing) where a value is "
+               "undefined or missing. The bytes are the same given the same responses. CSV of "
+               "simulations has a line for each token. `set NAME` lists the neurons of a set with "
+               "their baselines: sets.*.list and --neurons @FILE take such a list. `records --out "
+               "DIR` writes DIR/LAYER/NEURON.json, the layout of the published records, which "
+               "`glia import neurons` reads: in a directory that exists files of the same names "
+               "are replaced and others stay; a set without layers and neurons (puzzles) is "
+               "refused, so name another with --set. `study` writes the ratings that `glia viewer` "
+               "collected: CSV with rater, set, layer, neuron, overlap, format, rating and best.",
     .options = table,
     .least_arguments = 1,
     .most_arguments = 2,

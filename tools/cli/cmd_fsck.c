@@ -1,7 +1,7 @@
 /* cmd_fsck.c - `glia fsck`: verifies a store.
  *
- * LMDB trusts its pages: a damaged one can make it crash. So the store is read by a child process, whose crash is a
- * finding like any other.
+ * LMDB trusts its pages: a damaged one can make it crash. So the store is read by a child process,
+ * whose crash is a finding like any other.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@
 #include "tools/cli/output.h"
 
 static void write_json(const fsck_report_t *report, buffer_t *out) {
-    buffer_append_format(out, "{\"records\":%llu,\"problems\":%llu,\"lines\":[", (unsigned long long)report->records,
-                         (unsigned long long)report->problems);
+    buffer_append_format(out, "{\"records\":%llu,\"problems\":%llu,\"lines\":[",
+                         (unsigned long long)report->records, (unsigned long long)report->problems);
     const char *at = buffer_text(&report->lines);
     for (bool first = true; *at; first = false) {
         size_t length = 0;
@@ -35,7 +35,8 @@ static void write_text(const fsck_report_t *report, const char *directory, buffe
     char records[32], problems[32];
     buffer_append_text(out, buffer_text(&report->lines));
     buffer_append_format(out, "store %s: %s records read, %s problem%s\n", directory,
-                         text_format_count(report->records, records), text_format_count(report->problems, problems),
+                         text_format_count(report->records, records),
+                         text_format_count(report->problems, problems),
                          report->problems == 1 ? "" : "s");
 }
 
@@ -66,10 +67,11 @@ static int wait_for(pid_t child, const char *directory, error_info_t *error) {
     if (WIFEXITED(status))
         return WEXITSTATUS(status);
     int number = WTERMSIG(status);
-    bool crash = number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGFPE || number == SIGILL;
+    bool crash = number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGFPE ||
+                 number == SIGILL;
     return command_fail(error, ERROR_FATAL,
-                        crash ? "store %s is damaged: reading it through crashes the database (%s); go back to a copy, "
-                                "or export what can still be read"
+                        crash ? "store %s is damaged: reading it through crashes the database "
+                                "(%s); go back to a copy, or export what can still be read"
                               : "reading store %s was ended (%s)",
                         directory, strsignal(number));
 }
@@ -78,7 +80,8 @@ static int run(const option_list_t *options, error_info_t *error) {
     char *directory = command_store_path(options, error);
     if (!directory)
         return error_exit_code(error->class_);
-    pid_t child = fork(); /* before the store is opened: that reads it, too, and LMDB must not cross a fork */
+    /* before the store is opened: that reads it, too, and LMDB must not cross a fork */
+    pid_t child = fork();
     int code;
     if (child > 0) {
         code = wait_for(child, directory, error);
@@ -100,8 +103,8 @@ const command_t command_fsck = {
     .name = "fsck",
     .usage = "[--store DIR] [--json]",
     .summary = "verify a store: every record and every ledger equation",
-    .details = "Prints a line a problem, and ends with exit code 1 if there is any. Changes nothing; works while a run "
-               "is live.",
+    .details = "Prints a line a problem, and ends with exit code 1 if there is any. Changes "
+               "nothing; works while a run is live.",
     .options = table,
     .run = run,
 };

@@ -26,7 +26,7 @@ static const struct view {
 };
 enum { VIEW_COUNT = sizeof views / sizeof views[0] };
 
-/* --- tables -------------------------------------------------------------------------------------------- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 static cell_t name_cell(store_txn_t *txn, const struct view *view, const spend_row_t *row) {
     char day[16];
@@ -87,28 +87,32 @@ static bool take_attempt(void *context, const attempt_t *attempt) {
 }
 
 static table_t *attempts_table(store_txn_t *txn, uint32_t run, int64_t now, bool doubts) {
-    table_t *table = doubts ? table_create("doubts", "Doubts: charged at worst case until they are released")
-                            : table_create("reservations", "Reservations: attempts without an end so far");
+    table_t *table =
+        doubts ? table_create("doubts", "Doubts: charged at worst case until they are released")
+               : table_create("reservations", "Reservations: attempts without an end so far");
     table_add_column(table, "attempt", "attempt", CELL_TEXT, 0, COLUMN_PLAIN);
     table_add_column(table, "age_s", "age", CELL_DURATION, 0, COLUMN_PLAIN);
     table_add_column(table, "stage", "stage", CELL_TEXT, 0, COLUMN_PLAIN);
     table_add_column(table, "model", "model", CELL_TEXT, 0, COLUMN_PLAIN);
     table_add_column(table, "endpoint", "endpoint", CELL_TEXT, 0, COLUMN_DETAIL);
-    table_add_column(table, "amount_usd", "amount", CELL_MONEY, TABLES_MONEY_DECIMALS, COLUMN_PLAIN);
+    table_add_column(table, "amount_usd", "amount", CELL_MONEY, TABLES_MONEY_DECIMALS,
+                     COLUMN_PLAIN);
     table_add_column(table, "verdict", "why", CELL_TEXT, 0, doubts ? COLUMN_PLAIN : COLUMN_DETAIL);
     table_add_column(table, "status", "status", CELL_COUNT, 0, COLUMN_DETAIL);
-    table_add_column(table, "message", "message", CELL_TEXT, 0, doubts ? COLUMN_PLAIN : COLUMN_DETAIL);
+    table_add_column(table, "message", "message", CELL_TEXT, 0,
+                     doubts ? COLUMN_PLAIN : COLUMN_DETAIL);
     attempts_t attempts = {.run = run, .now = now, .table = table};
     (doubts ? ledger_doubts : ledger_open_attempts)(txn, take_attempt, &attempts);
     return table;
 }
 
-/* --- showing ------------------------------------------------------------------------------------------- */
+/* --- showing ---------------------------------------------------------------------------------- */
 
 static void write_table(const table_t *table, bool json, buffer_t *out) {
     if (json) {
         buffer_append_format(out, "%s\"%s%s\":", out->length ? ",\n" : "{",
-                             table->column_count == 1 + TABLES_BALANCE_COLUMNS ? "by_" : "", table->key);
+                             table->column_count == 1 + TABLES_BALANCE_COLUMNS ? "by_" : "",
+                             table->key);
         render_rows_json(table, out);
         return;
     }
@@ -116,7 +120,8 @@ static void write_table(const table_t *table, bool json, buffer_t *out) {
     render_table_text(table, out);
 }
 
-static void write_ledger(store_txn_t *txn, uint32_t run, const struct view *only, bool json, buffer_t *out) {
+static void write_ledger(store_txn_t *txn, uint32_t run, const struct view *only, bool json,
+                         buffer_t *out) {
     int64_t now = loop_utc();
     for (size_t i = 0; i < VIEW_COUNT; i++) {
         if (only && only != &views[i])
@@ -143,11 +148,13 @@ static bool find_view(const option_list_t *options, const struct view **view, er
     for (size_t i = 0; i < VIEW_COUNT; i++)
         if (!strcmp(views[i].name, name))
             *view = &views[i];
-    return *view || error_set(error, ERROR_USAGE, "--by %s: it is one of run, model, stage, day", name);
+    return *view ||
+           error_set(error, ERROR_USAGE, "--by %s: it is one of run, model, stage, day", name);
 }
 
 /* The number of the run of --run; 0 without it. */
-static bool find_run(store_t *store, const option_list_t *options, uint32_t *number, error_info_t *error) {
+static bool find_run(store_t *store, const option_list_t *options, uint32_t *number,
+                     error_info_t *error) {
     *number = 0;
     if (!option_given(options, "run"))
         return true;
@@ -180,7 +187,7 @@ static bool show(const option_list_t *options, error_info_t *error) {
     return good;
 }
 
-/* --- releasing ----------------------------------------------------------------------------------------- */
+/* --- releasing -------------------------------------------------------------------------------- */
 
 typedef struct {
     const option_list_t *options;
@@ -207,8 +214,8 @@ static bool apply_release(store_txn_t *txn, void *context, error_info_t *error) 
     for (size_t i = 0; i < steps; i++) {
         uint64_t count = 0;
         money_t amount = MONEY_ZERO;
-        if (!ledger_release(txn, release->number_count ? release->numbers[i] : 0, release->run, release->utc,
-                            release->reason, &count, &amount, error))
+        if (!ledger_release(txn, release->number_count ? release->numbers[i] : 0, release->run,
+                            release->utc, release->reason, &count, &amount, error))
             return false;
         release->count += count;
         release->amount = money_add(release->amount, amount);
@@ -221,13 +228,16 @@ static bool read_numbers(release_t *release, error_info_t *error) {
     bool all = option_given(options, "all");
     release->number_count = options->argument_count - 1;
     if (all == (release->number_count > 0))
-        return error_set(error, ERROR_USAGE,
-                         all ? "give numbers of attempts or --all, not both"
-                             : "name the attempts to release, as `glia ledger` lists them, or --all");
+        return error_set(
+            error, ERROR_USAGE,
+            all ? "give numbers of attempts or --all, not both"
+                : "name the attempts to release, as `glia ledger` lists them, or --all");
     for (size_t i = 0; i < release->number_count; i++) {
         const char *text = options->arguments[i + 1];
-        if (!number_parse_whole(text, strlen(text), UINT64_MAX, &release->numbers[i]) || release->numbers[i] == 0)
-            return error_set(error, ERROR_USAGE, "\"%s\" is no number of an attempt; `glia ledger` lists them", text);
+        if (!number_parse_whole(text, strlen(text), UINT64_MAX, &release->numbers[i]) ||
+            release->numbers[i] == 0)
+            return error_set(error, ERROR_USAGE,
+                             "\"%s\" is no number of an attempt; `glia ledger` lists them", text);
         for (size_t j = 0; j < i; j++)
             if (release->numbers[j] == release->numbers[i])
                 return error_set(error, ERROR_USAGE, "attempt %s is named twice", text);
@@ -239,12 +249,13 @@ static bool print_released(const release_t *release, error_info_t *error) {
     buffer_t out = BUFFER_EMPTY;
     char amount[MONEY_TEXT_SIZE];
     if (option_given(release->options, "json")) {
-        buffer_append_format(&out, "{\"released\":%llu,\"amount_usd\":", (unsigned long long)release->count);
+        buffer_append_format(
+            &out, "{\"released\":%llu,\"amount_usd\":", (unsigned long long)release->count);
         cell_write_dollars(release->amount, &out);
         buffer_append_text(&out, "}\n");
     } else {
-        buffer_append_format(&out, "released %llu doubt%s, %s\n", (unsigned long long)release->count,
-                             release->count == 1 ? "" : "s",
+        buffer_append_format(&out, "released %llu doubt%s, %s\n",
+                             (unsigned long long)release->count, release->count == 1 ? "" : "s",
                              money_format(release->amount, TABLES_MONEY_DECIMALS, amount));
     }
     bool good = output_print(&out, error);
@@ -255,30 +266,34 @@ static bool print_released(const release_t *release, error_info_t *error) {
 static bool release_doubts(const option_list_t *options, error_info_t *error) {
     release_t release = {.options = options, .reason = option_get(options, "reason")};
     if (!release.reason || !*release.reason)
-        return error_set(error, ERROR_USAGE, "--reason TEXT is missing: why these attempts cost nothing; it is kept");
+        return error_set(error, ERROR_USAGE,
+                         "--reason TEXT is missing: why these attempts cost nothing; it is kept");
     release.numbers = MEMORY_NEW_ARRAY(options->argument_count + 1, uint64_t);
     store_t *store = NULL;
     bool good = read_numbers(&release, error) &&
                 (store = command_open_store_to_write(options, "ledger release", false, error)) &&
                 find_run(store, options, &release.run, error);
     release.utc = loop_utc();
-    good = good && store_write(store, apply_release, &release, error) && print_released(&release, error);
+    good = good && store_write(store, apply_release, &release, error) &&
+           print_released(&release, error);
     store_close(store);
     free(release.numbers);
     return good;
 }
 
-/* --- the command --------------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 static bool carry_out(const option_list_t *options, error_info_t *error) {
     if (options->argument_count == 0) {
         if (option_given(options, "all") || option_given(options, "reason"))
-            return error_set(error, ERROR_USAGE, "--all and --reason belong to `glia ledger release`");
+            return error_set(error, ERROR_USAGE,
+                             "--all and --reason belong to `glia ledger release`");
         return show(options, error);
     }
     if (!strcmp(options->arguments[0], "release"))
         return release_doubts(options, error);
-    return error_set(error, ERROR_USAGE, "\"%s\" is nothing that the ledger does; did you mean `glia ledger release`?",
+    return error_set(error, ERROR_USAGE,
+                     "\"%s\" is nothing that the ledger does; did you mean `glia ledger release`?",
                      options->arguments[0]);
 }
 
@@ -300,12 +315,13 @@ static const option_t table[] = {
 
 const command_t command_ledger = {
     .name = "ledger",
-    .usage = "[release NUMBER...|--all --reason TEXT] [--by run|model|stage|day] [--run NAME] [--json]",
+    .usage =
+        "[release NUMBER...|--all --reason TEXT] [--by run|model|stage|day] [--run NAME] [--json]",
     .summary = "money by run, model, stage and day; reservations and doubts; `ledger release`",
     .details =
-        "An attempt that may have reached its endpoint and has no complete answer stays charged at worst case, as "
-        "a doubt. `glia ledger release` takes doubts back, once you know (from the provider's own bill) that they "
-        "cost nothing. It is refused while a run is live.",
+        "An attempt that may have reached its endpoint and has no complete answer stays charged at "
+        "worst case, as a doubt. `glia ledger release` takes doubts back, once you know (from the "
+        "provider's own bill) that they cost nothing. It is refused while a run is live.",
     .options = table,
     .most_arguments = 10000,
     .run = run,

@@ -1,4 +1,5 @@
-/* cmd_plan.c - `glia plan`: what `run` would do: jobs, tokens, cost, hours at the limits, disk. Sends nothing. */
+/* cmd_plan.c - `glia plan`: what `run` would do: jobs, tokens, cost, hours at the limits,
+ * disk. Sends nothing. */
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,14 +45,16 @@ static bool add_up(plan_t *plan, store_txn_t *txn, error_info_t *error) {
     estimate_options_t as_it_is = {.as_of = LOOK_NEXT_START}, again = {.as_of = LOOK_RETRY};
     uint32_t run = plan->run.number;
     return estimate_sweep(plan->sweep, txn, run, &as_it_is, &plan->sums, error) &&
-           (failed_jobs(plan) == 0 || estimate_sweep(plan->sweep, txn, run, &again, &plan->retry, error));
+           (failed_jobs(plan) == 0 ||
+            estimate_sweep(plan->sweep, txn, run, &again, &plan->retry, error));
 }
 
 /* Prepares the run and looks it through. Imagined: nothing of a plan stays. */
 static bool apply_plan(store_txn_t *txn, void *context, error_info_t *error) {
     plan_t *plan = context;
     recording_t recording;
-    plan->recorded = plan->subject && recording_find_done(txn, plan->settings->subject.recording, &recording);
+    plan->recorded =
+        plan->subject && recording_find_done(txn, plan->settings->subject.recording, &recording);
     if (plan->recorded)
         recording_clear(&recording);
     if (!prepare_apply(plan->prepare, txn, (int64_t)time(NULL) * 1000000, &plan->run, error))
@@ -62,14 +65,15 @@ static bool apply_plan(store_txn_t *txn, void *context, error_info_t *error) {
     return plan->sweep && add_up(plan, txn, error);
 }
 
-/* --- what it comes to -------------------------------------------------------------------------------------- */
+/* --- what it comes to ------------------------------------------------------------------------- */
 
 static void write_sets(const plan_t *plan, buffer_t *out) {
     for (size_t i = 0; i < plan->settings->set_count; i++) {
         const set_settings_t *set = &plan->settings->sets[i];
         const draw_layers_t *layers = &plan->sets[i];
         char *what = draw_describe(set);
-        buffer_append_format(out, "set %s: %u neurons of %s (%s)", set->name, layers->neurons, set->source, what);
+        buffer_append_format(out, "set %s: %u neurons of %s (%s)", set->name, layers->neurons,
+                             set->source, what);
         if (layers->last >= 0)
             buffer_append_format(out, ", layers %d-%d", layers->first, layers->last);
         if (layers->lacking)
@@ -99,17 +103,18 @@ static void write_failed(const plan_t *plan, buffer_t *out) {
         return;
     estimate_t more = retry_cost(plan);
     buffer_append_format(out,
-                         "%llu jobs failed for good and are left out; `glia run --retry-failed` would try them again: "
-                         "%llu requests more, expected $%.4f, worst $%.4f\n",
-                         (unsigned long long)failed, (unsigned long long)more.requests, more.expected,
-                         money_to_dollars(more.worst));
+                         "%llu jobs failed for good and are left out; `glia run --retry-failed` "
+                         "would try them again: %llu requests more, expected $%.4f, worst $%.4f\n",
+                         (unsigned long long)failed, (unsigned long long)more.requests,
+                         more.expected, money_to_dollars(more.worst));
 }
 
 /* A row for each stage, the total, a line for each model. */
 static void write_work(const plan_t *plan, const estimate_t *total, buffer_t *out) {
     const settings_t *s = plan->settings;
-    buffer_append_format(out, "%-10s %10s %10s %10s %10s %14s %12s %12s %12s\n", "stage", "jobs", "done", "failed",
-                         "to ask", "input tokens", "output", "expected $", "worst $");
+    buffer_append_format(out, "%-10s %10s %10s %10s %10s %14s %12s %12s %12s\n", "stage", "jobs",
+                         "done", "failed", "to ask", "input tokens", "output", "expected $",
+                         "worst $");
     const stage_table_t *stages = sweep_stages(plan->sweep);
     for (int i = STAGE_EXPLAIN; i < JOB_STAGES; i++) {
         const estimate_t *e = &plan->sums.stages[i];
@@ -118,18 +123,20 @@ static void write_work(const plan_t *plan, const estimate_t *total, buffer_t *ou
         buffer_append_format(out, "%-10s %10llu %10llu %10llu %10llu %14.0f %12.0f %12.4f %12.4f\n",
                              stage_name(stages, (job_stage_t)i), (unsigned long long)e->jobs,
                              (unsigned long long)e->done, (unsigned long long)e->failed,
-                             (unsigned long long)e->requests, e->input_tokens, e->output_tokens, e->expected,
-                             money_to_dollars(e->worst));
+                             (unsigned long long)e->requests, e->input_tokens, e->output_tokens,
+                             e->expected, money_to_dollars(e->worst));
     }
-    buffer_append_format(out, "%-10s %10s %10s %10s %10llu %14.0f %12.0f %12.4f %12.4f\n\n", "total", "", "", "",
-                         (unsigned long long)total->requests, total->input_tokens, total->output_tokens,
-                         total->expected, money_to_dollars(total->worst));
+    buffer_append_format(out, "%-10s %10s %10s %10s %10llu %14.0f %12.0f %12.4f %12.4f\n\n",
+                         "total", "", "", "", (unsigned long long)total->requests,
+                         total->input_tokens, total->output_tokens, total->expected,
+                         money_to_dollars(total->worst));
     for (size_t m = 0; m < s->model_count; m++)
         if (plan->sums.models[m].requests > 0)
-            buffer_append_format(out, "model %-24s %10llu requests  expected $%.4f  worst $%.4f%s\n", s->models[m].name,
-                                 (unsigned long long)plan->sums.models[m].requests, plan->sums.models[m].expected,
-                                 money_to_dollars(plan->sums.models[m].worst),
-                                 s->models[m].priced ? "" : "  (unpriced)");
+            buffer_append_format(
+                out, "model %-24s %10llu requests  expected $%.4f  worst $%.4f%s\n",
+                s->models[m].name, (unsigned long long)plan->sums.models[m].requests,
+                plan->sums.models[m].expected, money_to_dollars(plan->sums.models[m].worst),
+                s->models[m].priced ? "" : "  (unpriced)");
 }
 
 static void write_text(const plan_t *plan, buffer_t *out) {
@@ -140,31 +147,35 @@ static void write_text(const plan_t *plan, buffer_t *out) {
                          text_format_count(sweep_neuron_count(plan->sweep), b));
     write_sets(plan, out);
     if (plan->subject)
-        buffer_append_format(out, "recording %s: %s; %s\n\n", s->subject.model, record_subject_about(plan->subject),
-                             plan->recorded ? "the store has the records"
-                                            : "to be done first, so that sets of recorded neurons are left out below");
+        buffer_append_format(
+            out, "recording %s: %s; %s\n\n", s->subject.model, record_subject_about(plan->subject),
+            plan->recorded
+                ? "the store has the records"
+                : "to be done first, so that sets of recorded neurons are left out below");
     estimate_t total = estimate_total(&plan->sums);
     write_work(plan, &total, out);
     const char *slowest;
     double hours = estimate_hours(s, &plan->sums, &slowest);
     if (slowest)
-        buffer_append_format(out, "\ntime at the limits: %s (%s)\n", text_format_duration(hours * 3600, a), slowest);
+        buffer_append_format(out, "\ntime at the limits: %s (%s)\n",
+                             text_format_duration(hours * 3600, a), slowest);
     else
         buffer_append_text(out, "\ntime at the limits: no rpm or tpm is set\n");
     buffer_append_format(out, "disk: about %s\n", text_format_size((uint64_t)total.disk, a));
     money_format(s->cap_total, 2, money);
-    buffer_append_format(
-        out, "cap: %s%s\n", money,
-        total.expected > money_to_dollars(s->cap_total) ? "; the run will pause at it before it is done" : "");
+    buffer_append_format(out, "cap: %s%s\n", money,
+                         total.expected > money_to_dollars(s->cap_total)
+                             ? "; the run will pause at it before it is done"
+                             : "");
     write_failed(plan, out);
     if (plan->sums.dropped)
         buffer_append_format(out, "%llu prompts leave out few-shot examples to fit the context\n",
                              (unsigned long long)plan->sums.dropped);
     if (plan->sums.too_long)
-        buffer_append_format(out, "%llu jobs cannot be done, the first: %s\n", (unsigned long long)plan->sums.too_long,
-                             plan->sums.first_trouble);
-    buffer_append_text(out,
-                       "Explanations that do not exist yet are taken as of typical length; probes are not counted.\n");
+        buffer_append_format(out, "%llu jobs cannot be done, the first: %s\n",
+                             (unsigned long long)plan->sums.too_long, plan->sums.first_trouble);
+    buffer_append_text(out, "Explanations that do not exist yet are taken as of typical length; "
+                            "probes are not counted.\n");
 }
 
 static void write_json(const plan_t *plan, buffer_t *out) {
@@ -185,36 +196,41 @@ static void write_json(const plan_t *plan, buffer_t *out) {
         buffer_append_char(out, '}');
     }
     buffer_append_format(out, "],\"explanations\":%llu,\"neurons\":%llu,\"stages\":[",
-                         (unsigned long long)plan->sums.chains, (unsigned long long)sweep_neuron_count(plan->sweep));
+                         (unsigned long long)plan->sums.chains,
+                         (unsigned long long)sweep_neuron_count(plan->sweep));
     const stage_table_t *stages = sweep_stages(plan->sweep);
     for (int i = STAGE_EXPLAIN; i < JOB_STAGES; i++) {
         const estimate_t *e = &plan->sums.stages[i];
         if (!stage_find(stages, (job_stage_t)i))
             continue;
-        buffer_append_format(out,
-                             "%s{\"stage\":\"%s\",\"jobs\":%llu,\"done\":%llu,\"failed\":%llu,\"stored\":%llu,"
-                             "\"requests\":%llu,\"input_tokens\":%.0f,"
-                             "\"output_tokens\":%.0f,\"expected_usd\":%.6f,\"worst_usd\":%.6f}",
-                             i > STAGE_EXPLAIN ? "," : "", stage_name(stages, (job_stage_t)i),
-                             (unsigned long long)e->jobs, (unsigned long long)e->done, (unsigned long long)e->failed,
-                             (unsigned long long)e->stored, (unsigned long long)e->requests, e->input_tokens,
-                             e->output_tokens, e->expected, money_to_dollars(e->worst));
+        buffer_append_format(
+            out,
+            "%s{\"stage\":\"%s\",\"jobs\":%llu,\"done\":%llu,\"failed\":%llu,\"stored\":%llu,"
+            "\"requests\":%llu,\"input_tokens\":%.0f,"
+            "\"output_tokens\":%.0f,\"expected_usd\":%.6f,\"worst_usd\":%.6f}",
+            i > STAGE_EXPLAIN ? "," : "", stage_name(stages, (job_stage_t)i),
+            (unsigned long long)e->jobs, (unsigned long long)e->done, (unsigned long long)e->failed,
+            (unsigned long long)e->stored, (unsigned long long)e->requests, e->input_tokens,
+            e->output_tokens, e->expected, money_to_dollars(e->worst));
     }
     estimate_t total = estimate_total(&plan->sums), more = retry_cost(plan);
-    buffer_append_format(
-        out, "],\"retry_failed\":{\"jobs\":%llu,\"requests\":%llu,\"expected_usd\":%.6f,\"worst_usd\":%.6f}",
-        (unsigned long long)failed_jobs(plan), (unsigned long long)more.requests, more.expected,
-        money_to_dollars(more.worst));
     buffer_append_format(out,
-                         ",\"expected_usd\":%.6f,\"worst_usd\":%.6f,\"cap_usd\":%.6f,\"hours\":%.4f,\"disk_bytes\":%."
+                         "],\"retry_failed\":{\"jobs\":%llu,\"requests\":%llu,\"expected_usd\":%."
+                         "6f,\"worst_usd\":%.6f}",
+                         (unsigned long long)failed_jobs(plan), (unsigned long long)more.requests,
+                         more.expected, money_to_dollars(more.worst));
+    buffer_append_format(out,
+                         ",\"expected_usd\":%.6f,\"worst_usd\":%.6f,\"cap_usd\":%.6f,\"hours\":%."
+                         "4f,\"disk_bytes\":%."
                          "0f,\"too_long\":%llu,"
                          "\"dropped_examples\":%llu}\n",
-                         total.expected, money_to_dollars(total.worst), money_to_dollars(s->cap_total),
-                         estimate_hours(s, &plan->sums, &slowest), total.disk, (unsigned long long)plan->sums.too_long,
+                         total.expected, money_to_dollars(total.worst),
+                         money_to_dollars(s->cap_total), estimate_hours(s, &plan->sums, &slowest),
+                         total.disk, (unsigned long long)plan->sums.too_long,
                          (unsigned long long)plan->sums.dropped);
 }
 
-/* --- the store that is planned against ----------------------------------------------------------------------- */
+/* --- the store that is planned against -------------------------------------------------------- */
 
 static void remove_store(char *directory) {
     static const char *const files[] = {"data.mdb", "lock.mdb", "holder"};
@@ -297,8 +313,9 @@ static const option_t plan_options[] = {
 const command_t command_plan = {
     .name = "plan",
     .usage = "[options]",
-    .summary = "what run would do: jobs, tokens, cost, hours at the limits, disk; sends nothing; also "
-               "while a run is live",
+    .summary =
+        "what run would do: jobs, tokens, cost, hours at the limits, disk; sends nothing; also "
+        "while a run is live",
     .options = plan_options,
     .run = run_command,
 };

@@ -22,8 +22,9 @@ static void write_times(const recorder_times_t *times, buffer_t *out) {
     buffer_append_format(out,
                          "\"checkpoints\":{\"count\":%llu,\"bytes\":%llu,\"seconds\":%.3f},"
                          "\"storing\":{\"seconds\":%.3f}}",
-                         (unsigned long long)times->checkpoints, (unsigned long long)times->checkpoint_bytes,
-                         seconds(times->saving), seconds(times->storing));
+                         (unsigned long long)times->checkpoints,
+                         (unsigned long long)times->checkpoint_bytes, seconds(times->saving),
+                         seconds(times->storing));
 }
 
 static void say_times(const recorder_times_t *times, buffer_t *out) {
@@ -35,7 +36,8 @@ static void say_times(const recorder_times_t *times, buffer_t *out) {
                          text_format_duration(seconds(times->storing), storing));
 }
 
-static int say_interrupted(const record_subject_t *subject, const recorder_times_t *times, error_info_t *error) {
+static int say_interrupted(const record_subject_t *subject, const recorder_times_t *times,
+                           error_info_t *error) {
     char id[HASH_TEXT_SIZE];
     hash_to_text(record_subject_identity(subject), id);
     buffer_t out = BUFFER_EMPTY;
@@ -47,8 +49,8 @@ static int say_interrupted(const record_subject_t *subject, const recorder_times
 }
 
 /* times: NULL if nothing was recorded now. */
-static int say_done(store_t *store, const record_subject_t *subject, const recorder_times_t *times, bool json,
-                    error_info_t *error) {
+static int say_done(store_t *store, const record_subject_t *subject, const recorder_times_t *times,
+                    bool json, error_info_t *error) {
     store_txn_t *txn = store_read_begin(store, error);
     recording_t recording;
     if (!txn)
@@ -62,9 +64,10 @@ static int say_done(store_t *store, const record_subject_t *subject, const recor
     hash_to_text(recording.set, set);
     buffer_t out = BUFFER_EMPTY;
     if (json) {
-        buffer_append_format(&out,
-                             "{\"recording\":\"%s\",\"records\":\"%s\",\"neurons\":%u,\"recorded\":%s,\"core\":", id,
-                             set, recording.neurons, times ? "true" : "false");
+        buffer_append_format(
+            &out,
+            "{\"recording\":\"%s\",\"records\":\"%s\",\"neurons\":%u,\"recorded\":%s,\"core\":", id,
+            set, recording.neurons, times ? "true" : "false");
         json_write_text(&out, recording.core);
         if (times)
             write_times(times, &out);
@@ -90,7 +93,8 @@ static int record(const settings_t *settings, const option_list_t *options, erro
     store_t *store = subject ? store_open(settings->store_path, STORE_WRITE, NULL, error) : NULL;
     int code = store ? EXIT_DONE : error_exit_code(error->class_);
     if (store) {
-        record_how_t how = {.quiet = option_given(options, "quiet"), .plain = option_given(options, "plain")};
+        record_how_t how = {.quiet = option_given(options, "quiet"),
+                            .plain = option_given(options, "plain")};
         recorder_times_t times = {0};
         bool recorded;
         how.workers = (unsigned)workers;
@@ -98,7 +102,8 @@ static int record(const settings_t *settings, const option_list_t *options, erro
         store_set_holder(store, "recording");
         code = record_stage(store, subject, &how, &recorded, error);
         if (code == EXIT_DONE)
-            code = say_done(store, subject, recorded ? &times : NULL, option_given(options, "json"), error);
+            code = say_done(store, subject, recorded ? &times : NULL, option_given(options, "json"),
+                            error);
         else if (code == EXIT_INTERRUPTED && option_given(options, "json"))
             code = say_interrupted(subject, &times, error);
     }
@@ -119,7 +124,8 @@ static const option_t table[] = {
     OPTION_SET,
     OPTION_STORE,
     {"plain", 0, NULL, "plain lines instead of one that is written over, on a terminal too", false},
-    {"workers", 'w', "N", "threads that compute (default: one a processor); the result is the same", false},
+    {"workers", 'w', "N", "threads that compute (default: one a processor); the result is the same",
+     false},
     {"quiet", 'q', NULL, "show no progress", false},
     OPTION_JSON,
     OPTION_HELP,
@@ -130,14 +136,21 @@ const command_t command_record = {
     .name = "record",
     .usage = "[options]",
     .summary = "run the corpus through the subject model and keep a record of each neuron",
-    .details = "What [subject] and [record] of the config name; `glia run` does the same first, for sets whose\n"
-               "source is \"record:\". Nothing is done if the store has the records. Progress is saved every\n"
-               "record.checkpoint_minutes and at Ctrl-C: the same command goes on from there, after a crash too,\n"
-               "with the same result to the byte. `glia status` shows how far it is. All excerpts go through the\n"
-               "model once, and up to 1,024 of them again, for random records and those of quantile bands.\n"
-               "A corpus may be files, directories, JSON lines, packed by gzip or zstd, and \"-\", standard input.\n"
-               "--json says what was recorded and how long each part took, also where Ctrl-C ended it.\n\n"
-               "Exit codes: 0 done, 2 model, corpus or choice cannot be recorded, 130 interrupted.",
+    .details =
+        "What [subject] and [record] of the config name; `glia run` does the same first, for sets "
+        "whose\n"
+        "source is \"record:\". Nothing is done if the store has the records. Progress is saved "
+        "every\n"
+        "record.checkpoint_minutes and at Ctrl-C: the same command goes on from there, after a "
+        "crash too,\n"
+        "with the same result to the byte. `glia status` shows how far it is. All excerpts go "
+        "through the\n"
+        "model once, and up to 1,024 of them again, for random records and those of quantile "
+        "bands.\n"
+        "A corpus may be files, directories, JSON lines, packed by gzip or zstd, and \"-\", "
+        "standard input.\n"
+        "--json says what was recorded and how long each part took, also where Ctrl-C ended it.\n\n"
+        "Exit codes: 0 done, 2 model, corpus or choice cannot be recorded, 130 interrupted.",
     .options = table,
     .run = run,
 };

@@ -17,8 +17,11 @@ static const struct form {
     const char *name, *file;
     void (*render)(const report_t *report, buffer_t *out);
 } forms[] = {
-    {"text", "report.txt", render_text},  {"md", "report.md", render_markdown}, {"csv", NULL, render_csv},
-    {"json", "report.json", render_json}, {"html", "report.html", render_html},
+    {"text", "report.txt", render_text},
+    {"md", "report.md", render_markdown},
+    {"csv", NULL, render_csv},
+    {"json", "report.json", render_json},
+    {"html", "report.html", render_html},
 };
 enum { FORM_COUNT = sizeof forms / sizeof forms[0] };
 
@@ -34,14 +37,16 @@ static const struct form *find_form(const option_list_t *options, error_info_t *
     return NULL;
 }
 
-static bool write_file(const char *directory, const char *name, const buffer_t *text, error_info_t *error) {
+static bool write_file(const char *directory, const char *name, const buffer_t *text,
+                       error_info_t *error) {
     char *path = memory_format("%s/%s", directory, name);
     bool good = buffer_write_file(text, path, error);
     free(path);
     return good;
 }
 
-static bool write_csv_files(table_t *const *tables, size_t count, const char *directory, error_info_t *error) {
+static bool write_csv_files(table_t *const *tables, size_t count, const char *directory,
+                            error_info_t *error) {
     const table_t *const *left = (const table_t *const *)tables;
     bool good = true;
     while (good && count > 0) {
@@ -58,7 +63,8 @@ static bool write_csv_files(table_t *const *tables, size_t count, const char *di
     return good;
 }
 
-static bool write_form(const report_t *report, const struct form *form, const char *directory, error_info_t *error) {
+static bool write_form(const report_t *report, const struct form *form, const char *directory,
+                       error_info_t *error) {
     if (!form->file)
         return write_csv_files(report->results, report->result_count, directory, error) &&
                write_csv_files(report->costs, report->cost_count, directory, error);
@@ -87,9 +93,11 @@ static bool write_plots(const report_t *report, const char *directory, error_inf
 }
 
 /* One form, or all of them and the plots. */
-static bool write_files(const report_t *report, const struct form *form, const char *directory, error_info_t *error) {
+static bool write_files(const report_t *report, const struct form *form, const char *directory,
+                        error_info_t *error) {
     if (mkdir(directory, 0777) != 0 && errno != EEXIST)
-        return error_set(error, ERROR_CONFIG, "%s: cannot make the directory: %s", directory, strerror(errno));
+        return error_set(error, ERROR_CONFIG, "%s: cannot make the directory: %s", directory,
+                         strerror(errno));
     bool good = true;
     for (size_t i = 0; good && i < FORM_COUNT; i++)
         if (!form || form == &forms[i])
@@ -105,8 +113,9 @@ static bool deliver(const report_t *report, const option_list_t *options, error_
         form = &forms[3];
     const char *directory = option_get(options, "out");
     if (directory)
-        return write_files(report, option_given(options, "format") || option_given(options, "json") ? form : NULL,
-                           directory, error);
+        return write_files(
+            report, option_given(options, "format") || option_given(options, "json") ? form : NULL,
+            directory, error);
     buffer_t text = BUFFER_EMPTY;
     form->render(report, &text);
     bool good = output_print(&text, error);
@@ -135,7 +144,8 @@ static bool report(const option_list_t *options, error_info_t *error) {
     if (good) {
         report_t built;
         good = report_build(store, &run, settings, &stages_shipped,
-                            &(report_options_t){path ? &study : NULL, beside != NULL}, &built, error) &&
+                            &(report_options_t){path ? &study : NULL, beside != NULL}, &built,
+                            error) &&
                deliver(&built, options, error);
         report_clear(&built);
         settings_free(settings);
@@ -153,11 +163,13 @@ static int run(const option_list_t *options, error_info_t *error) {
 static const option_t table[] = {
     {"format", 'f', "FORM", "text (default), md, csv, json or html", false},
     {"out", 'o', "DIR",
-     "write files there: report.txt, .md, .json, .html, a CSV for each table, an SVG for each plot; one form with "
-     "--format",
+     "write files there: report.txt, .md, .json, .html, a CSV for each table, an SVG for each "
+     "plot; one form with --format",
      false},
-    {"beside", 0, "paper", "adds the paper's published figures beside the run's, and how the set-ups differ", false},
-    {"study", 0, "FILE", "ratings of people, a CSV of `glia viewer`: adds the table of the human study", false},
+    {"beside", 0, "paper",
+     "adds the paper's published figures beside the run's, and how the set-ups differ", false},
+    {"study", 0, "FILE",
+     "ratings of people, a CSV of `glia viewer`: adds the table of the human study", false},
     OPTION_RUN,
     OPTION_STORE,
     OPTION_CONFIG,
@@ -168,11 +180,12 @@ static const option_t table[] = {
 
 const command_t command_report = {
     .name = "report",
-    .usage = "[--run NAME] [--format text|md|csv|json|html] [--out DIR] [--study FILE] [--beside paper]",
+    .usage =
+        "[--run NAME] [--format text|md|csv|json|html] [--out DIR] [--study FILE] [--beside paper]",
     .summary = "the tables of a run",
     .details =
-        "Results are the same bytes given the same responses; costs, times and doubts stand in a section of their "
-        "own. Works while the run is live, and says how much is missing.",
+        "Results are the same bytes given the same responses; costs, times and doubts stand in a "
+        "section of their own. Works while the run is live, and says how much is missing.",
     .options = table,
     .run = run,
 };

@@ -16,7 +16,7 @@
 
 enum { TOP_DEFAULT = 3 };
 
-/* --- which neuron ------------------------------------------------------------------------------------------ */
+/* --- which neuron ----------------------------------------------------------------------------- */
 
 /* --set as an index in the settings' sets; -1: not given. */
 static bool find_set(const view_t *view, const char *name, int64_t *set, error_info_t *error) {
@@ -32,14 +32,15 @@ static bool find_set(const view_t *view, const char *name, int64_t *set, error_i
     }
     if (*set < 0) {
         const char *near = text_closest(name, names, settings->set_count);
-        error_set(error, ERROR_USAGE, "run %s has no set \"%.100s\"; %s \"%s\"%s", view->run.name, name,
-                  near ? "did you mean" : "it has", near ? near : names[0], near ? "?" : "");
+        error_set(error, ERROR_USAGE, "run %s has no set \"%.100s\"; %s \"%s\"%s", view->run.name,
+                  name, near ? "did you mean" : "it has", near ? near : names[0], near ? "?" : "");
     }
     free(names);
     return *set >= 0;
 }
 
-/* A neuron of the same layer with the nearest number, else an id that is spelt alike; NULL: there is none. */
+/* A neuron of the same layer with the nearest number, else an id that is spelt alike;
+ * NULL: there is none. */
 static const char *nearest(const char *id, const index_entry_t *entries, size_t count) {
     const char *near = NULL;
     neuron_name_t name;
@@ -62,7 +63,8 @@ static const char *nearest(const char *id, const index_entry_t *entries, size_t 
 
 /* Ids come from records files: they are printed so that a terminal shows them. */
 static void refuse_neuron(const view_t *view, int64_t set, const char *id, error_info_t *error) {
-    index_query_t query = {.set = set, .layer = -1, .least = NAN, .most = NAN, .format = -1, .count = SIZE_MAX};
+    index_query_t query = {
+        .set = set, .layer = -1, .least = NAN, .most = NAN, .format = -1, .count = SIZE_MAX};
     index_page_t page;
     neuron_index_query(view->index, &query, &page);
     const char *near = nearest(id, page.entries, page.count);
@@ -73,12 +75,15 @@ static void refuse_neuron(const view_t *view, int64_t set, const char *id, error
     if (set >= 0)
         buffer_append_format(&place, " in set %s", view->settings->sets[set].name);
     if (near)
-        error_set(error, ERROR_USAGE, "run %s has no neuron or puzzle \"%.200s\"%s; did you mean \"%.200s\"?",
+        error_set(error, ERROR_USAGE,
+                  "run %s has no neuron or puzzle \"%.200s\"%s; did you mean \"%.200s\"?",
                   view->run.name, buffer_text(&asked), buffer_text(&place), buffer_text(&named));
     else
-        error_set(error, ERROR_USAGE,
-                  "run %s has no neuron or puzzle \"%.200s\"%s; it has %zu, the first is \"%.200s\"", view->run.name,
-                  buffer_text(&asked), buffer_text(&place), page.count, buffer_text(&named));
+        error_set(
+            error, ERROR_USAGE,
+            "run %s has no neuron or puzzle \"%.200s\"%s; it has %zu, the first is \"%.200s\"",
+            view->run.name, buffer_text(&asked), buffer_text(&place), page.count,
+            buffer_text(&named));
     buffer_free(&asked);
     buffer_free(&named);
     buffer_free(&place);
@@ -86,7 +91,8 @@ static void refuse_neuron(const view_t *view, int64_t set, const char *id, error
 }
 
 /* By id; else, as "05:131" is no id, by layer and neuron. */
-static bool find_entry(const view_t *view, int64_t set, const char *id, index_entry_t *entry, error_info_t *error) {
+static bool find_entry(const view_t *view, int64_t set, const char *id, index_entry_t *entry,
+                       error_info_t *error) {
     size_t position;
     neuron_name_t name;
     if (neuron_index_find(view->index, set, id, -1, -1, entry, &position))
@@ -103,22 +109,25 @@ static void name_other_sets(const view_t *view, const index_entry_t *entry, buff
     index_entry_t other;
     size_t position, found = 0;
     for (size_t i = 0; i < view->settings->set_count; i++) {
-        if (i == entry->set || !neuron_index_find(view->index, (int64_t)i, entry->id, -1, -1, &other, &position))
+        if (i == entry->set ||
+            !neuron_index_find(view->index, (int64_t)i, entry->id, -1, -1, &other, &position))
             continue;
-        buffer_append_format(out, "%s%s", found++ ? ", " : "also in (--set NAME): ", view->settings->sets[i].name);
+        buffer_append_format(
+            out, "%s%s", found++ ? ", " : "also in (--set NAME): ", view->settings->sets[i].name);
     }
     if (found)
         buffer_append_text(out, "\n");
 }
 
-/* --- what is known of it ------------------------------------------------------------------------------------- */
+/* --- what is known of it ---------------------------------------------------------------------- */
 
 typedef struct {
     const view_t *view;
     card_t card;
 } gather_t;
 
-static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome, error_info_t *error) {
+static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome,
+                       error_info_t *error) {
     (void)txn;
     (void)error;
     gather_t *gather = context;
@@ -132,13 +141,14 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
         .text = done ? memory_copy_string(outcome->explanation->text) : NULL,
     };
     for (size_t m = 0; m < gather->card.measured.count; m++)
-        explanation->measured[m] = chain_look_measured(outcome->look, gather->card.measured.rows[m]->number);
+        explanation->measured[m] =
+            chain_look_measured(outcome->look, gather->card.measured.rows[m]->number);
     return true;
 }
 
 /* The record and what it is compared with; owned by the caller. */
-static neuron_record_t *load_record(const view_t *view, store_t *store, const index_entry_t *entry, char **baseline,
-                                    error_info_t *error) {
+static neuron_record_t *load_record(const view_t *view, store_t *store, const index_entry_t *entry,
+                                    char **baseline, error_info_t *error) {
     store_txn_t *txn = store_read_begin(store, error);
     if (!txn)
         return NULL;
@@ -156,7 +166,7 @@ static neuron_record_t *load_record(const view_t *view, store_t *store, const in
     return record;
 }
 
-/* --- the command ----------------------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 typedef struct {
     const char *id, *set;
@@ -168,11 +178,14 @@ static bool read_wish(const option_list_t *options, wish_t *wish, error_info_t *
     const char *top = option_get(options, "top"), *terminal = getenv("TERM");
     uint64_t most = TOP_DEFAULT;
     if (top && (!number_parse_whole(top, strlen(top), NEURON_MAX_RECORDS, &most) || most == 0))
-        return error_set(error, ERROR_USAGE, "--top %s: it is a count from 1 to %d", top, NEURON_MAX_RECORDS);
-    *wish =
-        (wish_t){.id = options->arguments[0], .set = option_get(options, "set"), .json = option_given(options, "json")};
+        return error_set(error, ERROR_USAGE, "--top %s: it is a count from 1 to %d", top,
+                         NEURON_MAX_RECORDS);
+    *wish = (wish_t){.id = options->arguments[0],
+                     .set = option_get(options, "set"),
+                     .json = option_given(options, "json")};
     wish->card.most = wish->json && !top ? NEURON_MAX_RECORDS : (size_t)most;
-    wish->card.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && terminal && strcmp(terminal, "dumb") != 0;
+    wish->card.colour =
+        isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && terminal && strcmp(terminal, "dumb") != 0;
     return true;
 }
 
@@ -180,7 +193,8 @@ static bool show(store_t *store, const view_t *view, const wish_t *wish, error_i
     index_entry_t entry;
     int64_t set;
     if (!view->index)
-        return error_set(error, ERROR_USAGE, "run %s is a batch: it has no neurons", view->run.name);
+        return error_set(error, ERROR_USAGE, "run %s is a batch: it has no neurons",
+                         view->run.name);
     if (!find_set(view, wish->set, &set, error) || !find_entry(view, set, wish->id, &entry, error))
         return false;
     char *baseline = NULL;
@@ -188,15 +202,17 @@ static bool show(store_t *store, const view_t *view, const wish_t *wish, error_i
     if (!record)
         return false;
     gather_t gather = {.view = view};
-    gather.card = (card_t){.run = view->run.name,
-                           .set = view->settings->sets[entry.set].name,
-                           .id = entry.id,
-                           .record = record,
-                           .baseline = baseline,
-                           .measured = stages_measured(view->stages),
-                           .explanations = MEMORY_NEW_ARRAY(entry.end - entry.first, card_explanation_t)};
+    gather.card =
+        (card_t){.run = view->run.name,
+                 .set = view->settings->sets[entry.set].name,
+                 .id = entry.id,
+                 .record = record,
+                 .baseline = baseline,
+                 .measured = stages_measured(view->stages),
+                 .explanations = MEMORY_NEW_ARRAY(entry.end - entry.first, card_explanation_t)};
     buffer_t out = BUFFER_EMPTY;
-    outcomes_t which = {.run = view->run.number, .depth = LOOK_ALL, .first = entry.first, .end = entry.end};
+    outcomes_t which = {
+        .run = view->run.number, .depth = LOOK_ALL, .first = entry.first, .end = entry.end};
     bool good = outcomes_walk(store, view->sweep, &which, take_chain, &gather, error);
     if (good && wish->json) {
         card_write_json(&gather.card, wish->card.most, &out);
@@ -241,12 +257,11 @@ static const option_t table[] = {
 const command_t command_show = {
     .name = "show",
     .usage = "[--set NAME] [--top N] [--run NAME] [--json] L:N | PUZZLE",
-    .summary = "a neuron's card: statistics, excerpts, explanations and scores so far; also while the run is live",
-    .details = "On a terminal, tokens are coloured from 0 to the neuron's highest activation (unless NO_COLOR is set); "
-               "elsewhere "
-               "those above its threshold stand in [brackets]. Newlines, controls and parts of characters are shown as "
-               "\\n and "
-               "\\xNN.",
+    .summary = "a neuron's card: statistics, excerpts, explanations and scores so far; also while "
+               "the run is live",
+    .details = "On a terminal, tokens are coloured from 0 to the neuron's highest activation "
+               "(unless NO_COLOR is set); elsewhere those above its threshold stand in [brackets]. "
+               "Newlines, controls and parts of characters are shown as \\n and \\xNN.",
     .options = table,
     .least_arguments = 1,
     .most_arguments = 1,

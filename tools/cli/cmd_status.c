@@ -10,7 +10,7 @@
 #include "tools/report/status.h"
 #include "tools/report/tables.h"
 
-/* --- for people ---------------------------------------------------------------------------------------- */
+/* --- for people ------------------------------------------------------------------------------- */
 
 static void write_head(const status_t *status, buffer_t *out) {
     char text[32];
@@ -19,7 +19,8 @@ static void write_head(const status_t *status, buffer_t *out) {
     if (run->state_note && *run->state_note)
         buffer_append_format(out, " (%s)", run->state_note);
     if (!strcmp(status->state, "crashed"))
-        buffer_append_text(out, " (its process ended without a word; `glia run` goes on from there)");
+        buffer_append_text(out,
+                           " (its process ended without a word; `glia run` goes on from there)");
     buffer_append_char(out, '\n');
     if (status->live)
         buffer_append_format(out, "held by %s\n", status->holder);
@@ -51,19 +52,23 @@ static void write_stages(const progress_record_t *progress, buffer_t *out) {
 static void write_rates(const status_t *status, buffer_t *out) {
     const progress_record_t *progress = &status->progress;
     char count[32];
-    buffer_append_format(out, "\nrate    %.1f requests/s, %s tokens/min", progress->requests_per_second,
+    buffer_append_format(out, "\nrate    %.1f requests/s, %s tokens/min",
+                         progress->requests_per_second,
                          text_format_count((uint64_t)(progress->tokens_per_minute + 0.5), count));
     if (!isnan(progress->token_limit))
-        buffer_append_format(out, " of %s", text_format_count((uint64_t)progress->token_limit, count));
+        buffer_append_format(out, " of %s",
+                             text_format_count((uint64_t)progress->token_limit, count));
     buffer_append_text(out, "\nleft    ");
-    buffer_append_text(out, isnan(progress->eta) ? "not known yet" : text_format_duration(progress->eta, count));
+    buffer_append_text(out, isnan(progress->eta) ? "not known yet"
+                                                 : text_format_duration(progress->eta, count));
     double age = (double)(status->now - progress->utc) / 1e6;
     buffer_append_format(out, "\nas of   %s ago\n", text_format_duration(age > 0 ? age : 0, count));
 }
 
 static void write_spend(const status_t *status, buffer_t *out) {
     const balance_t *balance = &status->balance;
-    char settled[MONEY_TEXT_SIZE], doubts[MONEY_TEXT_SIZE], reserved[MONEY_TEXT_SIZE], cap[MONEY_TEXT_SIZE];
+    char settled[MONEY_TEXT_SIZE], doubts[MONEY_TEXT_SIZE], reserved[MONEY_TEXT_SIZE],
+        cap[MONEY_TEXT_SIZE];
     buffer_append_format(out, "\nspend   %s settled, %s in doubt, %s reserved, cap %s\n",
                          money_format(balance->settled, TABLES_MONEY_DECIMALS, settled),
                          money_format(balance->doubts, TABLES_MONEY_DECIMALS, doubts),
@@ -79,13 +84,16 @@ static void write_recording(const status_recording_t *recording, int64_t now, bu
     double age = (double)(now - progress->utc) / 1e6;
     buffer_append_format(out, "recording %s\n", progress->about);
     buffer_append_format(out, "%s: %s of %s %s", status_step_name(progress->step),
-                         text_format_count(progress->done, done), text_format_count(progress->total, total),
+                         text_format_count(progress->done, done),
+                         text_format_count(progress->total, total),
                          progress->step == RECORDING_STORING ? "neurons" : "excerpts");
     if (progress->step != RECORDING_STORING)
-        buffer_append_format(out, ", %s tokens/s, ", text_format_count((uint64_t)progress->rate, done));
+        buffer_append_format(out, ", %s tokens/s, ",
+                             text_format_count((uint64_t)progress->rate, done));
     if (progress->step != RECORDING_STORING)
         buffer_append_format(out, "left %s",
-                             isnan(progress->eta) ? "not known yet" : text_format_duration(progress->eta, text));
+                             isnan(progress->eta) ? "not known yet"
+                                                  : text_format_duration(progress->eta, text));
     buffer_append_format(out, ", as of %s ago\n", text_format_duration(age > 0 ? age : 0, text));
     if (recording->live)
         buffer_append_format(out, "held by %s\n", recording->holder);
@@ -122,7 +130,7 @@ static int print_recording(const status_recording_t *recording, bool json, error
     return output_finish(&out, error);
 }
 
-/* --- the command --------------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 /* Releases the status. */
 static bool print(status_t *status, bool json, error_info_t *error) {
@@ -145,8 +153,11 @@ static int run(const option_list_t *options, error_info_t *error) {
     status_t status;
     bool good = command_find_run(store, options, &run_info, &settings, error);
     status_recording_t recording;
-    if (!good && !option_given(options, "run") && status_gather_recording(store, &recording, NULL)) {
-        int code = recording.there ? print_recording(&recording, option_given(options, "json"), error) : -1;
+    if (!good && !option_given(options, "run") &&
+        status_gather_recording(store, &recording, NULL)) {
+        int code = recording.there
+                       ? print_recording(&recording, option_given(options, "json"), error)
+                       : -1;
         status_recording_clear(&recording);
         if (code >= 0) {
             store_close(store);
@@ -171,7 +182,8 @@ static const option_t table[] = {
 const command_t command_status = {
     .name = "status",
     .usage = "[--run NAME] [--json]",
-    .summary = "progress, spend, rates, failures and time left of a run or recording; works while it is live",
+    .summary = "progress, spend, rates, failures and time left of a run or recording; works while "
+               "it is live",
     .options = table,
     .run = run,
 };

@@ -22,7 +22,8 @@ typedef struct {
     output_t *output;
 } work_t;
 
-/* A JSON string without the characters that some readers of lines take for the end of one: U+0085, U+2028, U+2029. */
+/* A JSON string without the characters that some readers of lines take for the end of one: U+0085,
+ * U+2028, U+2029. */
 static void write_string(buffer_t *out, const char *text, size_t length) {
     buffer_t plain = BUFFER_EMPTY;
     json_write_string(&plain, text, length);
@@ -74,15 +75,16 @@ static bool is_blank(const line_t *line) {
 static bool encode_line(work_t *work, const line_t *line, error_info_t *error) {
     unsigned long long number = line->number;
     if (line->size > LINE_MAXIMUM)
-        return error_set(error, ERROR_CONFIG, "%s:%llu: %llu bytes; a line may have %d", INPUT, number,
-                         (unsigned long long)line->size, LINE_MAXIMUM);
+        return error_set(error, ERROR_CONFIG, "%s:%llu: %llu bytes; a line may have %d", INPUT,
+                         number, (unsigned long long)line->size, LINE_MAXIMUM);
     json_value_t *value = json_parse_line(line->text, line->length, INPUT, number, error);
     if (!value)
         return false;
     size_t length = 0;
     const char *text = json_as_string(value, &length);
     bool good =
-        text || error_set(error, ERROR_CONFIG, "%s:%llu: a line has to be a JSON string: \"...\"", INPUT, number);
+        text || error_set(error, ERROR_CONFIG, "%s:%llu: a line has to be a JSON string: \"...\"",
+                          INPUT, number);
     work->list.count = 0;
     good = good && tokenizer_encode(work->tokenizer, text, length, &work->list, error);
     if (good && work->json)
@@ -110,7 +112,8 @@ static bool encode_lines(work_t *work, line_reader_t *input, error_info_t *error
 
 static tokenizer_t *load(const option_list_t *options, error_info_t *error) {
     const char *directory = option_get(options, "subject");
-    subject_files_t *files = subject_files_open(directory ? directory : SUBJECT_FILES_EMBEDDED, error);
+    subject_files_t *files =
+        subject_files_open(directory ? directory : SUBJECT_FILES_EMBEDDED, error);
     tokenizer_t *tokenizer = files ? tokenizer_load(files, error) : NULL;
     subject_files_close(files);
     return tokenizer;
@@ -120,7 +123,9 @@ static int run(const option_list_t *options, error_info_t *error) {
     tokenizer_t *tokenizer = load(options, error);
     if (!tokenizer)
         return error_exit_code(error->class_);
-    work_t work = {.tokenizer = tokenizer, .json = option_given(options, "json"), .output = output_open(NULL, error)};
+    work_t work = {.tokenizer = tokenizer,
+                   .json = option_given(options, "json"),
+                   .output = output_open(NULL, error)};
     line_reader_t *input = work.output ? line_reader_open("/dev/stdin", LINE_MAXIMUM, error) : NULL;
     bool good = input && encode_lines(&work, input, error);
     line_reader_close(input);
@@ -134,7 +139,8 @@ static int run(const option_list_t *options, error_info_t *error) {
 
 static const option_t table[] = {
     {"subject", 0, "DIR",
-     "a directory with vocab.json and merges.txt, or tokenizer.json (default: \"subject:\", the shipped subject model)",
+     "a directory with vocab.json and merges.txt, or tokenizer.json (default: \"subject:\", the "
+     "shipped subject model)",
      false},
     {"json", 0, NULL, "print {\"text\":...,\"ids\":[...]} a line", false},
     OPTION_HELP,
@@ -145,11 +151,11 @@ const command_t command_tokens = {
     .name = "tokens",
     .usage = "[--subject DIR] [--json] < LINES",
     .summary = "show text as the tokens of the subject model",
-    .details =
-        "Reads JSON strings, one a line, on standard input and prints the tokens of each on a line: id and text. "
-        "Bytes of a token that are no whole UTF-8 character are shown as \\xNN. Special tokens are not recognised in "
-        "the text: \"<|endoftext|>\" is taken letter by letter. Blank lines are skipped; a line that is no JSON string "
-        "ends the command and is named by its number.",
+    .details = "Reads JSON strings, one a line, on standard input and prints the tokens of each on "
+               "a line: id and text. Bytes of a token that are no whole UTF-8 character are shown "
+               "as \\xNN. Special tokens are not recognised in the text: \"<|endoftext|>\" is "
+               "taken letter by letter. Blank lines are skipped; a line that is no JSON string "
+               "ends the command and is named by its number.",
     .options = table,
     .run = run,
 };

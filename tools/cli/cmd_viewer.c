@@ -22,10 +22,10 @@ typedef struct {
     int64_t busy; /* microseconds of the pass over the index that is under way */
 } serve_t;
 
-/* --- the loop: follows the run, without a pause while a pass is under way ----------------------------------- */
+/* --- the loop: follows the run, without a pause while a pass is under way --------------------- */
 
-/* A second between two passes; more where they are long, so that following takes a tenth of a processor at most: the
- * run that is looked at may have no more than two. */
+/* A second between two passes; more where they are long, so that following takes a tenth of a
+ * processor at most: the run that is looked at may have no more than two. */
 
 static void follow(void *context) {
     serve_t *serve = context;
@@ -46,7 +46,8 @@ static void stop(void *context, int signal_number) {
     loop_stop(((serve_t *)context)->loop);
 }
 
-static bool say_where(const viewer_options_t *options, uint16_t port, const char *port_file, error_info_t *error) {
+static bool say_where(const viewer_options_t *options, uint16_t port, const char *port_file,
+                      error_info_t *error) {
     buffer_t text = BUFFER_EMPTY;
     bool good = true;
     if (port_file) {
@@ -61,8 +62,10 @@ static bool say_where(const viewer_options_t *options, uint16_t port, const char
         buffer_append_format(&text, "http://%s:%u/\n", host, (unsigned)port);
     const study_definition_t *study = options->study ? study_definition(options->study) : NULL;
     for (size_t i = 0; study && i < study->rater_count; i++)
-        buffer_append_format(&text, "http://%s:%u/study/%s\n", host, (unsigned)port, study->raters[i]);
-    buffer_append_format(&text, "%sCtrl-C ends it.\n", options->token ? "Add ?token=... the first time. " : "");
+        buffer_append_format(&text, "http://%s:%u/study/%s\n", host, (unsigned)port,
+                             study->raters[i]);
+    buffer_append_format(&text, "%sCtrl-C ends it.\n",
+                         options->token ? "Add ?token=... the first time. " : "");
     good = good && output_print(&text, error);
     buffer_free(&text);
     fflush(stdout);
@@ -91,7 +94,7 @@ static bool serve(const viewer_options_t *options, const char *port_file, error_
     return good;
 }
 
-/* --- options --------------------------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static bool read_token(const char *path, char token[TOKEN_MOST + 1], error_info_t *error) {
     buffer_t text = BUFFER_EMPTY;
@@ -104,12 +107,13 @@ static bool read_token(const char *path, char token[TOKEN_MOST + 1], error_info_
     if (length >= GATE_TOKEN_LEAST &&
         strspn(token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == length)
         return true;
-    return error_set(error, ERROR_CONFIG, "%s: a token has at least %d characters of a-z A-Z 0-9 - _ on one line", path,
+    return error_set(error, ERROR_CONFIG,
+                     "%s: a token has at least %d characters of a-z A-Z 0-9 - _ on one line", path,
                      GATE_TOKEN_LEAST);
 }
 
-static bool read_where(const option_list_t *options, viewer_options_t *viewer, char token[TOKEN_MOST + 1],
-                       error_info_t *error) {
+static bool read_where(const option_list_t *options, viewer_options_t *viewer,
+                       char token[TOKEN_MOST + 1], error_info_t *error) {
     viewer->address = option_get(options, "address");
     viewer->address = viewer->address ? viewer->address : "127.0.0.1";
     viewer->host_count = option_all(options, "host", &viewer->hosts);
@@ -126,29 +130,34 @@ static bool read_where(const option_list_t *options, viewer_options_t *viewer, c
     if (gate_is_loopback(viewer->address))
         return true;
     return error_set(error, ERROR_USAGE,
-                     "--address %s: others can reach it, so it needs --token-file FILE, a file with a secret of %d or "
-                     "more letters and digits",
+                     "--address %s: others can reach it, so it needs --token-file FILE, a file "
+                     "with a secret of %d or more letters and digits",
                      viewer->address, GATE_TOKEN_LEAST);
 }
 
 static bool read_wish(const option_list_t *options, study_wish_t *wish, error_info_t *error) {
-    const char *neurons = option_get(options, "study-neurons"), *overlap = option_get(options, "overlap");
+    const char *neurons = option_get(options, "study-neurons"),
+               *overlap = option_get(options, "overlap");
     uint64_t count = 0;
     *wish = (study_wish_t){.raters = option_get(options, "raters"),
                            .set = option_get(options, "study-set"),
                            .overlap = OVERLAP_DEFAULT,
                            .merge = option_given(options, "merge")};
-    if (neurons && (!number_parse_whole(neurons, strlen(neurons), UINT32_MAX, &count) || count == 0))
-        return error_set(error, ERROR_USAGE, "--study-neurons %s: it is a count from 1 on", neurons);
+    if (neurons &&
+        (!number_parse_whole(neurons, strlen(neurons), UINT32_MAX, &count) || count == 0))
+        return error_set(error, ERROR_USAGE, "--study-neurons %s: it is a count from 1 on",
+                         neurons);
     wish->neurons = (size_t)count;
-    if (overlap && (!number_parse(overlap, &wish->overlap) || wish->overlap < 0 || wish->overlap > 1))
+    if (overlap &&
+        (!number_parse(overlap, &wish->overlap) || wish->overlap < 0 || wish->overlap > 1))
         return error_set(error, ERROR_USAGE, "--overlap %s: it is a share from 0 to 1", overlap);
     return true;
 }
 
-/* --- what is served ---------------------------------------------------------------------------------------------- */
+/* --- what is served --------------------------------------------------------------------------- */
 
-static study_t *make_study(const option_list_t *options, store_t *store, const char *directory, error_info_t *error) {
+static study_t *make_study(const option_list_t *options, store_t *store, const char *directory,
+                           error_info_t *error) {
     study_wish_t wish;
     size_t skipped;
     if (!read_wish(options, &wish, error))
@@ -162,16 +171,18 @@ static study_t *make_study(const option_list_t *options, store_t *store, const c
     else
         study = study_make(directory, store, view, &wish, &skipped, error);
     if (study && skipped)
-        fprintf(stderr, "glia viewer: %zu neurons lack an explanation and are not in the study\n", skipped);
+        fprintf(stderr, "glia viewer: %zu neurons lack an explanation and are not in the study\n",
+                skipped);
     view_release(view);
     return study;
 }
 
-/* The study of --study, or the one beside the store's data; made anew if there are --raters. NULL is fine unless
- * *error is set: there is none. */
+/* The study of --study, or the one beside the store's data; made anew if there are --raters. NULL
+ * is fine unless *error is set: there is none. */
 static study_t *find_study(const option_list_t *options, store_t *store, error_info_t *error) {
     const char *named = option_get(options, "study");
-    char *directory = named ? memory_copy_string(named) : memory_format("%s/study", store_directory(store));
+    char *directory =
+        named ? memory_copy_string(named) : memory_format("%s/study", store_directory(store));
     study_t *study = NULL;
     if (option_given(options, "raters"))
         study = make_study(options, store, directory, error);
@@ -209,16 +220,22 @@ static int run(const option_list_t *options, error_info_t *error) {
 static const option_t table[] = {
     {"port", 'p', "PORT", "listen there (default 8321; 0: any free one)", false},
     {"port-file", 0, "FILE", "write the port there once pages are served", false},
-    {"address", 'a', "IP", "listen on this IPv4 address (default 127.0.0.1); any but 127.* needs --token-file", false},
-    {"token-file", 0, "FILE", "a file with the secret that visitors need: ?token=... once, then a cookie", false},
-    {"host", 0, "NAME", "a further name under which this machine is visited; may be repeated", true},
+    {"address", 'a', "IP",
+     "listen on this IPv4 address (default 127.0.0.1); any but 127.* needs --token-file", false},
+    {"token-file", 0, "FILE",
+     "a file with the secret that visitors need: ?token=... once, then a cookie", false},
+    {"host", 0, "NAME", "a further name under which this machine is visited; may be repeated",
+     true},
     {"study", 0, "DIR", "the directory of the study (default: study in the store's)", false},
     {"study-only", 0, NULL, "serve the study and nothing else", false},
     {"raters", 0, "CODE,CODE", "make the study, for raters with these codes", false},
     {"study-set", 0, "NAME", "making it: the neuron set (default: the run's first)", false},
-    {"study-neurons", 0, "N", "making it: so many neurons, drawn with the run's seed (default: all)", false},
-    {"overlap", 0, "SHARE", "making it: the share of neurons that all raters get, 0 to 1 (default 0.2)", false},
-    {"merge", 0, NULL, "making it: show identical explanations once; all of them get the rating", false},
+    {"study-neurons", 0, "N",
+     "making it: so many neurons, drawn with the run's seed (default: all)", false},
+    {"overlap", 0, "SHARE",
+     "making it: the share of neurons that all raters get, 0 to 1 (default 0.2)", false},
+    {"merge", 0, NULL, "making it: show identical explanations once; all of them get the rating",
+     false},
     OPTION_RUN,
     OPTION_STORE,
     OPTION_CONFIG,
@@ -229,11 +246,11 @@ static const option_t table[] = {
 const command_t command_viewer = {
     .name = "viewer",
     .usage = "[--port PORT] [--run NAME] [--raters CODE,CODE] [--study-only]",
-    .summary = "web pages of a run and its neurons, and the blinded study; also while the run is live",
-    .details =
-        "Reads the store and cannot start or spend anything. With --raters a study is made from the explanations that "
-        "are there; each rater opens /study/CODE. Without, a study that is there goes on. `glia export study` writes "
-        "its answers.",
+    .summary =
+        "web pages of a run and its neurons, and the blinded study; also while the run is live",
+    .details = "Reads the store and cannot start or spend anything. With --raters a study is made "
+               "from the explanations that are there; each rater opens /study/CODE. Without, a "
+               "study that is there goes on. `glia export study` writes its answers.",
     .options = table,
     .run = run,
 };

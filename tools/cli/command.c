@@ -17,7 +17,7 @@ enum { CONFIG_MAXIMUM = 4 << 20 };
 
 static const char *const DEFAULT_CONFIG = "config.toml";
 
-/* --- the config ---------------------------------------------------------------------------------------- */
+/* --- the config ------------------------------------------------------------------------------- */
 
 /* JSON's escapes are TOML's. */
 char *command_assignment(const char *key, const char *value) {
@@ -27,7 +27,8 @@ char *command_assignment(const char *key, const char *value) {
     return buffer_take(&text);
 }
 
-bool command_read_config(const option_list_t *options, buffer_t *text, char **name, error_info_t *error) {
+bool command_read_config(const option_list_t *options, buffer_t *text, char **name,
+                         error_info_t *error) {
     const char *path = option_get(options, "config");
     if (path || access(DEFAULT_CONFIG, F_OK) == 0) {
         *name = memory_copy_string(path ? path : DEFAULT_CONFIG);
@@ -38,7 +39,8 @@ bool command_read_config(const option_list_t *options, buffer_t *text, char **na
     }
     embedded_file_t shipped;
     if (!embedded_find(DEFAULT_CONFIG, &shipped))
-        return error_set(error, ERROR_BUG, "the default config is not part of this program; name one with --config");
+        return error_set(error, ERROR_BUG,
+                         "the default config is not part of this program; name one with --config");
     buffer_append(text, shipped.data, shipped.size);
     *name = memory_copy_string("config.toml (shipped)");
     return true;
@@ -62,7 +64,8 @@ settings_t *command_settings(const option_list_t *options, bool offline, error_i
     for (size_t i = 0; i < 2; i++)
         if (owned[i])
             assignments[count++] = owned[i];
-    settings_t *settings = settings_load(buffer_text(&text), text.length, name, assignments, count, offline, error);
+    settings_t *settings =
+        settings_load(buffer_text(&text), text.length, name, assignments, count, offline, error);
     free(assignments);
     free(owned[0]);
     free(owned[1]);
@@ -71,7 +74,7 @@ settings_t *command_settings(const option_list_t *options, bool offline, error_i
     return settings;
 }
 
-/* --- the store ----------------------------------------------------------------------------------------- */
+/* --- the store -------------------------------------------------------------------------------- */
 
 /* The directory of the store: owned; NULL with *error set. */
 char *command_store_path(const option_list_t *options, error_info_t *error) {
@@ -91,7 +94,8 @@ store_t *command_open_store(const option_list_t *options, error_info_t *error) {
     return store;
 }
 
-store_t *command_open_store_to_write(const option_list_t *options, const char *what, bool create, error_info_t *error) {
+store_t *command_open_store_to_write(const option_list_t *options, const char *what, bool create,
+                                     error_info_t *error) {
     store_t *store = NULL;
     if (!create) {
         store = command_open_store(options, error);
@@ -107,14 +111,14 @@ store_t *command_open_store_to_write(const option_list_t *options, const char *w
     return store;
 }
 
-/* --- the run ------------------------------------------------------------------------------------------- */
+/* --- the run ---------------------------------------------------------------------------------- */
 
-bool command_find_run(store_t *store, const option_list_t *options, run_info_t *run, settings_t **settings,
-                      error_info_t *error) {
+bool command_find_run(store_t *store, const option_list_t *options, run_info_t *run,
+                      settings_t **settings, error_info_t *error) {
     return snapshot_find_run(store, option_get(options, "run"), run, settings, error);
 }
 
-/* --- small things -------------------------------------------------------------------------------------- */
+/* --- small things ----------------------------------------------------------------------------- */
 
 int command_fail(error_info_t *error, error_class_t class_, const char *format, ...) {
     char text[ERROR_MESSAGE_SIZE];

@@ -13,7 +13,8 @@
 #include "store/records.h"
 #include "tools/cli/output.h"
 
-enum { READ_AT_ONCE = 256 }; /* neurons a read transaction, so that a live run's store need not grow for us */
+/* neurons a read transaction, so that a live run's store need not grow for us */
+enum { READ_AT_ONCE = 256 };
 
 typedef struct {
     neuron_name_t name;
@@ -26,22 +27,25 @@ typedef struct {
     member_t *members; /* [count], owned */
 } member_list_t;
 
-/* --- which neurons --------------------------------------------------------------------------------------- */
+/* --- which neurons ---------------------------------------------------------------------------- */
 
 static bool refuse_unnamed(const char *set, const char *id, error_info_t *error) {
     return error_set(error, ERROR_USAGE,
-                     "set %s: \"%s\" has no layer and neuron, so no file: choose another set (--set NAME), or one file "
-                     "for all (--format jsonl)",
+                     "set %s: \"%s\" has no layer and neuron, so no file: choose another set "
+                     "(--set NAME), or one file for all (--format jsonl)",
                      set, id);
 }
 
-static bool list_set(store_txn_t *txn, const struct run_set *set, member_list_t *list, error_info_t *error) {
+static bool list_set(store_txn_t *txn, const struct run_set *set, member_list_t *list,
+                     error_info_t *error) {
     for (uint32_t i = 0; i < set->count; i++) {
         member_t member = {.set = set->name};
         char *id = NULL;
         if (!records_set_member(txn, set->content, i, &member.record, &id))
-            return error_set(error, ERROR_FATAL, "set %s lacks its member %u; see `glia fsck`", set->name, i);
-        bool good = neuron_name_parse(id, strlen(id), &member.name) || refuse_unnamed(set->name, id, error);
+            return error_set(error, ERROR_FATAL, "set %s lacks its member %u; see `glia fsck`",
+                             set->name, i);
+        bool good =
+            neuron_name_parse(id, strlen(id), &member.name) || refuse_unnamed(set->name, id, error);
         free(id);
         if (!good)
             return false;
@@ -71,15 +75,16 @@ static bool make_unique(member_list_t *list, error_info_t *error) {
         if (!last || compare_members(last, member) != 0)
             list->members[kept++] = *member;
         else if (!hash_equal(last->record, member->record))
-            return error_set(error, ERROR_USAGE, "sets %s and %s have different records of %d:%d; choose one by --set",
+            return error_set(error, ERROR_USAGE,
+                             "sets %s and %s have different records of %d:%d; choose one by --set",
                              last->set, member->set, member->name.layer, member->name.index);
     }
     list->count = kept;
     return true;
 }
 
-static bool list_members(store_t *store, const run_info_t *run, const char *set, member_list_t *list,
-                         error_info_t *error) {
+static bool list_members(store_t *store, const run_info_t *run, const char *set,
+                         member_list_t *list, error_info_t *error) {
     store_txn_t *txn = store_read_begin(store, error);
     bool good = txn != NULL;
     for (size_t i = 0; good && i < run->set_count; i++)
@@ -90,7 +95,7 @@ static bool list_members(store_t *store, const run_info_t *run, const char *set,
     return good && make_unique(list, error);
 }
 
-/* --- their files ----------------------------------------------------------------------------------------- */
+/* --- their files ------------------------------------------------------------------------------ */
 
 static bool make_directory(const char *path, error_info_t *error) {
     if (mkdir(path, 0777) == 0)
@@ -100,13 +105,16 @@ static bool make_directory(const char *path, error_info_t *error) {
     if (code == EEXIST && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
         return true;
     if (code == EEXIST)
-        return error_set(error, ERROR_CONFIG, "%s: it is no directory; --format jsonl writes all records to one file",
+        return error_set(error, ERROR_CONFIG,
+                         "%s: it is no directory; --format jsonl writes all records to one file",
                          path);
-    return error_set(error, code == ENOSPC || code == EDQUOT || code == EIO ? ERROR_RETRYABLE : ERROR_CONFIG,
-                     "%s: cannot make the directory: %s", path, strerror(code));
+    return error_set(
+        error, code == ENOSPC || code == EDQUOT || code == EIO ? ERROR_RETRYABLE : ERROR_CONFIG,
+        "%s: cannot make the directory: %s", path, strerror(code));
 }
 
-static bool write_text(const char *directory, neuron_name_t name, buffer_t *text, error_info_t *error) {
+static bool write_text(const char *directory, neuron_name_t name, buffer_t *text,
+                       error_info_t *error) {
     char *path = memory_format("%s/%d/%d.json", directory, name.layer, name.index);
     output_t *output = output_open(path, error);
     free(path);
@@ -116,22 +124,26 @@ static bool write_text(const char *directory, neuron_name_t name, buffer_t *text
     return output_close(output, good, good ? error : NULL) && good;
 }
 
-static bool write_member(store_txn_t *txn, const member_t *member, const char *directory, error_info_t *error) {
+static bool write_member(store_txn_t *txn, const member_t *member, const char *directory,
+                         error_info_t *error) {
     neuron_record_t *neuron = records_get(txn, member->record, error);
     if (!neuron)
         return false;
     buffer_t text = BUFFER_EMPTY;
     /* A puzzle may be called "1:2". */
-    bool good = neuron->source == NEURON_SOURCE_SUBJECT || refuse_unnamed(member->set, neuron->id, error);
+    bool good =
+        neuron->source == NEURON_SOURCE_SUBJECT || refuse_unnamed(member->set, neuron->id, error);
     if (good && !(neuron_json_write(neuron, &text) && buffer_append_char(&text, '\n')))
-        good = error_set(error, ERROR_FATAL, "%s: its record is too large to be written", neuron->id);
+        good =
+            error_set(error, ERROR_FATAL, "%s: its record is too large to be written", neuron->id);
     good = good && write_text(directory, member->name, &text, error);
     buffer_free(&text);
     neuron_record_free(neuron);
     return good;
 }
 
-static bool write_members(store_t *store, const member_list_t *list, const char *directory, error_info_t *error) {
+static bool write_members(store_t *store, const member_list_t *list, const char *directory,
+                          error_info_t *error) {
     bool good = make_directory(directory, error);
     store_txn_t *txn = NULL;
     for (size_t i = 0; good && i < list->count; i++) {
@@ -157,7 +169,8 @@ static bool write_members(store_t *store, const member_list_t *list, const char 
 bool export_records(store_t *store, const run_info_t *run, const char *set, const char *directory,
                     error_info_t *error) {
     member_list_t list = {0};
-    bool good = list_members(store, run, set, &list, error) && write_members(store, &list, directory, error);
+    bool good = list_members(store, run, set, &list, error) &&
+                write_members(store, &list, directory, error);
     free(list.members);
     return good;
 }

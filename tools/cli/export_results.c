@@ -1,4 +1,5 @@
-/* export_results.c - results of a run as lines: a walk over its chains, each written by its kind. */
+/* export_results.c - results of a run as lines: a walk over its chains, each
+ * written by its kind. */
 #include "tools/cli/export_results.h"
 
 #include <math.h>
@@ -12,7 +13,7 @@
 
 enum { FLUSH_AT = 1 << 20 };
 
-/* --- rows, as JSON or CSV ------------------------------------------------------------------------------ */
+/* --- rows, as JSON or CSV --------------------------------------------------------------------- */
 
 typedef struct {
     bool csv;
@@ -100,7 +101,7 @@ static void end_row(rows_t *rows) {
     rows->named = true;
 }
 
-/* --- what is exported ---------------------------------------------------------------------------------- */
+/* --- what is exported ------------------------------------------------------------------------- */
 
 typedef struct {
     const settings_t *settings;
@@ -147,7 +148,8 @@ static void add_measured(export_t *export, const outcome_t *outcome, bool first_
         const stage_telling_t *telling = export->measured.rows[m]->telling;
         if (telling->has_members != first_ones)
             continue;
-        chain_measured_t measured = chain_look_measured(outcome->look, export->measured.rows[m]->number);
+        chain_measured_t measured =
+            chain_look_measured(outcome->look, export->measured.rows[m]->number);
         add_text(rows, telling->done, chain_state_name(measured.state));
         for (size_t i = 0; i < STAGE_MEASURES && telling->measures[i].key; i++)
             add_number(rows, telling->measures[i].key, measured.values[i]);
@@ -162,7 +164,8 @@ static void export_score(export_t *export, store_txn_t *txn, const outcome_t *ou
     begin_row(&export->rows);
     add_chain(export, outcome);
     add_measured(export, outcome, true);
-    add_text(&export->rows, "explanation", outcome->explained == CHAIN_DONE ? outcome->explanation->text : NULL);
+    add_text(&export->rows, "explanation",
+             outcome->explained == CHAIN_DONE ? outcome->explanation->text : NULL);
     add_measured(export, outcome, false);
     end_row(&export->rows);
 }
@@ -176,7 +179,8 @@ typedef struct {
     const simulate_result_t *result;
 } simulated_t;
 
-static void simulation_as_rows(export_t *export, const outcome_t *outcome, const simulated_t *simulated) {
+static void simulation_as_rows(export_t *export, const outcome_t *outcome,
+                               const simulated_t *simulated) {
     rows_t *rows = &export->rows;
     for (size_t i = 0; i < simulated->record->count; i++) {
         begin_row(rows);
@@ -185,14 +189,16 @@ static void simulation_as_rows(export_t *export, const outcome_t *outcome, const
         add_integer(rows, "record", (int64_t)simulated->index);
         add_text(rows, "state", chain_state_name(simulated->state));
         add_integer(rows, "position", (int64_t)i);
-        add_bytes(rows, "token", simulated->record->tokens[i].bytes, simulated->record->tokens[i].length);
+        add_bytes(rows, "token", simulated->record->tokens[i].bytes,
+                  simulated->record->tokens[i].length);
         add_float(rows, "activation", simulated->record->activations[i]);
         add_number(rows, "expected", simulated->result ? simulated->result->expected[i] : NAN);
         end_row(rows);
     }
 }
 
-static void simulation_as_line(export_t *export, const outcome_t *outcome, const simulated_t *simulated) {
+static void simulation_as_line(export_t *export, const outcome_t *outcome,
+                               const simulated_t *simulated) {
     rows_t *rows = &export->rows;
     const activation_record_t *record = simulated->record;
     begin_row(rows);
@@ -223,11 +229,13 @@ static void simulation_as_line(export_t *export, const outcome_t *outcome, const
 }
 
 /* `place`: of the record, valid ones first. */
-static void export_record(export_t *export, const outcome_t *outcome, size_t place, simulated_t *simulated) {
+static void export_record(export_t *export, const outcome_t *outcome, size_t place,
+                          simulated_t *simulated) {
     simulate_result_t result = {0};
     const chain_job_t *job = outcome_of_record(outcome, STAGE_SIMULATE, place);
     simulated->state = job ? job->state : CHAIN_UNWANTED;
-    if (simulated->state == CHAIN_DONE && simulate_result_decode(job->bytes.data, job->bytes.size, &result) &&
+    if (simulated->state == CHAIN_DONE &&
+        simulate_result_decode(job->bytes.data, job->bytes.size, &result) &&
         result.count == simulated->record->count)
         simulated->result = &result;
     (export->rows.csv ? simulation_as_rows : simulation_as_line)(export, outcome, simulated);
@@ -238,17 +246,21 @@ static void export_simulations(export_t *export, store_txn_t *txn, const outcome
     (void)txn;
     size_t valid = outcome->valid->count;
     for (size_t i = 0; i < valid; i++)
-        export_record(export, outcome, i,
-                      &(simulated_t){.split = "valid", .index = i, .record = outcome->valid->records[i]});
+        export_record(
+            export, outcome, i,
+            &(simulated_t){.split = "valid", .index = i, .record = outcome->valid->records[i]});
     for (size_t i = 0; i < outcome->calibration->count; i++)
         export_record(export, outcome, valid + i,
-                      &(simulated_t){.split = "calibration", .index = i, .record = outcome->calibration->records[i]});
+                      &(simulated_t){.split = "calibration",
+                                     .index = i,
+                                     .record = outcome->calibration->records[i]});
 }
 
 static void export_neuron(export_t *export, store_txn_t *txn, const outcome_t *outcome) {
     (void)txn;
     const chain_t *chain = &outcome->chain;
-    if (export->any_neuron && export->last_set == chain->set && export->last_neuron == chain->neuron)
+    if (export->any_neuron && export->last_set == chain->set &&
+        export->last_neuron == chain->neuron)
         return;
     export->any_neuron = true;
     export->last_set = chain->set;
@@ -258,22 +270,26 @@ static void export_neuron(export_t *export, store_txn_t *txn, const outcome_t *o
 }
 
 typedef void write_t(export_t *export, store_txn_t *txn, const outcome_t *outcome);
-static write_t *const writers[EXPORT_KINDS] = {export_explanation, export_score, export_simulations, export_neuron};
+static write_t *const writers[EXPORT_KINDS] = {export_explanation, export_score, export_simulations,
+                                               export_neuron};
 
 const char *export_kind_name(export_kind_t kind) {
-    static const char *const names[EXPORT_KINDS] = {"explanations", "scores", "simulations", "records"};
+    static const char *const names[EXPORT_KINDS] = {"explanations", "scores", "simulations",
+                                                    "records"};
     return names[kind];
 }
 
-/* --- all of them --------------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
-static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome, error_info_t *error) {
+static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome,
+                       error_info_t *error) {
     export_t *export = context;
     const export_wish_t *wish = export->wish;
     if (wish->set && strcmp(export->settings->sets[outcome->chain.set].name, wish->set) != 0)
         return true;
     writers[wish->kind](export, txn, outcome);
-    return export->rows.out.length < FLUSH_AT || output_write(export->output, &export->rows.out, error);
+    return export->rows.out.length < FLUSH_AT ||
+           output_write(export->output, &export->rows.out, error);
 }
 
 bool export_results(store_t *store, const sweep_t *sweep, uint32_t run, const export_wish_t *wish,
@@ -285,7 +301,8 @@ bool export_results(store_t *store, const sweep_t *sweep, uint32_t run, const ex
                        .output = output_open(wish->path, error)};
     bool good = export.output != NULL;
     if (good) {
-        good = outcomes_walk(store, sweep, &(outcomes_t){.run = run, .depth = LOOK_EACH}, take_chain, &export, error) &&
+        good = outcomes_walk(store, sweep, &(outcomes_t){.run = run, .depth = LOOK_EACH},
+                             take_chain, &export, error) &&
                output_write(export.output, &export.rows.out, error);
         good = output_close(export.output, good, good ? error : NULL) && good;
     }

@@ -19,7 +19,8 @@ typedef struct {
     buffer_t out;
 } list_t;
 
-static void write_csv(list_t *list, const char *id, const neuron_name_t *name, const char *explanation, double score) {
+static void write_csv(list_t *list, const char *id, const neuron_name_t *name,
+                      const char *explanation, double score) {
     if (name)
         buffer_append_format(&list->out, "%d,%d,", name->layer, name->index);
     else
@@ -33,9 +34,11 @@ static void write_csv(list_t *list, const char *id, const neuron_name_t *name, c
     buffer_append_char(&list->out, '\n');
 }
 
-static void write_json(list_t *list, const char *id, const neuron_name_t *name, const char *explanation, double score) {
+static void write_json(list_t *list, const char *id, const neuron_name_t *name,
+                       const char *explanation, double score) {
     if (name)
-        buffer_append_format(&list->out, "{\"layer\":%d,\"neuron\":%d,\"score\":", name->layer, name->index);
+        buffer_append_format(&list->out, "{\"layer\":%d,\"neuron\":%d,\"score\":", name->layer,
+                             name->index);
     else
         buffer_append_text(&list->out, "{\"layer\":null,\"neuron\":null,\"score\":");
     json_write_number(&list->out, score);
@@ -59,7 +62,8 @@ static void write_neuron(list_t *list, store_txn_t *txn, const char *id) {
     free(explanation);
 }
 
-static const set_settings_t *find_set(const settings_t *settings, const char *name, error_info_t *error) {
+static const set_settings_t *find_set(const settings_t *settings, const char *name,
+                                      error_info_t *error) {
     for (size_t i = 0; i < settings->set_count; i++)
         if (!strcmp(settings->sets[i].name, name))
             return &settings->sets[i];
@@ -68,13 +72,16 @@ static const set_settings_t *find_set(const settings_t *settings, const char *na
 }
 
 /* A set of a run, as it was fixed. */
-static bool write_fixed(list_t *list, store_txn_t *txn, const run_info_t *run, error_info_t *error) {
+static bool write_fixed(list_t *list, store_txn_t *txn, const run_info_t *run,
+                        error_info_t *error) {
     for (size_t s = 0; s < run->set_count; s++)
-        for (uint32_t i = 0; !strcmp(run->sets[s].name, list->set->name) && i < run->sets[s].count; i++) {
+        for (uint32_t i = 0; !strcmp(run->sets[s].name, list->set->name) && i < run->sets[s].count;
+             i++) {
             hash_t neuron;
             char *id = NULL;
             if (!records_set_member(txn, run->sets[s].content, i, &neuron, &id))
-                return error_set(error, ERROR_FATAL, "set %s lacks its member %u; see `glia fsck`", list->set->name, i);
+                return error_set(error, ERROR_FATAL, "set %s lacks its member %u; see `glia fsck`",
+                                 list->set->name, i);
             write_neuron(list, txn, id);
             free(id);
         }
@@ -85,14 +92,17 @@ static bool write_fixed(list_t *list, store_txn_t *txn, const run_info_t *run, e
 static bool write_drawn(list_t *list, store_txn_t *txn, int64_t seed, error_info_t *error) {
     const set_settings_t *set = list->set;
     if (set->select == SELECT_ALL)
-        return error_set(error, ERROR_USAGE, "sets.%s.select is \"all\": nothing is drawn", set->name);
-    if (set->recorded && (set->select == SELECT_RANDOM || (set->select != SELECT_LIST && !set->baseline)))
+        return error_set(error, ERROR_USAGE, "sets.%s.select is \"all\": nothing is drawn",
+                         set->name);
+    if (set->recorded &&
+        (set->select == SELECT_RANDOM || (set->select != SELECT_LIST && !set->baseline)))
         return error_set(error, ERROR_USAGE,
-                         "sets.%s is drawn from a recording when a run starts; without --draw this lists what it drew",
+                         "sets.%s is drawn from a recording when a run starts; without --draw this "
+                         "lists what it drew",
                          set->name);
     record_set_t source = {0};
-    bool stored =
-        text_starts_with(set->source, "store:") && records_set_find(txn, set->source + strlen("store:"), &source);
+    bool stored = text_starts_with(set->source, "store:") &&
+                  records_set_find(txn, set->source + strlen("store:"), &source);
     draw_t drawn;
     /* Without records the baselines are what there is to draw from. */
     bool records = stored && (set->select == SELECT_RANDOM || !set->baseline);
@@ -107,15 +117,16 @@ static bool write_drawn(list_t *list, store_txn_t *txn, int64_t seed, error_info
     return good;
 }
 
-static bool write_list(list_t *list, store_t *store, const run_info_t *run, const settings_t *settings,
-                       const char *name, error_info_t *error) {
+static bool write_list(list_t *list, store_t *store, const run_info_t *run,
+                       const settings_t *settings, const char *name, error_info_t *error) {
     list->set = find_set(settings, name, error);
     store_txn_t *txn = list->set ? store_read_begin(store, error) : NULL;
     if (!txn)
         return false;
     if (list->csv)
         buffer_append_text(&list->out, "layer,neuron,score,explanation,id\n");
-    bool good = run ? write_fixed(list, txn, run, error) : write_drawn(list, txn, settings->seed, error);
+    bool good =
+        run ? write_fixed(list, txn, run, error) : write_drawn(list, txn, settings->seed, error);
     store_read_end(txn);
     return good;
 }

@@ -1,6 +1,7 @@
 /* fetch.c - a fixed number of slots, each fetching one URL after another.
  *
- * A slot is IDLE (no URL left for it), BUSY (an exchange is under way) or PAUSED (its timer runs, then it tries again).
+ * A slot is IDLE (no URL left for it), BUSY (an exchange is under way) or PAUSED (its timer runs,
+ * then it tries again).
  *   IDLE --start_next--> BUSY --answer--> BUSY with the next URL, or IDLE
  *   BUSY --failed, tries left--> PAUSED --timer--> BUSY
  *   any --the fetch failed--> IDLE (after the cancelled exchange came back)
@@ -46,7 +47,8 @@ static void resume(void *context);
 fetcher_t *fetcher_create(error_info_t *error) {
     fetcher_t *fetcher = MEMORY_NEW(fetcher_t);
     fetcher->loop = loop_create(error);
-    fetcher->http = fetcher->loop ? http_curl_create(fetcher->loop, FETCH_CONCURRENCY, error) : NULL;
+    fetcher->http =
+        fetcher->loop ? http_curl_create(fetcher->loop, FETCH_CONCURRENCY, error) : NULL;
     if (!fetcher->http) {
         fetcher_free(fetcher);
         return NULL;
@@ -54,8 +56,8 @@ fetcher_t *fetcher_create(error_info_t *error) {
     clock_port_t *clock = loop_clock(fetcher->loop);
     fetcher->rng = rng_create((uint64_t)clock_utc(clock)); /* only spreads pauses */
     for (size_t i = 0; i < FETCH_CONCURRENCY; i++)
-        fetcher->slots[i] =
-            (slot_t){.fetcher = fetcher, .timer = clock_timer_create(clock, resume, &fetcher->slots[i])};
+        fetcher->slots[i] = (slot_t){
+            .fetcher = fetcher, .timer = clock_timer_create(clock, resume, &fetcher->slots[i])};
     return fetcher;
 }
 
@@ -71,7 +73,7 @@ void fetcher_free(fetcher_t *fetcher) {
     free(fetcher);
 }
 
-/* --- one slot ------------------------------------------------------------------------------------------ */
+/* --- one slot --------------------------------------------------------------------------------- */
 
 static void submit(slot_t *slot);
 
@@ -108,7 +110,8 @@ static void fail(slot_t *slot) {
 
 static bool may_try_again(const http_response_t *response) {
     switch (response->outcome) {
-    case HTTP_COMPLETE: return response->status == 408 || response->status == 429 || response->status >= 500;
+    case HTTP_COMPLETE:
+        return response->status == 408 || response->status == 429 || response->status >= 500;
     case HTTP_REFUSED:
     case HTTP_BROKEN:
     case HTTP_TIMED_OUT: return true;
@@ -132,12 +135,13 @@ static void refuse(slot_t *slot, const http_response_t *response) {
     const char *url = fetcher->urls[slot->index];
     bool again = may_try_again(response);
     if (response->outcome == HTTP_COMPLETE)
-        error_set(fetcher->error, again ? ERROR_RETRYABLE : ERROR_CONFIG, "%s: the server answers with status %d%s",
-                  url, response->status, again ? "; run the same command again to go on" : "");
+        error_set(fetcher->error, again ? ERROR_RETRYABLE : ERROR_CONFIG,
+                  "%s: the server answers with status %d%s", url, response->status,
+                  again ? "; run the same command again to go on" : "");
     else
         error_set(fetcher->error, again ? ERROR_RETRYABLE : ERROR_CONFIG, "%s: %s%s%s%s", url,
-                  http_outcome_name(response->outcome), *response->detail ? ": " : "", response->detail,
-                  again ? "; run the same command again to go on" : "");
+                  http_outcome_name(response->outcome), *response->detail ? ": " : "",
+                  response->detail, again ? "; run the same command again to go on" : "");
     fail(slot);
 }
 
@@ -178,8 +182,8 @@ static void resume(void *context) {
     submit(context);
 }
 
-bool fetcher_get(fetcher_t *fetcher, const char *const *urls, size_t count, fetch_take_t *take, void *context,
-                 error_info_t *error) {
+bool fetcher_get(fetcher_t *fetcher, const char *const *urls, size_t count, fetch_take_t *take,
+                 void *context, error_info_t *error) {
     error_info_t ignored = {0};
     fetcher->urls = urls;
     fetcher->count = count;

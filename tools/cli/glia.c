@@ -1,4 +1,5 @@
-/* glia.c - the program: a table of commands, and the one place that prints errors and ends the process. */
+/* glia.c - the program: a table of commands, and the one place that prints errors and
+ * ends the process. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,9 +10,9 @@
 #include "tools/cli/options.h"
 #include "tools/cli/output.h"
 
-extern const command_t command_run, command_record, command_batch, command_plan, command_status, command_report,
-    command_import, command_export, command_prompts, command_ledger, command_tokens, command_fsck, command_viewer,
-    command_show;
+extern const command_t command_run, command_record, command_batch, command_plan, command_status,
+    command_report, command_import, command_export, command_prompts, command_ledger, command_tokens,
+    command_fsck, command_viewer, command_show;
 
 /* In the order in which they are used. */
 static const command_t *const commands[] = {
@@ -31,7 +32,8 @@ static const command_t *find_command(const char *name, error_info_t *error) {
     names[COMMAND_COUNT] = "help";
     const char *near = text_closest(name, names, COMMAND_COUNT + 1);
     if (near)
-        error_set(error, ERROR_USAGE, "there is no command \"%s\"; did you mean \"glia %s\"?", name, near);
+        error_set(error, ERROR_USAGE, "there is no command \"%s\"; did you mean \"glia %s\"?", name,
+                  near);
     else
         error_set(error, ERROR_USAGE, "there is no command \"%s\"; `glia help` lists them", name);
     return NULL;
@@ -55,7 +57,8 @@ static int run_command(const command_t *command, int argc, char **argv, error_in
     option_list_t options;
     if (!options_parse(command, argc, argv, &options, error))
         return error_exit_code(error->class_);
-    int code = option_given(&options, "help") ? print_help(command->name, error) : command->run(&options, error);
+    int code = option_given(&options, "help") ? print_help(command->name, error)
+                                              : command->run(&options, error);
     options_clear(&options);
     return code;
 }
@@ -84,6 +87,7 @@ int main(int argc, char **argv) {
         code = error_exit_code(error.class_);
     /* What was tried, failed and mended on the way is no news. */
     if (code != EXIT_DONE && error.class_ != ERROR_NONE)
-        fprintf(stderr, "glia%s%s: %s\n", command ? " " : "", command ? command->name : "", error.message);
+        fprintf(stderr, "glia%s%s: %s\n", command ? " " : "", command ? command->name : "",
+                error.message);
     return code;
 }

@@ -7,10 +7,9 @@
 #include "core/base/wrap.h"
 
 void help_write_overview(const command_t *const *commands, size_t count, buffer_t *out) {
-    buffer_append_text(out,
-                       "glia " GLIA_VERSION
-                       " - asks language models what the neurons of a language model do, and scores the answers\n\n"
-                       "usage: glia COMMAND [options]\n\ncommands:\n");
+    buffer_append_text(out, "glia " GLIA_VERSION " - asks language models what the neurons of a "
+                            "language model do, and scores the answers\n\n"
+                            "usage: glia COMMAND [options]\n\ncommands:\n");
     for (size_t i = 0; i < count; i++) {
         buffer_append_format(out, "  %-10s", commands[i]->name);
         wrap_write(out, commands[i]->summary, 12, 12);
@@ -20,7 +19,8 @@ void help_write_overview(const command_t *const *commands, size_t count, buffer_
              "glia COMMAND --help   the options of a command\n"
              "glia help config      every key of the config\n"
              "glia --version        the version\n\n"
-             "exit codes: 0 done, 1 internal error, 2 usage or config, 3 paused at a cap, 4 paused by the world\n"
+             "exit codes: 0 done, 1 internal error, 2 usage or config, 3 paused at a cap, 4 paused "
+             "by the world\n"
              "and resumable, 5 done with terminally failed jobs, 130 interrupted and resumable\n");
 }
 
@@ -69,8 +69,8 @@ static void write_row(const config_row_t *row, buffer_t *out) {
 void help_write_config(buffer_t *out) {
     size_t count;
     const config_row_t *rows = settings_rows(&count);
-    buffer_append_text(
-        out, "The config is a TOML file; --set KEY=VALUE overrides one key. A * stands for a name of your own.\n");
+    buffer_append_text(out, "The config is a TOML file; --set KEY=VALUE overrides one key. A * "
+                            "stands for a name of your own.\n");
     const char *table = "";
     size_t table_length = 0;
     for (size_t i = 0; i < count; i++) {

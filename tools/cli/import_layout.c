@@ -1,4 +1,5 @@
-/* import_layout.c - neuron records over HTTP, from <base>/collated-activations/{layer}/{neuron}.json. */
+/* import_layout.c - neuron records over HTTP, from
+ * <base>/collated-activations/{layer}/{neuron}.json. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +7,8 @@
 #include "tools/cli/import_set.h"
 
 enum {
-    PROBE = 64,     /* neurons of a layer that are asked for at once, where nobody says how many it has */
+    /* neurons of a layer that are asked for at once, where nobody says how many it has */
+    PROBE = 64,
     PROBE_TAIL = 8, /* so many absent ones at the end of them are the end of the layer */
 };
 
@@ -19,7 +21,8 @@ typedef struct {
     neuron_record_t *neurons[IMPORT_BATCH]; /* NULL: not there */
 } wave_t;
 
-static bool take_neuron(void *context, size_t index, bool found, const buffer_t *body, error_info_t *error) {
+static bool take_neuron(void *context, size_t index, bool found, const buffer_t *body,
+                        error_info_t *error) {
     wave_t *wave = context;
     neuron_list_t list;
     if (!found)
@@ -40,13 +43,15 @@ static void wave_clear(wave_t *wave) {
     wave->count = 0;
 }
 
-/* Fetches the wave and commits what is there, in the order of the wave. `there` [count] says what that is. */
+/* Fetches the wave and commits what is there, in the order of the wave. `there` [count]
+ * says what that is. */
 static bool wave_carry_out(import_t *import, wave_t *wave, bool *there, error_info_t *error) {
     for (size_t i = 0; i < wave->count; i++)
         wave->urls[i] = import_url(wave->base, "collated-activations", wave->names[i], ".json");
     if (!import->fetcher && !(import->fetcher = fetcher_create(error)))
         return false;
-    bool good = fetcher_get(import->fetcher, (const char *const *)wave->urls, wave->count, take_neuron, wave, error);
+    bool good = fetcher_get(import->fetcher, (const char *const *)wave->urls, wave->count,
+                            take_neuron, wave, error);
     /* What arrived before a failure is kept all the same: it need not be fetched again. */
     error_info_t ignored;
     for (size_t i = 0; i < wave->count; i++) {
@@ -130,8 +135,9 @@ bool import_base(import_t *import, const char *base, error_info_t *error) {
     if (import->names.count > 0)
         return fetch_names(import, base, error);
     if (import->layers.count == 0)
-        return error_set(error, ERROR_USAGE,
-                         "say what to fetch from %s: --neurons L:N,... or @list.csv, or --layers 0-3", base);
+        return error_set(
+            error, ERROR_USAGE,
+            "say what to fetch from %s: --neurons L:N,... or @list.csv, or --layers 0-3", base);
     bool good = true;
     for (size_t i = 0; good && i < import->layers.count; i++)
         good = fetch_layer(import, base, import->layers.layers[i], error);

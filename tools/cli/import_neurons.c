@@ -1,4 +1,5 @@
-/* import_neurons.c - neuron records from files and directories; all of `glia import neurons` and `glia import puzzles`.
+/* import_neurons.c - neuron records from files and directories; all of `glia import neurons` and
+ * `glia import puzzles`.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include "core/base/numbers.h"
 #include "tools/cli/import_set.h"
 
-/* --- plain files --------------------------------------------------------------------------------------- */
+/* --- plain files ------------------------------------------------------------------------------ */
 
 static bool import_file(import_t *import, const char *path, error_info_t *error) {
     neuron_list_t list;
@@ -26,7 +27,7 @@ static bool import_file(import_t *import, const char *path, error_info_t *error)
     return good;
 }
 
-/* --- directories of {layer}/{neuron}.json ---------------------------------------------------------------- */
+/* --- directories of {layer}/{neuron}.json ----------------------------------------------------- */
 
 static int compare_numbers(const void *a, const void *b) {
     int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
@@ -34,12 +35,14 @@ static int compare_numbers(const void *a, const void *b) {
 }
 
 /* The entries "<number><ending>" of a directory, sorted; owned by the caller. */
-static bool list_numbers(const char *path, const char *ending, int32_t **numbers, size_t *count, error_info_t *error) {
+static bool list_numbers(const char *path, const char *ending, int32_t **numbers, size_t *count,
+                         error_info_t *error) {
     *numbers = NULL;
     *count = 0;
     DIR *directory = opendir(path);
     if (!directory)
-        return error_set(error, ERROR_CONFIG, "%s: cannot read the directory: %s", path, strerror(errno));
+        return error_set(error, ERROR_CONFIG, "%s: cannot read the directory: %s", path,
+                         strerror(errno));
     size_t capacity = 0;
     for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
         uint64_t number;
@@ -59,7 +62,8 @@ static bool list_numbers(const char *path, const char *ending, int32_t **numbers
     return true;
 }
 
-static bool import_named_file(import_t *import, const char *directory, neuron_name_t name, error_info_t *error) {
+static bool import_named_file(import_t *import, const char *directory, neuron_name_t name,
+                              error_info_t *error) {
     if (import_is_known(import, name)) {
         import->skipped++;
         return true;
@@ -73,7 +77,8 @@ static bool import_named_file(import_t *import, const char *directory, neuron_na
     return neuron && import_add_neuron(import, neuron, error);
 }
 
-static bool import_layer(import_t *import, const char *directory, int32_t layer, error_info_t *error) {
+static bool import_layer(import_t *import, const char *directory, int32_t layer,
+                         error_info_t *error) {
     char *path = memory_format("%s/%d", directory, layer);
     int32_t *indices;
     size_t count;
@@ -82,7 +87,8 @@ static bool import_layer(import_t *import, const char *directory, int32_t layer,
     if (good && count == 0)
         import_note_missing(&import->missing, "layer %d", layer);
     for (size_t i = 0; good && i < count; i++)
-        good = import_named_file(import, directory, (neuron_name_t){.layer = layer, .index = indices[i]}, error);
+        good = import_named_file(import, directory,
+                                 (neuron_name_t){.layer = layer, .index = indices[i]}, error);
     free(indices);
     return good;
 }
@@ -99,7 +105,8 @@ static bool import_directory_names(import_t *import, const char *directory, erro
     bool good = true;
     for (size_t i = 0; good && i < import->names.count; i++) {
         neuron_name_t name = import->names.names[i];
-        import->found[i] = import->found[i] || import_is_known(import, name) || file_exists(directory, name);
+        import->found[i] =
+            import->found[i] || import_is_known(import, name) || file_exists(directory, name);
         if (import->found[i])
             good = import_named_file(import, directory, name, error);
     }
@@ -140,7 +147,7 @@ static bool import_directory(import_t *import, const char *path, error_info_t *e
     return good;
 }
 
-/* --- all of it ----------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static bool import_argument(import_t *import, const char *argument, error_info_t *error) {
     struct stat status;
@@ -161,8 +168,8 @@ static void write_result(const import_t *import, bool json, buffer_t *out) {
     if (json) {
         buffer_append_text(out, "{\"set\":");
         json_write_text(out, import->set);
-        buffer_append_format(out, ",\"imported\":%llu,\"skipped\":%llu,\"count\":%u}\n", imported, skipped,
-                             import->content.count);
+        buffer_append_format(out, ",\"imported\":%llu,\"skipped\":%llu,\"count\":%u}\n", imported,
+                             skipped, import->content.count);
         return;
     }
     buffer_append_format(out, "set %s: %llu imported", import->set, imported);
@@ -177,11 +184,13 @@ static bool carry_out(import_t *import, const option_list_t *options, error_info
         good = import_argument(import, options->arguments[i], error);
     for (size_t i = 0; good && i < import->names.count; i++)
         if (!import->found[i])
-            import_note_missing(&import->missing, "%d:%d", import->names.names[i].layer, import->names.names[i].index);
+            import_note_missing(&import->missing, "%d:%d", import->names.names[i].layer,
+                                import->names.names[i].index);
     return good;
 }
 
-bool import_neurons(store_t *store, const option_list_t *options, buffer_t *out, error_info_t *error) {
+bool import_neurons(store_t *store, const option_list_t *options, buffer_t *out,
+                    error_info_t *error) {
     import_t import = {.store = store, .refresh = option_given(options, "refresh")};
     import.set = import_target(options, "set", error);
     bool good = import.set && carry_out(&import, options, error);
@@ -194,7 +203,7 @@ bool import_neurons(store_t *store, const option_list_t *options, buffer_t *out,
     return good;
 }
 
-/* --- puzzles ------------------------------------------------------------------------------------------- */
+/* --- puzzles ---------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *set, *path;
@@ -205,25 +214,31 @@ typedef struct {
 static bool apply_puzzles(store_txn_t *txn, void *context, error_info_t *error) {
     puzzles_t *puzzles = context;
     records_set_clear(&puzzles->content);
-    return records_set_put(txn, puzzles->set, puzzles->path, &puzzles->list, &puzzles->content, error);
+    return records_set_put(txn, puzzles->set, puzzles->path, &puzzles->list, &puzzles->content,
+                           error);
 }
 
 static bool check_puzzles(const puzzles_t *puzzles, error_info_t *error) {
     for (size_t i = 0; i < puzzles->list.count; i++)
         if (puzzles->list.neurons[i]->source != NEURON_SOURCE_PUZZLE)
-            return error_set(error, ERROR_CONFIG, "%s: %s is no puzzle; `glia import neurons` takes other records",
+            return error_set(error, ERROR_CONFIG,
+                             "%s: %s is no puzzle; `glia import neurons` takes other records",
                              puzzles->path, puzzles->list.neurons[i]->id);
     return true;
 }
 
-bool import_puzzles(store_t *store, const option_list_t *options, buffer_t *out, error_info_t *error) {
-    puzzles_t puzzles = {.set = import_target(options, "set", error), .path = options->arguments[1]};
+bool import_puzzles(store_t *store, const option_list_t *options, buffer_t *out,
+                    error_info_t *error) {
+    puzzles_t puzzles = {.set = import_target(options, "set", error),
+                         .path = options->arguments[1]};
     if (options->argument_count > 2)
         return error_set(error, ERROR_USAGE, "a set of puzzles is one file; put them together");
-    bool good = puzzles.set && neuron_json_read(puzzles.path, &puzzles.list, error) && check_puzzles(&puzzles, error) &&
+    bool good = puzzles.set && neuron_json_read(puzzles.path, &puzzles.list, error) &&
+                check_puzzles(&puzzles, error) &&
                 store_write(store, apply_puzzles, &puzzles, error);
     if (good) {
-        import_t import = {.set = puzzles.set, .imported = puzzles.list.count, .content = puzzles.content};
+        import_t import = {
+            .set = puzzles.set, .imported = puzzles.list.count, .content = puzzles.content};
         write_result(&import, option_given(options, "json"), out);
     }
     neuron_list_free(&puzzles.list);

@@ -1,4 +1,5 @@
-/* import_run.h - what a run of the store explained, as baselines for another. Private to import_*.c. */
+/* import_run.h - what a run of the store explained, as baselines for another.
+ * Private to import_*.c. */
 #ifndef GLIA_TOOLS_CLI_IMPORT_RUN_H
 #define GLIA_TOOLS_CLI_IMPORT_RUN_H
 
@@ -15,9 +16,10 @@ typedef struct {
     } * explained;    /* [count] */
 } import_run_t;
 
-/* `what`: "NAME" or "NAME/FORMAT"; without a format `original`, or the first that the run has. Neurons of subject
- * models only; of each the first explainer's first sample, where it is done. Errors: USAGE, no such run or format. The
- * caller releases with import_run_clear, also after failure. Blocks for the disk. */
+/* `what`: "NAME" or "NAME/FORMAT"; without a format `original`, or the first that the run has.
+ * Neurons of subject models only; of each the first explainer's first sample, where it is done.
+ * Errors: USAGE, no such run or format. The caller releases with import_run_clear, also after
+ * failure. Blocks for the disk. */
 bool import_run_collect(store_t *store, const char *what, import_run_t *list, error_info_t *error);
 void import_run_clear(import_run_t *list);
 

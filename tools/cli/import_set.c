@@ -6,7 +6,7 @@
 
 #include "core/base/memory.h"
 
-/* --- what is wanted ------------------------------------------------------------------------------------ */
+/* --- what is wanted --------------------------------------------------------------------------- */
 
 static int compare_ids(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -21,7 +21,8 @@ static bool load_known(import_t *import, error_info_t *error) {
         import->known = MEMORY_NEW_ARRAY((size_t)set.count + 1, char *);
         hash_t neuron;
         for (uint32_t i = 0; i < set.count; i++)
-            if (records_set_member(txn, set.content, i, &neuron, &import->known[import->known_count]))
+            if (records_set_member(txn, set.content, i, &neuron,
+                                   &import->known[import->known_count]))
                 import->known_count++;
         qsort(import->known, import->known_count, sizeof *import->known, compare_ids);
     }
@@ -34,7 +35,8 @@ bool import_is_known(const import_t *import, neuron_name_t name) {
     if (import->refresh || import->known_count == 0)
         return false;
     char *id = memory_format("%d:%d", name.layer, name.index);
-    bool known = bsearch(&id, import->known, import->known_count, sizeof *import->known, compare_ids) != NULL;
+    bool known = bsearch(&id, import->known, import->known_count, sizeof *import->known,
+                         compare_ids) != NULL;
     free(id);
     return known;
 }
@@ -52,7 +54,8 @@ bool import_is_wanted(import_t *import, const neuron_record_t *neuron) {
         return true;
     bool wanted = import->names.count == 0 && import_is_wanted_layer(import, neuron->layer);
     for (size_t i = 0; i < import->names.count && !wanted; i++)
-        if (import->names.names[i].layer == neuron->layer && import->names.names[i].index == neuron->index)
+        if (import->names.names[i].layer == neuron->layer &&
+            import->names.names[i].index == neuron->index)
             wanted = import->found[i] = true;
     return wanted && neuron->source == NEURON_SOURCE_SUBJECT;
 }
@@ -74,12 +77,13 @@ bool import_set_begin(import_t *import, const option_list_t *options, error_info
     return read_selection(import, options, error) && load_known(import, error);
 }
 
-/* --- into the store ------------------------------------------------------------------------------------ */
+/* --- into the store --------------------------------------------------------------------------- */
 
 static bool apply_batch(store_txn_t *txn, void *context, error_info_t *error) {
     import_t *import = context;
     records_set_clear(&import->content);
-    return records_set_merge(txn, import->set, import->origin, &import->batch, &import->content, error);
+    return records_set_merge(txn, import->set, import->origin, &import->batch, &import->content,
+                             error);
 }
 
 static void clear_batch(import_t *import) {
@@ -101,7 +105,8 @@ bool import_commit(import_t *import, error_info_t *error) {
 /* Takes the neuron, also on failure. */
 bool import_add_neuron(import_t *import, neuron_record_t *neuron, error_info_t *error) {
     bool full = import->batch.count == IMPORT_BATCH;
-    /* The later of two with one id replaces the earlier, which cannot be in the same transaction. */
+    /* The later of two with one id replaces the earlier, which cannot be in the
+     * same transaction. */
     for (size_t i = 0; i < import->batch.count && !full; i++)
         full = !strcmp(import->batch.neurons[i]->id, neuron->id);
     if (full && !import_commit(import, error)) {
@@ -113,13 +118,15 @@ bool import_add_neuron(import_t *import, neuron_record_t *neuron, error_info_t *
 }
 
 /* The one neuron of a file that is named after it. Takes the list. */
-neuron_record_t *import_single(neuron_list_t *list, neuron_name_t name, const char *where, error_info_t *error) {
+neuron_record_t *import_single(neuron_list_t *list, neuron_name_t name, const char *where,
+                               error_info_t *error) {
     neuron_record_t *neuron = list->count == 1 ? list->neurons[0] : NULL;
     if (neuron && neuron->layer == name.layer && neuron->index == name.index) {
         list->count = 0;
     } else {
-        error_set(error, ERROR_CONFIG, "%s: it holds %s%s, not neuron %d:%d", where, neuron ? "" : "several records",
-                  neuron ? neuron->id : "", name.layer, name.index);
+        error_set(error, ERROR_CONFIG, "%s: it holds %s%s, not neuron %d:%d", where,
+                  neuron ? "" : "several records", neuron ? neuron->id : "", name.layer,
+                  name.index);
         neuron = NULL;
     }
     neuron_list_free(list);

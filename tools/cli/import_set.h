@@ -38,8 +38,10 @@ bool import_is_wanted(import_t *import, const neuron_record_t *neuron);
 /* Takes the neuron, also on failure; commits a batch when one is full. */
 bool import_add_neuron(import_t *import, neuron_record_t *neuron, error_info_t *error);
 bool import_commit(import_t *import, error_info_t *error);
-/* The one neuron of a file that is named after it; the caller owns it. Takes the list. NULL: CONFIG, it is another. */
-neuron_record_t *import_single(neuron_list_t *list, neuron_name_t name, const char *where, error_info_t *error);
+/* The one neuron of a file that is named after it; the caller owns it. Takes the list. NULL:
+ * CONFIG, it is another. */
+neuron_record_t *import_single(neuron_list_t *list, neuron_name_t name, const char *where,
+                               error_info_t *error);
 
 /* Fetches what --neurons or --layers name from <base>/collated-activations/L/N.json. */
 bool import_base(import_t *import, const char *base, error_info_t *error);

@@ -3,7 +3,8 @@
 
 #include <sys/resource.h>
 
-/* Store, lock, event loops, signals, terminal, pipes, files of a batch, a connection that is being closed: about 20. */
+/* Store, lock, event loops, signals, terminal, pipes, files of a batch, a connection that is being
+ * closed: about 20. */
 enum { BESIDE_CONNECTIONS = 48 };
 
 bool open_files_allow(const settings_t *settings, error_info_t *error) {
@@ -17,8 +18,10 @@ bool open_files_allow(const settings_t *settings, error_info_t *error) {
     limit.rlim_cur = needed;
     if (limit.rlim_max >= needed && setrlimit(RLIMIT_NOFILE, &limit) == 0)
         return true;
-    return error_set(error, ERROR_CONFIG,
-                     "%llu connections at a time (endpoints.*.concurrency) need %llu open files, and this process may "
-                     "have %llu; raise the limit (ulimit -n) or lower the concurrency",
-                     (unsigned long long)connections, (unsigned long long)needed, (unsigned long long)limit.rlim_max);
+    return error_set(
+        error, ERROR_CONFIG,
+        "%llu connections at a time (endpoints.*.concurrency) need %llu open files, and this "
+        "process may have %llu; raise the limit (ulimit -n) or lower the concurrency",
+        (unsigned long long)connections, (unsigned long long)needed,
+        (unsigned long long)limit.rlim_max);
 }

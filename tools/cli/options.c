@@ -10,7 +10,7 @@
 
 enum { HELP_INDENT = 24, MOST_OPTIONS = 64 };
 
-/* --- parsing ------------------------------------------------------------------------------------------- */
+/* --- parsing ---------------------------------------------------------------------------------- */
 
 typedef struct {
     const command_t *command;
@@ -20,7 +20,8 @@ typedef struct {
     option_list_t *list;
 } parser_t;
 
-static bool refuse_unknown(const command_t *command, const char *word, size_t length, error_info_t *error) {
+static bool refuse_unknown(const command_t *command, const char *word, size_t length,
+                           error_info_t *error) {
     const char *names[MOST_OPTIONS];
     size_t count = 0;
     for (const option_t *o = command->options; o && o->name && count < MOST_OPTIONS; o++)
@@ -30,24 +31,29 @@ static bool refuse_unknown(const command_t *command, const char *word, size_t le
     if (near)
         error_set(error, ERROR_USAGE, "there is no option --%s; did you mean --%s?", name, near);
     else
-        error_set(error, ERROR_USAGE, "there is no option --%s; see glia %s --help", name, command->name);
+        error_set(error, ERROR_USAGE, "there is no option --%s; see glia %s --help", name,
+                  command->name);
     free(name);
     return false;
 }
 
-static bool add_value(parser_t *parser, const option_t *option, const char *value, error_info_t *error) {
+static bool add_value(parser_t *parser, const option_t *option, const char *value,
+                      error_info_t *error) {
     option_list_t *list = parser->list;
     for (size_t i = 0; i < list->count && !option->repeats; i++)
         if (list->values[i].option == option && option->value)
-            return error_set(error, ERROR_USAGE, "--%s is given twice; leave one out", option->name);
+            return error_set(error, ERROR_USAGE, "--%s is given twice; leave one out",
+                             option->name);
     list->values[list->count++] = (struct option_value){option, value};
     return true;
 }
 
 /* The value stands behind the option: in the same word, or in the next. */
-static bool take_value(parser_t *parser, const option_t *option, const char *shown, error_info_t *error) {
+static bool take_value(parser_t *parser, const option_t *option, const char *shown,
+                       error_info_t *error) {
     if (parser->at >= parser->argc)
-        return error_set(error, ERROR_USAGE, "%s needs a value: %s %s", shown, shown, option->value);
+        return error_set(error, ERROR_USAGE, "%s needs a value: %s %s", shown, shown,
+                         option->value);
     return add_value(parser, option, parser->argv[parser->at++], error);
 }
 
@@ -60,10 +66,12 @@ static bool parse_long(parser_t *parser, const char *word, error_info_t *error) 
     if (!option || !option->name)
         return refuse_unknown(parser->command, word, length, error);
     if (word[length] && !option->value)
-        return error_set(error, ERROR_USAGE, "--%s takes no value; write --%s alone", option->name, option->name);
+        return error_set(error, ERROR_USAGE, "--%s takes no value; write --%s alone", option->name,
+                         option->name);
     if (word[length])
         return add_value(parser, option, word + length + 1, error);
-    return option->value ? take_value(parser, option, word, error) : add_value(parser, option, NULL, error);
+    return option->value ? take_value(parser, option, word, error)
+                         : add_value(parser, option, NULL, error);
 }
 
 static bool parse_short(parser_t *parser, const char *word, error_info_t *error) {
@@ -71,12 +79,15 @@ static bool parse_short(parser_t *parser, const char *word, error_info_t *error)
     while (option && option->name && option->letter != word[1])
         option++;
     if (!option || !option->name)
-        return error_set(error, ERROR_USAGE, "there is no option %s; see glia %s --help", word, parser->command->name);
+        return error_set(error, ERROR_USAGE, "there is no option %s; see glia %s --help", word,
+                         parser->command->name);
     if (word[2] && !option->value)
-        return error_set(error, ERROR_USAGE, "-%c takes no value; write -%c alone", option->letter, option->letter);
+        return error_set(error, ERROR_USAGE, "-%c takes no value; write -%c alone", option->letter,
+                         option->letter);
     if (word[2])
         return add_value(parser, option, word + 2, error);
-    return option->value ? take_value(parser, option, word, error) : add_value(parser, option, NULL, error);
+    return option->value ? take_value(parser, option, word, error)
+                         : add_value(parser, option, NULL, error);
 }
 
 static bool parse_words(parser_t *parser, error_info_t *error) {
@@ -89,26 +100,29 @@ static bool parse_words(parser_t *parser, error_info_t *error) {
         else if (!strcmp(word, "--"))
             only_arguments = true;
         else
-            good = word[1] == '-' ? parse_long(parser, word, error) : parse_short(parser, word, error);
+            good =
+                word[1] == '-' ? parse_long(parser, word, error) : parse_short(parser, word, error);
         if (!good)
             return false;
     }
     return true;
 }
 
-static bool check_arguments(const command_t *command, const option_list_t *list, error_info_t *error) {
+static bool check_arguments(const command_t *command, const option_list_t *list,
+                            error_info_t *error) {
     if (option_given(list, "help"))
         return true;
     if (list->argument_count > command->most_arguments)
         return error_set(error, ERROR_USAGE, "\"%s\" is one argument too many; usage: glia %s %s",
                          list->arguments[command->most_arguments], command->name, command->usage);
     if (list->argument_count < command->least_arguments)
-        return error_set(error, ERROR_USAGE, "an argument is missing; usage: glia %s %s", command->name,
-                         command->usage);
+        return error_set(error, ERROR_USAGE, "an argument is missing; usage: glia %s %s",
+                         command->name, command->usage);
     return true;
 }
 
-bool options_parse(const command_t *command, int argc, char **argv, option_list_t *list, error_info_t *error) {
+bool options_parse(const command_t *command, int argc, char **argv, option_list_t *list,
+                   error_info_t *error) {
     size_t most = argc > 0 ? (size_t)argc : 0;
     *list = (option_list_t){
         .values = MEMORY_NEW_ARRAY(most + 1, struct option_value),
@@ -129,7 +143,7 @@ void options_clear(option_list_t *list) {
     *list = (option_list_t){0};
 }
 
-/* --- asking -------------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 const char *option_get(const option_list_t *options, const char *name) {
     const char *value = NULL;
@@ -155,7 +169,7 @@ size_t option_all(const option_list_t *options, const char *name, const char *co
     return count;
 }
 
-/* --- help ---------------------------------------------------------------------------------------------- */
+/* --- help ------------------------------------------------------------------------------------- */
 
 static void write_option(const option_t *option, buffer_t *out) {
     buffer_t head = BUFFER_EMPTY;

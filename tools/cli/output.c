@@ -21,8 +21,9 @@ struct output {
 };
 
 static bool refuse(const output_t *output, int code, error_info_t *error) {
-    return error_set(error, code == ENOSPC || code == EDQUOT || code == EIO ? ERROR_RETRYABLE : ERROR_CONFIG,
-                     "%s: cannot write: %s", output->path ? output->path : "standard output", strerror(code));
+    return error_set(
+        error, code == ENOSPC || code == EDQUOT || code == EIO ? ERROR_RETRYABLE : ERROR_CONFIG,
+        "%s: cannot write: %s", output->path ? output->path : "standard output", strerror(code));
 }
 
 static void release(output_t *output) {

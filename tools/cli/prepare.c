@@ -38,7 +38,8 @@ static bool load_set(const set_settings_t *set, neuron_list_t *list, error_info_
     if (!ok)
         return error_prefix(error, "sets.%s.source", set->name);
     if (list->count == 0)
-        return error_set(error, ERROR_CONFIG, "sets.%s.source: %s holds no neuron records", set->name, set->source);
+        return error_set(error, ERROR_CONFIG, "sets.%s.source: %s holds no neuron records",
+                         set->name, set->source);
     return true;
 }
 
@@ -54,8 +55,8 @@ static bool load_templates(prepare_t *prepare, error_info_t *error) {
     for (int i = 0; i < TEMPLATE_LAYOUT_COUNT; i++) {
         if (!wanted[i])
             continue;
-        const char *name =
-            i < PROMPT_FORMAT_COUNT ? prompt_format_name((prompt_format_t)i) : simulations[i - PROMPT_FORMAT_COUNT];
+        const char *name = i < PROMPT_FORMAT_COUNT ? prompt_format_name((prompt_format_t)i)
+                                                   : simulations[i - PROMPT_FORMAT_COUNT];
         template_t *template = template_load(s->template_directory, name, error);
         if (!template)
             return false;
@@ -68,13 +69,15 @@ static bool load_templates(prepare_t *prepare, error_info_t *error) {
 }
 
 /* The set that the source is, before anything is drawn from it. */
-static bool fix_source(const prepare_t *prepare, store_txn_t *txn, const set_settings_t *set, const neuron_list_t *list,
-                       record_set_t *content, error_info_t *error) {
+static bool fix_source(const prepare_t *prepare, store_txn_t *txn, const set_settings_t *set,
+                       const neuron_list_t *list, record_set_t *content, error_info_t *error) {
     if (set->recorded)
-        return recorded_set_fix(txn, prepare->settings, set, prepare->allow_unrecorded, content, error);
+        return recorded_set_fix(txn, prepare->settings, set, prepare->allow_unrecorded, content,
+                                error);
     if (text_starts_with(set->source, "store:"))
         return records_set_find(txn, set->source + strlen("store:"), content) ||
-               error_set(error, ERROR_CONFIG, "sets.%s.source: the store has no set \"%s\"; see `glia import --help`",
+               error_set(error, ERROR_CONFIG,
+                         "sets.%s.source: the store has no set \"%s\"; see `glia import --help`",
                          set->name, set->source + strlen("store:"));
     /* A name that no import can take: users' sets never end in a slash. */
     char *name = memory_format("run/%s/", set->source);
@@ -83,8 +86,8 @@ static bool fix_source(const prepare_t *prepare, store_txn_t *txn, const set_set
     return good;
 }
 
-static bool put_drawn(store_txn_t *txn, const set_settings_t *set, const char *name, const draw_t *drawn,
-                      record_set_t *content, error_info_t *error) {
+static bool put_drawn(store_txn_t *txn, const set_settings_t *set, const char *name,
+                      const draw_t *drawn, record_set_t *content, error_info_t *error) {
     hash_t *neurons = MEMORY_NEW_ARRAY(drawn->count, hash_t);
     char **ids = MEMORY_NEW_ARRAY(drawn->count, char *);
     for (size_t i = 0; i < drawn->count; i++) {
@@ -92,8 +95,8 @@ static bool put_drawn(store_txn_t *txn, const set_settings_t *set, const char *n
         ids[i] = memory_format("%d:%d", drawn->neurons[i].layer, drawn->neurons[i].index);
     }
     char *what = draw_describe(set), *origin = memory_format("%s, %s", set->source, what);
-    bool good =
-        records_set_put_members(txn, name, origin, neurons, (const char *const *)ids, drawn->count, content, error);
+    bool good = records_set_put_members(txn, name, origin, neurons, (const char *const *)ids,
+                                        drawn->count, content, error);
     for (size_t i = 0; i < drawn->count; i++)
         free(ids[i]);
     free(ids);
@@ -103,16 +106,17 @@ static bool put_drawn(store_txn_t *txn, const set_settings_t *set, const char *n
     return good;
 }
 
-/* What was drawn once for the run stays, whatever is imported later. *content is the source's, and becomes what is
- * drawn from it. */
-static bool fix_drawn(store_txn_t *txn, const settings_t *s, const set_settings_t *set, record_set_t *content,
-                      error_info_t *error) {
+/* What was drawn once for the run stays, whatever is imported later. *content is the source's, and
+ * becomes what is drawn from it. */
+static bool fix_drawn(store_txn_t *txn, const settings_t *s, const set_settings_t *set,
+                      record_set_t *content, error_info_t *error) {
     char *name;
     record_set_t result = {0};
     draw_t drawn = {0};
     bool good = draw_name(set, s->run_name, s->seed, s->subject.recording, &name, error);
     if (good && !records_set_find(txn, name, &result))
-        good = draw_set(txn, set, s->seed, content, &drawn, error) && put_drawn(txn, set, name, &drawn, &result, error);
+        good = draw_set(txn, set, s->seed, content, &drawn, error) &&
+               put_drawn(txn, set, name, &drawn, &result, error);
     records_set_clear(content);
     *content = result;
     free(drawn.neurons);
@@ -120,16 +124,17 @@ static bool fix_drawn(store_txn_t *txn, const settings_t *s, const set_settings_
     return good;
 }
 
-static bool fix_set(const prepare_t *prepare, store_txn_t *txn, const set_settings_t *set, const neuron_list_t *list,
-                    struct run_set *fixed, error_info_t *error) {
+static bool fix_set(const prepare_t *prepare, store_txn_t *txn, const set_settings_t *set,
+                    const neuron_list_t *list, struct run_set *fixed, error_info_t *error) {
     record_set_t content = {0};
-    bool good =
-        fix_source(prepare, txn, set, list, &content, error) &&
-        (set->select == SELECT_ALL || content.count == 0 || fix_drawn(txn, prepare->settings, set, &content, error));
+    bool good = fix_source(prepare, txn, set, list, &content, error) &&
+                (set->select == SELECT_ALL || content.count == 0 ||
+                 fix_drawn(txn, prepare->settings, set, &content, error));
     if (good) {
         fixed->name = memory_copy_string(set->name);
         fixed->content = content.content;
-        fixed->count = set->limit > 0 && set->limit < (int64_t)content.count ? (uint32_t)set->limit : content.count;
+        fixed->count = set->limit > 0 && set->limit < (int64_t)content.count ? (uint32_t)set->limit
+                                                                             : content.count;
     }
     records_set_clear(&content);
     return good;
@@ -149,13 +154,15 @@ static void forget_start(run_info_t *run) {
     run->set_count = 0;
 }
 
-bool prepare_apply(const prepare_t *prepare, store_txn_t *txn, int64_t utc, run_info_t *run, error_info_t *error) {
+bool prepare_apply(const prepare_t *prepare, store_txn_t *txn, int64_t utc, run_info_t *run,
+                   error_info_t *error) {
     const settings_t *s = prepare->settings;
     run_info_clear(run);
     if (!runs_find(txn, s->run_name, run))
         *run = (run_info_t){.name = memory_copy_string(s->run_name), .created_utc = utc};
     else if ((run->set_count == 0) != s->batch)
-        return error_set(error, ERROR_CONFIG, "the store has a %s of the name \"%s\"; choose another with --run",
+        return error_set(error, ERROR_CONFIG,
+                         "the store has a %s of the name \"%s\"; choose another with --run",
                          s->batch ? "sweep" : "batch", s->run_name);
     forget_start(run);
     run->program = memory_copy_string(GLIA_VERSION);
@@ -166,7 +173,8 @@ bool prepare_apply(const prepare_t *prepare, store_txn_t *txn, int64_t utc, run_
         struct run_template *kept = &run->templates[run->template_count++];
         kept->name = memory_copy_string(prepare->template_names[i]);
         kept->identity = prepare->identities[i];
-        if (!blob_put(txn, prepare->templates[i].data, prepare->templates[i].length, &kept->hash, error))
+        if (!blob_put(txn, prepare->templates[i].data, prepare->templates[i].length, &kept->hash,
+                      error))
             return false;
     }
     for (size_t i = 0; i < s->set_count; i++, run->set_count++)
@@ -227,11 +235,12 @@ static bool apply_take_up(store_txn_t *txn, void *context, error_info_t *error) 
     take_up_t *t = context;
     return ledger_recover(txn, t->utc, &t->taken->recovered, &t->taken->recovered_amount, error) &&
            prepare_apply(t->prepare, txn, t->utc, t->run, error) &&
-           journal_forget_failures(txn, t->run->number, t->retry_failed, &t->taken->forgotten, error);
+           journal_forget_failures(txn, t->run->number, t->retry_failed, &t->taken->forgotten,
+                                   error);
 }
 
-bool prepare_take_up(const settings_t *settings, store_t *store, bool retry_failed, int64_t utc, run_info_t *run,
-                     prepare_taken_t *taken, error_info_t *error) {
+bool prepare_take_up(const settings_t *settings, store_t *store, bool retry_failed, int64_t utc,
+                     run_info_t *run, prepare_taken_t *taken, error_info_t *error) {
     prepare_t *prepare = prepare_create(settings, error);
     take_up_t t = {prepare, retry_failed, utc, run, taken};
     bool ok = prepare && store_write(store, apply_take_up, &t, error);
@@ -243,11 +252,13 @@ static bool save(store_txn_t *txn, void *context, error_info_t *error) {
     save_t *what = context;
     char *key = progress_key(what->run->number);
     bool ok = runs_put(txn, what->run, error) &&
-              store_put(txn, TABLE_META, key, strlen(key), what->progress->data, what->progress->length, error);
+              store_put(txn, TABLE_META, key, strlen(key), what->progress->data,
+                        what->progress->length, error);
     free(key);
     return ok;
 }
 
-bool prepare_save_run(store_t *store, run_info_t *run, const buffer_t *progress, error_info_t *error) {
+bool prepare_save_run(store_t *store, run_info_t *run, const buffer_t *progress,
+                      error_info_t *error) {
     return store_write(store, save, &(save_t){run, progress}, error);
 }

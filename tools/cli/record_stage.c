@@ -30,7 +30,7 @@ struct record_subject {
     char *about;
 };
 
-/* --- the subject ------------------------------------------------------------------------------------------------ */
+/* --- the subject ------------------------------------------------------------------------------ */
 
 static bool draw(record_subject_t *subject, error_info_t *error) {
     const subject_settings_t *s = &subject->settings->subject;
@@ -41,7 +41,8 @@ static bool draw(record_subject_t *subject, error_info_t *error) {
         .seed = (uint64_t)subject->settings->seed,
         .text_field = s->text_field,
     };
-    return corpus_draw(s->corpus, s->corpus_count, subject->tokenizer, &options, &subject->excerpts, error) ||
+    return corpus_draw(s->corpus, s->corpus_count, subject->tokenizer, &options, &subject->excerpts,
+                       error) ||
            error_prefix(error, "subject.corpus");
 }
 
@@ -78,11 +79,13 @@ static void identify(record_subject_t *subject) {
     hash_builder_add_integer(builder, s->band);
     hash_builder_add_integer(builder, s->of_tokens);
     hash_builder_add_integer(builder, subject->settings->seed);
-    hash_builder_add_bytes(builder, subject->chosen, shape->layers * shape->neurons * sizeof *subject->chosen);
+    hash_builder_add_bytes(builder, subject->chosen,
+                           shape->layers * shape->neurons * sizeof *subject->chosen);
     subject->identity = hash_builder_finish(builder);
     char excerpts[32], neurons[32];
     subject->about =
-        memory_format("%s excerpts of %zu tokens, %s neurons", text_format_count(subject->excerpts.count, excerpts),
+        memory_format("%s excerpts of %zu tokens, %s neurons",
+                      text_format_count(subject->excerpts.count, excerpts),
                       subject->excerpts.length, text_format_count(subject->total, neurons));
 }
 
@@ -90,8 +93,8 @@ static bool check_length(const record_subject_t *subject, error_info_t *error) {
     const settings_t *s = subject->settings;
     size_t context = gpt2_shape(subject->model)->context;
     return (size_t)s->subject.tokens <= context ||
-           config_refuse(s->config, "record.tokens", error, "the model's context is %zu tokens; set at most that",
-                         context);
+           config_refuse(s->config, "record.tokens", error,
+                         "the model's context is %zu tokens; set at most that", context);
 }
 
 record_subject_t *record_subject_open(const settings_t *settings, error_info_t *error) {
@@ -101,8 +104,10 @@ record_subject_t *record_subject_open(const settings_t *settings, error_info_t *
     subject->settings = settings;
     subject->files = subject_files_open(settings->subject.model, error);
     subject->tokenizer = subject->files ? tokenizer_load(subject->files, error) : NULL;
-    subject->model = subject->tokenizer ? gpt2_open(subject->files, settings->subject.gelu, error) : NULL;
-    if (subject->model && gpt2_check_vocabulary(subject->model, tokenizer_size(subject->tokenizer), error) &&
+    subject->model =
+        subject->tokenizer ? gpt2_open(subject->files, settings->subject.gelu, error) : NULL;
+    if (subject->model &&
+        gpt2_check_vocabulary(subject->model, tokenizer_size(subject->tokenizer), error) &&
         check_length(subject, error) && choose(subject, error) && draw(subject, error)) {
         identify(subject);
         return subject;
@@ -153,7 +158,7 @@ static neuron_stats_options_t stats_options(const record_subject_t *subject) {
     };
 }
 
-/* --- carrying it out -------------------------------------------------------------------------------------------- */
+/* --- carrying it out -------------------------------------------------------------------------- */
 
 typedef struct {
     const record_subject_t *subject;
@@ -235,8 +240,9 @@ static bool find_recording(recording_stage_t *stage, error_info_t *error) {
     if (!recording->done && strcmp(recording->core, matrix_core()) != 0 &&
         !stage->subject->settings->subject.allow_other_core)
         return error_set(error, ERROR_CONFIG,
-                         "the recording was begun with OpenBLAS kernels for %s and this processor's are for %s, which "
-                         "round otherwise; go on where it was begun, or set record.allow_other_core = true",
+                         "the recording was begun with OpenBLAS kernels for %s and this "
+                         "processor's are for %s, which round otherwise; go on where it was begun, "
+                         "or set record.allow_other_core = true",
                          recording->core, matrix_core());
     return true;
 }
@@ -256,7 +262,8 @@ static bool start(recording_stage_t *stage, const record_how_t *how, error_info_
     neuron_stats_options_t options = stats_options(stage->subject);
     stage->stats = neuron_stats_create(&options);
     stage->scheduler = scheduler_create(loop_clock(stage->loop));
-    archivist_options_t archivist = {stage->store, stage->committer, stage->log, s->keep_raw, s->min_free};
+    archivist_options_t archivist = {stage->store, stage->committer, stage->log, s->keep_raw,
+                                     s->min_free};
     recorder_options_t recorder = {
         .store = stage->store,
         .workers = stage->workers,
@@ -322,8 +329,8 @@ static bool apply_drop(store_txn_t *txn, void *context, error_info_t *error) {
     return recording_pieces_drop(txn, stage->subject->identity, 256, &stage->leftovers, error);
 }
 
-int record_stage(store_t *store, const record_subject_t *subject, const record_how_t *how, bool *recorded,
-                 error_info_t *error) {
+int record_stage(store_t *store, const record_subject_t *subject, const record_how_t *how,
+                 bool *recorded, error_info_t *error) {
     recording_stage_t stage = {.subject = subject, .store = store, .quiet = how->quiet};
     stage.log = log_create(LOG_INFO, write_log, NULL);
     int code = EXIT_DONE;
@@ -332,7 +339,8 @@ int record_stage(store_t *store, const record_subject_t *subject, const record_h
         code = error_exit_code(error->class_);
     } else if (!stage.recording.done) {
         if (!how->quiet)
-            fprintf(stderr, "glia: recording %s: %s\n", subject->settings->subject.model, subject->about);
+            fprintf(stderr, "glia: recording %s: %s\n", subject->settings->subject.model,
+                    subject->about);
         code = start(&stage, how, error) ? run(&stage, error) : error_exit_code(error->class_);
         *recorded = code == EXIT_DONE;
     }

@@ -50,7 +50,8 @@ static bool spawn_standin(standin_process_t *process, error_info_t *error) {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, pipe_fds[0], 0);
     posix_spawn_file_actions_addclose(&actions, pipe_fds[0]);
-    posix_spawnattr_t attributes; /* a group of its own: Ctrl-C is for glia, which lets attempts finish */
+    /* a group of its own: Ctrl-C is for glia, which lets attempts finish */
+    posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
     int code = posix_spawnp(&process->pid, program, &actions, &attributes, arguments, environ);
@@ -72,7 +73,8 @@ static bool wait_for_port(standin_process_t *process, error_info_t *error) {
     buffer_t port = BUFFER_EMPTY;
     bool ok = false, ended = false;
     for (int i = 0; i < POLLS && !ok && !ended; i++) {
-        ok = access(port_file, R_OK) == 0 && buffer_read_file(&port, port_file, 64, NULL) && port.length > 0;
+        ok = access(port_file, R_OK) == 0 && buffer_read_file(&port, port_file, 64, NULL) &&
+             port.length > 0;
         ended = !ok && waitpid(process->pid, NULL, WNOHANG) == process->pid;
         if (!ok && !ended)
             nanosleep(&(struct timespec){0, 10000000}, NULL);
@@ -93,9 +95,11 @@ standin_process_t *standin_process_start(error_info_t *error) {
     standin_process_t *process = MEMORY_NEW(standin_process_t);
     process->stdin_fd = -1;
     const char *temporary = getenv("TMPDIR");
-    process->directory = memory_format("%s/glia-standin-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+    process->directory =
+        memory_format("%s/glia-standin-XXXXXX", temporary && *temporary ? temporary : "/tmp");
     if (!mkdtemp(process->directory)) {
-        error_set(error, ERROR_CONFIG, "cannot make a directory %s: %s", process->directory, strerror(errno));
+        error_set(error, ERROR_CONFIG, "cannot make a directory %s: %s", process->directory,
+                  strerror(errno));
         free(process->directory);
         process->directory = NULL;
     } else if (spawn_standin(process, error) && wait_for_port(process, error)) {

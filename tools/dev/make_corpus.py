@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Writes the corpus of the default subject model: English-like documents whose word classes are known.
+"""Writes the corpus of the default subject model: English-like documents whose word classes are
+known.
 
     make_corpus.py --out DIR [--seed 1] [--documents 24000] [--name corpus]
 
-leaves in DIR NAME.jsonl, a JSON object {"text": ...} a line for each document. With --classes it writes classes.json
-instead: the classes of words.txt and those of form and place below, as tools/report/classes.h reads them. The same seed
-and files give the same bytes. Python's standard library is enough.
+leaves in DIR NAME.jsonl, a JSON object {"text": ...} a line for each document. With --classes it
+writes classes.json instead: the classes of words.txt and those of form and place below, as
+tools/report/classes.h reads them. The same seed and files give the same bytes. Python's standard
+library is enough.
 """
 import argparse
 import json
@@ -18,12 +20,15 @@ FEMININE = 'women'
 
 # Classes that are no lists of words. kind: how "values" are read (tools/report/classes.h).
 FORMS = [
-    ('digits', 'characters', 'numbers in digits', 'number* numeral* digit* figure year*', ['0123456789']),
+    ('digits', 'characters', 'numbers in digits', 'number* numeral* digit* figure year*',
+     ['0123456789']),
     ('commas', 'characters', 'commas', 'comma punctuation', [',']),
     ('full_stops', 'characters', 'full stops', 'full_stop period punctuation', ['.']),
     ('question_marks', 'characters', 'question marks', 'question_mark punctuation', ['?']),
-    ('exclamation_marks', 'characters', 'exclamation marks', 'exclamation_mark exclamation_point punctuation', ['!']),
-    ('quotation_marks', 'characters', 'quotation marks', 'quotation_mark quote_mark quote punctuation', ['"']),
+    ('exclamation_marks', 'characters', 'exclamation marks',
+     'exclamation_mark exclamation_point punctuation', ['!']),
+    ('quotation_marks', 'characters', 'quotation marks',
+     'quotation_mark quote_mark quote punctuation', ['"']),
     ('brackets', 'characters', 'brackets', 'bracket parenthes* punctuation', ['()[]{}']),
     ('colons', 'characters', 'colons and semicolons', 'colon semicolon punctuation', [':;']),
     ('dashes', 'characters', 'dashes and bullets', 'dash hyphen bullet punctuation', ['-*|']),
@@ -32,15 +37,18 @@ FORMS = [
     ('in_quotes', 'within', 'words inside quotation marks',
      'inside_quot* within_quot* in_quot* quoted_word quoted_speech quoted_text', ['"', '"']),
     ('in_brackets', 'within', 'words inside parentheses',
-     'inside_bracket inside_parenthes* within_bracket within_parenthes* in_bracket in_parenthes* parenthetical', ['(', ')']),
+     'inside_bracket inside_parenthes* within_bracket within_parenthes* in_bracket in_parenthes* '
+     'parenthetical', ['(', ')']),
     ('sentence_start', 'first', 'the first word of a sentence',
-     'begin*_of_sentence start*_of_sentence first_in_sentence first_word begin*_sentence start*_sentence', []),
+     'begin*_of_sentence start*_of_sentence first_in_sentence first_word begin*_sentence '
+     'start*_sentence', []),
     ('after_comma', 'after', 'the word after a comma', 'after_comma follow*_comma', [',']),
     ('after_negation', 'after', 'the word after a negation', 'after_negat* follow*_negat* negated',
      ['not', 'never', 'no', 't']),
     ('after_article', 'after', 'the word after an article', 'after_article follow*_article noun',
      ['the', 'a', 'an']),
-    ('after_number', 'after', 'the word after a number word', 'after_number* follow*_number* after_numeral counted',
+    ('after_number', 'after', 'the word after a number word',
+     'after_number* follow*_number* after_numeral counted',
      ['two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven',
       'twelve', 'fifteen', 'twenty', 'thirty', 'forty', 'fifty']),
 ]
@@ -79,7 +87,8 @@ def read_grammar(path):
 
 
 def doubled(word):
-    return re.fullmatch(r'(?:.*[^aeiou])?[aeiou][bdgmnprt]', word) and len(word) <= 5 and not word.endswith(('er', 'en'))
+    return re.fullmatch(r'(?:.*[^aeiou])?[aeiou][bdgmnprt]', word) and len(word) <= 5 and \
+        not word.endswith(('er', 'en'))
 
 
 def past(word):
@@ -105,7 +114,8 @@ def plural(word):
 
 
 NOUN, VERB = 'noun', 'verb'
-VERBS = {'motion', 'speech', 'perception', 'thought', 'cooking', 'making', 'giving', 'animal_sounds'}
+VERBS = {'motion', 'speech', 'perception', 'thought', 'cooking', 'making', 'giving',
+         'animal_sounds'}
 SLOT = re.compile(r'\{(\w+)((?::[a-z])*)(#\d)?((?::[a-z])*)(?:\*(\d+)-(\d+)([,/]?))?\}')
 
 
@@ -190,7 +200,8 @@ class Writer:
         text = self.expand(self.rng.choice(self.rules['document']))
         # Rules that stand at the beginning of a sentence may give a small letter.
         return re.sub(r'(^|[.!?]["\']? |\n)([a-z])(?=[a-z ]*[ ,])',
-                      lambda m: m.group(1) + m.group(2).upper(), text) if '    ' not in text else text
+                      lambda m: m.group(1) + m.group(2).upper(),
+                      text) if '    ' not in text else text
 
 
 def write_classes(words, path):
@@ -207,24 +218,33 @@ def write_classes(words, path):
             for form in [base, second] + more if kind == VERB or name in PLURALS else [base]:
                 if form.lower() not in values:
                     values.append(form.lower())
-        rows.append((name, 'words', one['description'], [k.replace('_', ' ') for k in one['keywords']], values))
-    verbs = [forms(entry, VERB) for name in words if name in VERBS for entry in words[name]['words']]
-    nouns = [forms(entry, NOUN) for name in words if name in PLURALS for entry in words[name]['words']]
+        rows.append((name, 'words', one['description'],
+                     [k.replace('_', ' ') for k in one['keywords']], values))
+    verbs = [forms(entry, VERB) for name in words if name in VERBS
+             for entry in words[name]['words']]
+    nouns = [forms(entry, NOUN) for name in words if name in PLURALS
+             for entry in words[name]['words']]
     for name, kind, description, keywords, values in FORMS + [
             ('ing_forms', 'words', 'words that end in ing', 'ing gerund participle progressive',
              sorted({progressive(base) for base, _ in verbs})),
-            ('past_forms', 'words', 'verbs in the past tense', 'ed past past_tense participle', sorted({form for _, form in verbs})),
-            ('plurals', 'words', 'plural nouns', 'plural', sorted({form for base, form in nouns if form != base}))]:
-        rows.append((name, kind, description, [k.replace('_', ' ') for k in keywords.split()], values))
+            ('past_forms', 'words', 'verbs in the past tense', 'ed past past_tense participle',
+             sorted({form for _, form in verbs})),
+            ('plurals', 'words', 'plural nouns', 'plural',
+             sorted({form for base, form in nouns if form != base}))]:
+        rows.append((name, kind, description, [k.replace('_', ' ') for k in keywords.split()],
+                     values))
     with open(path, 'w', encoding='utf-8') as out:
         out.write('{"version": 1, "classes": [\n')
-        out.write(',\n'.join(json.dumps(dict(zip(('name', 'kind', 'description', 'keywords', 'values'), row)))
+        out.write(',\n'.join(json.dumps(
+            dict(zip(('name', 'kind', 'description', 'keywords', 'values'), row)))
                              for row in rows))
         out.write('\n]}\n')
 
 
-PLURALS = {'mammals', 'birds', 'fish', 'insects', 'plants', 'fruits', 'utensils', 'furniture', 'buildings', 'clothes', 'tools',
-           'body', 'family', 'jobs', 'vehicles', 'instruments', 'containers', 'shapes', 'landscape', 'houseparts', 'sky'}
+PLURALS = {'mammals', 'birds', 'fish', 'insects', 'plants', 'fruits', 'utensils', 'furniture',
+           'buildings', 'clothes', 'tools',
+           'body', 'family', 'jobs', 'vehicles', 'instruments', 'containers', 'shapes', 'landscape',
+           'houseparts', 'sky'}
 
 
 def main():

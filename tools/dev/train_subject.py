@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Trains the default subject model: GPT-2's architecture, small. Needs python3-torch; only to retrain.
+"""Trains the default subject model: GPT-2's architecture, small. Needs python3-torch; only to
+retrain.
 
     train_subject.py --train train.jsonl --held-out held_out.jsonl --out DIR [--steps N]
 
-DIR has vocab.json and merges.txt (train_tokenizer.py) already; config.json, model.safetensors (float16) and train.log
-are written there. Beside the usual loss there is a small price on activity of the MLP neurons (--activity): with it
-fewer neurons answer to many unrelated things at once, which is what this model is for.
+DIR has vocab.json and merges.txt (train_tokenizer.py) already; config.json, model.safetensors
+(float16) and train.log are written there. Beside the usual loss there is a small price on activity
+of the MLP neurons (--activity): with it fewer neurons answer to many unrelated things at once,
+which is what this model is for.
 """
 import argparse
 import json
@@ -42,7 +44,8 @@ class Block(torch.nn.Module):
     def forward(self, x, mask):                                         # x [batch][length][width]
         batch, length, width = x.shape
         q, k, v = (part.view(batch, length, self.heads, -1).transpose(1, 2)
-                   for part in self.c_attn(self.ln_1(x)).split(width, dim=2))  # [batch][heads][length][width / heads]
+                   # [batch][heads][length][width / heads]
+                   for part in self.c_attn(self.ln_1(x)).split(width, dim=2))
         weights = q @ k.transpose(-2, -1) / math.sqrt(width // self.heads) + mask
         mixed = (weights.softmax(dim=-1) @ v).transpose(1, 2).reshape(batch, length, width)
         x = x + self.attn_c_proj(mixed)
@@ -68,7 +71,8 @@ class Model(torch.nn.Module):
         for block in self.h:
             x, active = block(x, self.mask[:length, :length])
             activity = activity + active / len(self.h)
-        return self.ln_f(x) @ self.wte.weight.T, activity               # [batch][length][vocabulary]
+        # [batch][length][vocabulary]
+        return self.ln_f(x) @ self.wte.weight.T, activity
 
 
 def tensors(model):
@@ -76,8 +80,10 @@ def tensors(model):
     out = {'wte.weight': model.wte.weight, 'wpe.weight': model.wpe.weight,
            'ln_f.weight': model.ln_f.weight, 'ln_f.bias': model.ln_f.bias}
     for number, block in enumerate(model.h):
-        for name, module in (('ln_1', block.ln_1), ('attn.c_attn', block.c_attn), ('attn.c_proj', block.attn_c_proj),
-                             ('ln_2', block.ln_2), ('mlp.c_fc', block.c_fc), ('mlp.c_proj', block.mlp_c_proj)):
+        for name, module in (('ln_1', block.ln_1), ('attn.c_attn', block.c_attn),
+                             ('attn.c_proj', block.attn_c_proj),
+                             ('ln_2', block.ln_2), ('mlp.c_fc', block.c_fc),
+                             ('mlp.c_proj', block.mlp_c_proj)):
             linear = isinstance(module, torch.nn.Linear)
             out[f'h.{number}.{name}.weight'] = module.weight.T if linear else module.weight
             out[f'h.{number}.{name}.bias'] = module.bias
@@ -85,10 +91,12 @@ def tensors(model):
 
 
 def write_safetensors(arrays, path):
-    """Length of the header (8 bytes, little-endian), a JSON header padded with spaces, the arrays."""
+    """Length of the header (8 bytes, little-endian), a JSON header padded with spaces, the
+    arrays."""
     header, at = {'__metadata__': {'format': 'pt'}}, 0
     for name, array in arrays.items():
-        header[name] = {'dtype': 'F16', 'shape': list(array.shape), 'data_offsets': [at, at + array.nbytes]}
+        header[name] = {'dtype': 'F16', 'shape': list(array.shape),
+                        'data_offsets': [at, at + array.nbytes]}
         at += array.nbytes
     text = json.dumps(header).encode()
     text += b' ' * (-len(text) % 8)
@@ -100,9 +108,12 @@ def write_safetensors(arrays, path):
 
 def write_config(options, tokenizer, path):
     size = len(tokenizer.vocabulary)
-    config = {'model_type': 'gpt2', 'architectures': ['GPT2LMHeadModel'], 'activation_function': 'gelu_new',
-              'vocab_size': size, 'n_positions': options.context, 'n_ctx': options.context, 'n_embd': options.width,
-              'n_layer': options.layers, 'n_head': options.heads, 'n_inner': None, 'layer_norm_epsilon': EPSILON,
+    config = {'model_type': 'gpt2', 'architectures': ['GPT2LMHeadModel'],
+              'activation_function': 'gelu_new',
+              'vocab_size': size, 'n_positions': options.context, 'n_ctx': options.context,
+              'n_embd': options.width,
+              'n_layer': options.layers, 'n_head': options.heads, 'n_inner': None,
+              'layer_norm_epsilon': EPSILON,
               'bos_token_id': tokenizer.end_of_text, 'eos_token_id': tokenizer.end_of_text,
               'tie_word_embeddings': True, 'torch_dtype': 'float16'}
     with open(path, 'w', encoding='utf-8') as file:
@@ -118,7 +129,8 @@ def stream_of(tokenizer, path):
 
 
 def unigram_loss(train, held_out, size):
-    """Nats per token of a model that knows only how frequent each token is in the training text (plus one)."""
+    """Nats per token of a model that knows only how frequent each token is in the training text
+    (plus one)."""
     counts = torch.bincount(train, minlength=size).double() + 1
     return float(-(counts / counts.sum()).log()[held_out].mean())
 
@@ -127,7 +139,8 @@ def held_out_loss(model, held_out, context):
     count = (len(held_out) - 1) // context
     x, y = (held_out[shift:shift + count * context].view(count, context) for shift in (0, 1))
     with torch.no_grad():
-        losses = [functional.cross_entropy(model(x[at:at + 64])[0].flatten(0, 1), y[at:at + 64].flatten(), reduction='sum')
+        losses = [functional.cross_entropy(model(x[at:at + 64])[0].flatten(0, 1),
+                                           y[at:at + 64].flatten(), reduction='sum')
                   for at in range(0, count, 64)]
     return float(sum(losses)) / (count * context)
 
@@ -136,7 +149,8 @@ def learning_rate(options, step):
     warm = 100
     if step < warm:
         return options.rate * (step + 1) / warm
-    return options.rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, options.steps - warm))))
+    return options.rate * (
+        0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, options.steps - warm))))
 
 
 def train(options, model, stream, held_out, log):
@@ -146,7 +160,8 @@ def train(options, model, stream, held_out, log):
     for step in range(options.steps):
         for group in optimizer.param_groups:
             group['lr'] = learning_rate(options, step)
-        at = torch.randint(len(stream) - options.context - 1, (options.batch, 1), generator=generator)
+        at = torch.randint(len(stream) - options.context - 1, (options.batch, 1),
+                           generator=generator)
         window = stream[at + torch.arange(options.context + 1)]         # [batch][context + 1]
         logits, activity = model(window[:, :-1])
         loss = functional.cross_entropy(logits.flatten(0, 1), window[:, 1:].flatten())
@@ -177,21 +192,25 @@ def main():
     parser.add_argument('--heads', type=int, default=4)
     parser.add_argument('--context', type=int, default=128)
     parser.add_argument('--seed', type=int, default=1)
-    parser.add_argument('--threads', type=int, default=1, help='of PyTorch; more are slower at this size')
+    parser.add_argument('--threads', type=int, default=1,
+                        help='of PyTorch; more are slower at this size')
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     tokenizer = Tokenizer(options.out)
     stream, held_out = stream_of(tokenizer, options.train), stream_of(tokenizer, options.held_out)
-    model = Model(len(tokenizer.vocabulary), options.width, options.heads, options.layers, options.context)
+    model = Model(len(tokenizer.vocabulary), options.width, options.heads, options.layers,
+                  options.context)
     with open(os.path.join(options.out, 'train.log'), 'w', encoding='utf-8') as file:
         def log(line):
             file.write(line + '\n')
             file.flush()
             print(line, flush=True)
-        log(f'{sum(p.numel() for p in model.parameters())} parameters; {len(stream)} tokens to train on, '
-            f'{len(held_out)} held out; {options.steps} steps of {options.batch} x {options.context} tokens')
-        log(f'unigram baseline: held-out {unigram_loss(stream, held_out, len(tokenizer.vocabulary)):.4f}')
+        log(f'{sum(p.numel() for p in model.parameters())} parameters; {len(stream)} tokens to '
+            f'train on, {len(held_out)} held out; {options.steps} steps of {options.batch} x '
+            f'{options.context} tokens')
+        log(f'unigram baseline: held-out '
+            f'{unigram_loss(stream, held_out, len(tokenizer.vocabulary)):.4f}')
         train(options, model, stream, held_out, log)
     write_safetensors(tensors(model), os.path.join(options.out, 'model.safetensors'))
     write_config(options, tokenizer, os.path.join(options.out, 'config.json'))

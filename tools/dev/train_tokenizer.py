@@ -3,8 +3,9 @@
 
     train_tokenizer.py --corpus corpus.jsonl --out DIR [--size 1536]
 
-writes DIR/vocab.json and DIR/merges.txt: the 256 bytes, the merges, <|endoftext|> last. Texts are cut into pieces as
-GPT-2 does; the pattern below is the same for ASCII, and the program refuses a corpus that has anything else.
+writes DIR/vocab.json and DIR/merges.txt: the 256 bytes, the merges, <|endoftext|> last. Texts are
+cut into pieces as GPT-2 does; the pattern below is the same for ASCII, and the program refuses a
+corpus that has anything else.
 """
 import argparse
 import collections
@@ -90,7 +91,8 @@ class Tokenizer:
         if piece not in self.known:
             symbols = list(piece)
             while len(symbols) > 1:
-                best = min(zip(symbols, symbols[1:]), key=lambda pair: self.ranks.get(pair, len(self.ranks)))
+                best = min(zip(symbols, symbols[1:]),
+                           key=lambda pair: self.ranks.get(pair, len(self.ranks)))
                 if best not in self.ranks:
                     break
                 symbols = merge(symbols, best)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# run.sh GLIA DIRECTORY - runs every experiment offline in a directory, and writes the report there. Goes on where an
-# earlier one ended.
+# run.sh GLIA DIRECTORY - runs every experiment offline in a directory, and writes the report there.
+# Goes on where an earlier one ended.
 set -eu
 glia=$(realpath "$1")
 here=$(realpath "$(dirname "$0")")
@@ -14,6 +14,7 @@ config=$here/experiments.toml
 "$glia" run -c "$config"
 # Nobody is asked: raters are simulated, and their codes say so wherever their ratings stand.
 "$here/simulated_raters.py" "$glia" "$config" experiments random simulated_study.csv
-"$glia" report -c "$config" --run experiments --study simulated_study.csv --beside paper --out report
+"$glia" report -c "$config" --run experiments --study simulated_study.csv --beside paper \
+    --out report
 "$glia" report -c "$config" --run experiments --study simulated_study.csv
 echo "the report: $2/report/report.html"

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """simulated_raters.py GLIA CONFIG RUN SET OUT.csv - a blinded study of a run, rated by no people.
 
-Makes the study (or goes on with it) in ./study, serves it, answers every page over HTTP as a browser would, and exports
-what was said, so that the table of the human study is part of `make experiments`. A simulated rater compares the words of
-an explanation with the tokens that fire, and adds noise of its own: what it says is no evidence of anything. That no
-people were asked shows in the raters' codes, which stand in the file and under the report's table.
+Makes the study (or goes on with it) in ./study, serves it, answers every page over HTTP as a
+browser would, and exports what was said, so that the table of the human study is part of
+`make experiments`. A simulated rater compares the words of an explanation with the tokens that
+fire, and adds noise of its own: what it says is no evidence of anything. That no people were asked
+shows in the raters' codes, which stand in the file and under the report's table.
 """
 import http.client
 import json
@@ -20,7 +21,8 @@ STUDY = pathlib.Path("study")
 
 
 def words(text):
-    return {word for word in "".join(c.lower() if c.isalnum() else " " for c in text).split() if len(word) > 1}
+    return {word for word in "".join(c.lower() if c.isalnum() else " " for c in text).split()
+            if len(word) > 1}
 
 
 def firing(excerpts, most):
@@ -50,7 +52,8 @@ def answer(rater, page, said):
 
 def ask(port, path, body=None):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    headers = {"Origin": f"http://127.0.0.1:{port}", "Content-Type": "application/json"} if body else {}
+    headers = {"Origin": f"http://127.0.0.1:{port}",
+               "Content-Type": "application/json"} if body else {}
     connection.request("POST" if body else "GET", path, json.dumps(body) if body else None, headers)
     reply = connection.getresponse()
     said = reply.read()
@@ -64,8 +67,10 @@ def serve(glia, options):
     """The viewer and its port; (None, what it said) if it ended at once."""
     port_file = pathlib.Path("study.port")
     port_file.unlink(missing_ok=True)
-    viewer = subprocess.Popen([glia, "viewer", "--study-only", "--study", STUDY, "--port", "0", "--port-file", port_file,
-                               *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    viewer = subprocess.Popen([glia, "viewer", "--study-only", "--study", STUDY, "--port", "0",
+                               "--port-file", port_file,
+                               *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               text=True)
     while viewer.poll() is None:
         if port_file.exists() and port_file.read_text().strip():
             return viewer, int(port_file.read_text())
@@ -76,8 +81,8 @@ def serve(glia, options):
 def main(glia, config, run, neurons, out):
     viewer, port = serve(glia, []) if STUDY.exists() else (None, None)
     if not viewer:
-        viewer, port = serve(glia, ["-c", config, "--run", run, "--study-set", neurons, "--raters", ",".join(RATERS),
-                                    "--overlap", OVERLAP])
+        viewer, port = serve(glia, ["-c", config, "--run", run, "--study-set", neurons, "--raters",
+                                    ",".join(RATERS), "--overlap", OVERLAP])
     if not viewer:
         sys.exit(f"simulated_raters.py: {port}")
     try:

@@ -32,10 +32,11 @@ static double number_at(const json_value_t *value, const char *path) {
     return json_as_number(json_path(value, path), &number) ? number : (double)NAN;
 }
 
-/* --- the set-ups --------------------------------------------------------------------------------------- */
+/* --- the set-ups ------------------------------------------------------------------------------ */
 
 /* Two rows: what the paper had and what the run has. */
-static void add_setup(table_t *table, const json_value_t *paper, const char *key, const char *what, buffer_t *own) {
+static void add_setup(table_t *table, const json_value_t *paper, const char *key, const char *what,
+                      buffer_t *own) {
     char *path = memory_format("setup.%s", key);
     for (int side = 0; side < 2; side++) {
         cell_t *row = table_add_row(table);
@@ -61,7 +62,8 @@ static void name_models(const settings_t *s, bool explainers, buffer_t *out) {
 }
 
 static void write_simulation(const settings_t *s, buffer_t *out) {
-    static const char *const calibrations[] = {"uncalibrated", "linear calibration", "percentile calibration"};
+    static const char *const calibrations[] = {"uncalibrated", "linear calibration",
+                                               "percentile calibration"};
     if (s->simulate)
         buffer_append_format(out, "%s, %s, by %s", s->mode == SIMULATE_ECHO ? "echo" : "repeat",
                              calibrations[s->calibration], s->models[s->simulator].name);
@@ -76,7 +78,8 @@ static void name_sources(const settings_t *s, buffer_t *out) {
         for (size_t j = 0; j < i; j++)
             before = before || !strcmp(s->sets[j].source, s->sets[i].source);
         if (!before)
-            buffer_append_format(out, "%s%s%s", out->length ? ", " : "", s->sets[i].recorded ? "recorded from " : "",
+            buffer_append_format(out, "%s%s%s", out->length ? ", " : "",
+                                 s->sets[i].recorded ? "recorded from " : "",
                                  s->sets[i].recorded ? s->subject.model : s->sets[i].source);
     }
 }
@@ -86,11 +89,13 @@ static uint64_t neurons_of(const settings_t *s, const tally_list_t *tallies, siz
     for (size_t i = 0; i < tallies->count; i++)
         for (int f = 0; tallies->groups[i].set == set && f < PROMPT_FORMAT_COUNT; f++)
             if (s->sets[set].formats[f])
-                return tallies->groups[i].formats[f].explain.wanted / (uint64_t)s->sets[set].samples;
+                return tallies->groups[i].formats[f].explain.wanted /
+                       (uint64_t)s->sets[set].samples;
     return 0;
 }
 
-static table_t *setup_table(const json_value_t *paper, const settings_t *s, const tally_list_t *tallies) {
+static table_t *setup_table(const json_value_t *paper, const settings_t *s,
+                            const tally_list_t *tallies) {
     table_t *table = table_create("beside_setup", "The paper's set-up and this run's");
     buffer_t own = BUFFER_EMPTY;
     table_add_column(table, "what", "what", CELL_TEXT, 0, COLUMN_PLAIN);
@@ -107,8 +112,8 @@ static table_t *setup_table(const json_value_t *paper, const settings_t *s, cons
     for (size_t i = 0; i < s->set_count; i++)
         buffer_append_format(&own, "%s%lld", i ? ", " : "", (long long)s->sets[i].samples);
     add_setup(table, paper, "samples", "samples of each set", &own);
-    buffer_append_format(&own, "temperature %g, top_p %g, at most %lld output tokens", s->temperature, s->top_p,
-                         (long long)s->explain_output);
+    buffer_append_format(&own, "temperature %g, top_p %g, at most %lld output tokens",
+                         s->temperature, s->top_p, (long long)s->explain_output);
     add_setup(table, paper, "sampling", "sampling", &own);
     write_simulation(s, &own);
     add_setup(table, paper, "simulation", "simulation", &own);
@@ -121,18 +126,19 @@ static table_t *setup_table(const json_value_t *paper, const settings_t *s, cons
     return table;
 }
 
-/* --- figures by format --------------------------------------------------------------------------------- */
+/* --- figures by format ------------------------------------------------------------------------ */
 
 /* What the paper measured. */
-static const sample_t *sample_of(const tally_list_t *tallies, const tally_t *tally, const char *key) {
+static const sample_t *sample_of(const tally_list_t *tallies, const tally_t *tally,
+                                 const char *key) {
     if (!strcmp(key, "total_tokens"))
         return &tally->total_tokens;
     return tally_sample(tallies, tally, !strcmp(key, "score") ? STAGE_SCORE : STAGE_ADACS);
 }
 
 /* One published list of means against those of one (set, explainer). */
-static void add_figure(const json_value_t *figure, const settings_t *settings, const tally_list_t *tallies,
-                       const tally_group_t *group, table_t *table) {
+static void add_figure(const json_value_t *figure, const settings_t *settings,
+                       const tally_list_t *tallies, const tally_group_t *group, table_t *table) {
     const char *key = text_at(figure, "key");
     double published = number_at(figure, "values.original"), own = (double)NAN;
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
@@ -155,11 +161,13 @@ static void add_figure(const json_value_t *figure, const settings_t *settings, c
     }
 }
 
-static table_t *figure_table(const json_value_t *figure, const settings_t *settings, const tally_list_t *tallies) {
+static table_t *figure_table(const json_value_t *figure, const settings_t *settings,
+                             const tally_list_t *tallies) {
     bool tokens = !strcmp(text_at(figure, "key"), "total_tokens");
     int decimals = tokens ? 1 : 3;
     table_t *table = table_create("beside", "The paper's figures and this run's");
-    table_set_caption(table, "%s; the paper's over %s", text_at(figure, "what"), text_at(figure, "over"));
+    table_set_caption(table, "%s; the paper's over %s", text_at(figure, "what"),
+                      text_at(figure, "over"));
     table_add_group(table, "figure", text_at(figure, "what"));
     table_add_group(table, "over", text_at(figure, "over"));
     table_add_column(table, "set", "set", CELL_TEXT, 0, COLUMN_PLAIN);
@@ -172,9 +180,10 @@ static table_t *figure_table(const json_value_t *figure, const settings_t *setti
     for (size_t i = 0; i < tallies->count; i++)
         if (tokens || !tallies->groups[i].truth) /* those of puzzles are no neurons' */
             add_figure(figure, settings, tallies, &tallies->groups[i], table);
-    table_add_note(table, "ratio: to original. The paper's tables of scores, AdaCS, ratings and ranks over whole sets "
-                          "stand in its text, not "
-                          "in its published data, and are not part of this one");
+    table_add_note(
+        table,
+        "ratio: to original. The paper's tables of scores, AdaCS, ratings and ranks over whole "
+        "sets stand in its text, not in its published data, and are not part of this one");
     if (table->row_count > 0)
         return table;
     table_free(table);
@@ -197,7 +206,7 @@ bool beside_add_results(const settings_t *settings, const tally_list_t *tallies,
     return true;
 }
 
-/* --- costs --------------------------------------------------------------------------------------------- */
+/* --- costs ------------------------------------------------------------------------------------ */
 
 static double settled(const stage_table_t *stages, const spend_list_t *list, const char *stage) {
     double sum = 0;
@@ -207,12 +216,13 @@ static double settled(const stage_table_t *stages, const spend_list_t *list, con
     return sum;
 }
 
-bool beside_add_costs(store_txn_t *txn, const run_info_t *run, const stage_table_t *stages, uint64_t neurons,
-                      report_t *report, error_info_t *error) {
+bool beside_add_costs(store_txn_t *txn, const run_info_t *run, const stage_table_t *stages,
+                      uint64_t neurons, report_t *report, error_info_t *error) {
     json_value_t *paper = load(error);
     if (!paper)
         return false;
-    table_t *table = table_create("beside_costs", "The paper's costs per 1,000 neurons and this run's");
+    table_t *table =
+        table_create("beside_costs", "The paper's costs per 1,000 neurons and this run's");
     table_add_column(table, "what", "what", CELL_TEXT, 0, COLUMN_PLAIN);
     table_add_column(table, "paper_usd", "paper", CELL_MONEY, 2, COLUMN_PLAIN);
     table_add_column(table, "run_usd", "this run", CELL_MONEY, 4, COLUMN_PLAIN);
@@ -225,11 +235,13 @@ bool beside_add_costs(store_txn_t *txn, const run_info_t *run, const stage_table
         row[0] = cell_text(text_at(cost, "what"));
         row[1] = cell_money((money_t){llround(1e12 * number_at(cost, "usd"))});
         if (neurons > 0)
-            row[2] = cell_money(
-                (money_t){llround(1e12 * settled(stages, &list, text_at(cost, "stage")) * 1000 / (double)neurons)});
+            row[2] = cell_money((money_t){llround(
+                1e12 * settled(stages, &list, text_at(cost, "stage")) * 1000 / (double)neurons)});
     }
-    table_add_note(table, "this run: all of its explainers, formats and samples together, what was settled over its "
-                          "neurons, at the config's prices");
+    table_add_note(
+        table,
+        "this run: all of its explainers, formats and samples together, what was settled over its "
+        "neurons, at the config's prices");
     report_add_cost(report, table);
     spend_clear(&list);
     json_free(paper);

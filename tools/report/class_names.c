@@ -15,12 +15,14 @@ typedef struct {
 } words_t;
 
 static bool is_word_byte(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (unsigned char)c >= 0x80;
 }
 
 static words_t split_words(const char *text) {
     size_t length = strlen(text);
-    words_t words = {.bytes = memory_copy(text, length), .words = MEMORY_NEW_ARRAY(length / 2 + 1, const char *)};
+    words_t words = {.bytes = memory_copy(text, length),
+                     .words = MEMORY_NEW_ARRAY(length / 2 + 1, const char *)};
     for (size_t i = 0; i < length; i++) {
         char c = words.bytes[i];
         if (!is_word_byte(c)) {
@@ -40,9 +42,9 @@ static bool is_article(const char *word) {
 }
 
 static bool is_place_word(const char *word) {
-    static const char *const places[] = {"after",     "before",   "behind",  "inside",   "within",
-                                         "following", "follow",   "follows", "followed", "preceding",
-                                         "precede",   "precedes", "preceded"};
+    static const char *const places[] = {
+        "after",   "before",   "behind",    "inside",  "within",   "following", "follow",
+        "follows", "followed", "preceding", "precede", "precedes", "preceded"};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
         if (strcmp(word, places[i]) == 0)
             return true;
@@ -54,14 +56,16 @@ static bool fits(const char *word, const char *key, size_t length) {
     if (key[length - 1] == '*')
         return strncmp(word, key, length - 1) == 0;
     return strncmp(word, key, length) == 0 &&
-           (word[length] == '\0' || strcmp(word + length, "s") == 0 || strcmp(word + length, "es") == 0);
+           (word[length] == '\0' || strcmp(word + length, "s") == 0 ||
+            strcmp(word + length, "es") == 0);
 }
 
 /* Whether the keyword's words stand at words[at] and behind, articles left out. */
 static bool stands_at(const words_t *words, size_t at, const char *keyword) {
     for (;;) {
         size_t length = strcspn(keyword, " ");
-        while (at < words->count && is_article(words->words[at]) && !fits(words->words[at], keyword, length))
+        while (at < words->count && is_article(words->words[at]) &&
+               !fits(words->words[at], keyword, length))
             at++;
         if (at == words->count || !fits(words->words[at], keyword, length))
             return false;
@@ -81,7 +85,8 @@ static bool is_place(const words_t *words, size_t at) {
 }
 
 static bool is_named(const word_class_t *class_, const words_t *words) {
-    bool place = class_->kind == CLASS_AFTER || class_->kind == CLASS_WITHIN || class_->kind == CLASS_FIRST;
+    bool place =
+        class_->kind == CLASS_AFTER || class_->kind == CLASS_WITHIN || class_->kind == CLASS_FIRST;
     for (size_t at = 0; at < words->count; at++)
         for (size_t k = 0; k < class_->keywords.count; k++)
             if (stands_at(words, at, class_->keywords.texts[k]) && (place || !is_place(words, at)))

@@ -18,8 +18,10 @@ static void fill_row(cell_t *row, prompt_format_t format, const class_tally_t *t
     row[6] = cell_number(class_tally_by_chance(tally) / count);
 }
 
-/* "colours 3, cities 2 and 4 others": the classes of the neurons of one format, most frequent first. */
-static void note_classes(const class_tally_t *tally, const word_classes_t *classes, table_t *table) {
+/* "colours 3, cities 2 and 4 others": the classes of the neurons of one format, most
+ * frequent first. */
+static void note_classes(const class_tally_t *tally, const word_classes_t *classes,
+                         table_t *table) {
     size_t neurons[CLASSES_MAX] = {0}, different = 0, said = 0;
     for (size_t i = 0; i < tally->count; i++)
         different += neurons[tally->explained[i].class_]++ == 0;
@@ -29,20 +31,24 @@ static void note_classes(const class_tally_t *tally, const word_classes_t *class
         for (size_t c = 1; c < classes_count(classes); c++)
             if (neurons[c] > neurons[best])
                 best = c;
-        buffer_append_format(&text, "%s%s %zu", said ? ", " : "", classes_name(classes, best), neurons[best]);
+        buffer_append_format(&text, "%s%s %zu", said ? ", " : "", classes_name(classes, best),
+                             neurons[best]);
         neurons[best] = 0;
     }
     if (different > said)
-        buffer_append_format(&text, " and %zu other class%s", different - said, different - said == 1 ? "" : "es");
+        buffer_append_format(&text, " and %zu other class%s", different - said,
+                             different - said == 1 ? "" : "es");
     table_add_note(table, "neurons by class: %s", buffer_text(&text));
     buffer_free(&text);
 }
 
-static table_t *class_table(const settings_t *settings, const tally_group_t *group, const word_classes_t *classes) {
+static table_t *class_table(const settings_t *settings, const tally_group_t *group,
+                            const word_classes_t *classes) {
     const char *set = settings->sets[group->set].name;
     const char *explainer = settings->models[group->explainer].name;
     const class_tally_t *most = NULL;
-    table_t *table = table_create("classes", "Explanations that name the class of words a neuron is selective for");
+    table_t *table = table_create(
+        "classes", "Explanations that name the class of words a neuron is selective for");
     table_set_caption(table, "%s, explained by %s", set, explainer);
     table_add_group(table, "set", set);
     table_add_group(table, "explainer", explainer);
@@ -61,12 +67,12 @@ static table_t *class_table(const settings_t *settings, const tally_group_t *gro
         if (!most || tally->count > most->count)
             most = tally;
     }
-    table_add_note(
-        table,
-        "selective: of at least %d tokens above the threshold in at least %d top records, a share of %.1f is in "
-        "one class, %.0f times as many as in random records; share: of both, explanations that name the class; "
-        "by chance: the same if explanations went to those neurons at random",
-        CLASSES_SUPPORT, CLASSES_RECORDS, CLASSES_SHARE, CLASSES_LIFT);
+    table_add_note(table,
+                   "selective: of at least %d tokens above the threshold in at least %d top "
+                   "records, a share of %.1f is in one class, %.0f times as many as in random "
+                   "records; share: of both, explanations that name the class; by chance: the same "
+                   "if explanations went to those neurons at random",
+                   CLASSES_SUPPORT, CLASSES_RECORDS, CLASSES_SHARE, CLASSES_LIFT);
     if (most && most->count > 0) {
         note_classes(most, classes, table);
         return table;
@@ -75,8 +81,8 @@ static table_t *class_table(const settings_t *settings, const tally_group_t *gro
     return NULL;
 }
 
-void class_tables_add(const settings_t *settings, const tally_list_t *tallies, const word_classes_t *classes,
-                      report_t *report) {
+void class_tables_add(const settings_t *settings, const tally_list_t *tallies,
+                      const word_classes_t *classes, report_t *report) {
     for (size_t i = 0; classes && i < tallies->count; i++) {
         table_t *table = class_table(settings, &tallies->groups[i], classes);
         if (table)

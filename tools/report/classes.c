@@ -12,9 +12,10 @@
 
 static const char end_of_text[] = "<|endoftext|>";
 
-/* --- reading ------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
-static const char *const kinds[] = {"words", "characters", "breaks", "capitals", "first", "after", "within"};
+static const char *const kinds[] = {"words", "characters", "breaks", "capitals",
+                                    "first", "after",      "within"};
 
 static bool read_kind(const char *name, class_kind_t *kind) {
     for (size_t i = 0; name && i < sizeof kinds / sizeof kinds[0]; i++)
@@ -70,8 +71,8 @@ static bool read_class(const json_value_t *value, word_class_t *class_) {
     class_->name = memory_copy_string(name);
     return name && read_kind(json_as_string(json_get(value, "kind"), NULL), &class_->kind) &&
            read_texts(json_get(value, "keywords"), &class_->keywords) &&
-           read_texts(json_get(value, "values"), &class_->values) && keywords_fit(&class_->keywords) &&
-           values_fit(class_);
+           read_texts(json_get(value, "values"), &class_->values) &&
+           keywords_fit(&class_->keywords) && values_fit(class_);
 }
 
 static int compare_words(const void *a, const void *b) {
@@ -88,7 +89,8 @@ static void index_words(word_classes_t *classes) {
     classes->words = MEMORY_NEW_ARRAY(classes->word_count, word_entry_t);
     size_t at = 0;
     for (size_t i = 0; i < classes->count; i++)
-        for (size_t j = 0; classes->classes[i].kind == CLASS_WORDS && j < classes->classes[i].values.count; j++)
+        for (size_t j = 0;
+             classes->classes[i].kind == CLASS_WORDS && j < classes->classes[i].values.count; j++)
             classes->words[at++] = (word_entry_t){classes->classes[i].values.texts[j], i};
     if (at > 0)
         qsort(classes->words, at, sizeof *classes->words, compare_words);
@@ -106,11 +108,13 @@ word_classes_t *classes_parse(const char *json, size_t length, error_info_t *err
     word_classes_t *classes = MEMORY_NEW(word_classes_t);
     bool good = json_is(list, JSON_KIND_ARRAY) && json_count(list) <= CLASSES_MAX;
     if (!good)
-        error_set(error, ERROR_CONFIG, "classes.json: \"classes\" is no array of at most %d", (int)CLASSES_MAX);
+        error_set(error, ERROR_CONFIG, "classes.json: \"classes\" is no array of at most %d",
+                  (int)CLASSES_MAX);
     for (size_t i = 0; good && i < json_count(list); i++) {
         good = read_class(json_at(list, i), &classes->classes[classes->count++]);
         if (!good)
-            error_set(error, ERROR_CONFIG, "classes.json: class number %zu lacks a name, kind, keywords or values", i);
+            error_set(error, ERROR_CONFIG,
+                      "classes.json: class number %zu lacks a name, kind, keywords or values", i);
     }
     json_free(root);
     if (good) {
@@ -147,7 +151,7 @@ const char *classes_name(const word_classes_t *classes, size_t index) {
     return classes->classes[index].name;
 }
 
-/* --- a token in its text ------------------------------------------------------------------------------- */
+/* --- a token in its text ---------------------------------------------------------------------- */
 
 enum { WORD_SIZE = 64 };
 
@@ -155,11 +159,14 @@ enum { WORD_SIZE = 64 };
 typedef struct {
     const char *text; /* of the record */
     size_t length;
-    size_t start, end;               /* the token, spaces in front left out; start == end: nothing but spaces */
-    size_t word_start, word_end;     /* the word or number that it begins in; equal: it begins with a mark */
-    size_t before_start, before_end; /* the word or mark in front of the word (or mark); equal: none */
-    bool breaks;                     /* the token has a line break */
-    bool opens;                      /* a line break or <|endoftext|> is right before it */
+    /* the token, spaces in front left out; start == end: nothing but spaces */
+    size_t start, end;
+    /* the word or number that it begins in; equal: it begins with a mark */
+    size_t word_start, word_end;
+    /* the word or mark in front of the word (or mark); equal: none */
+    size_t before_start, before_end;
+    bool breaks; /* the token has a line break */
+    bool opens;  /* a line break or <|endoftext|> is right before it */
 } place_t;
 
 static bool is_letter(char c) {
@@ -238,11 +245,11 @@ static bool begins_sentence(const place_t *place) {
         return true;
     while (at > 0 && (place->text[at - 1] == '"' || is_space(place->text[at - 1])))
         at--;
-    return at > 0 && strchr(".!?", place->text[at - 1]) != NULL && place->text[at - 1] != '\0';
+    return at > 0 && strchr(".!?", place->text[at - 1]) && place->text[at - 1] != '\0';
 }
 
-/* Whether `at` lies behind an opening mark that is not closed yet. A mark that opens and closes is an opening one if it
- * stands at the start or behind a space or bracket. */
+/* Whether `at` lies behind an opening mark that is not closed yet. A mark that opens and closes is
+ * an opening one if it stands at the start or behind a space or bracket. */
 static bool stands_within(const char *text, size_t at, char open, char close) {
     bool within = false;
     for (size_t i = 0; i < at; i++) {
@@ -264,8 +271,8 @@ static bool is_one_of(const text_list_t *values, const char *word) {
 
 static bool is_capital(const place_t *place) {
     char first = place->text[place->word_start];
-    return first >= 'A' && first <= 'Z' && place->word_end - place->word_start > 1 && !begins_sentence(place) &&
-           place->before_start < place->before_end;
+    return first >= 'A' && first <= 'Z' && place->word_end - place->word_start > 1 &&
+           !begins_sentence(place) && place->before_start < place->before_end;
 }
 
 /* Membership in a class that is no list of words. */
@@ -279,7 +286,7 @@ static bool is_member(const word_class_t *class_, const place_t *place) {
         while (end > place->start && is_space(place->text[end - 1]))
             end--;
         for (size_t i = place->start; i < end; i++)
-            if (place->text[i] == '\0' || strchr(class_->values.texts[0], place->text[i]) == NULL)
+            if (place->text[i] == '\0' || !strchr(class_->values.texts[0], place->text[i]))
                 return false;
         return end > place->start;
     }
@@ -290,8 +297,8 @@ static bool is_member(const word_class_t *class_, const place_t *place) {
         lower_word(place, place->before_start, place->before_end, word);
         return wordy && place->before_start < place->before_end && is_one_of(&class_->values, word);
     case CLASS_WITHIN:
-        return wordy &&
-               stands_within(place->text, place->word_start, class_->values.texts[0][0], class_->values.texts[1][0]);
+        return wordy && stands_within(place->text, place->word_start, class_->values.texts[0][0],
+                                      class_->values.texts[1][0]);
     }
     return false;
 }
@@ -310,7 +317,8 @@ static class_set_t classes_at(const word_classes_t *classes, const place_t *plac
                 high = middle;
         }
         for (; low < classes->word_count && strcmp(classes->words[low].word, word) == 0; low++)
-            set.bits[classes->words[low].class_ / 64] |= UINT64_C(1) << (classes->words[low].class_ % 64);
+            set.bits[classes->words[low].class_ / 64] |= UINT64_C(1)
+                                                         << (classes->words[low].class_ % 64);
     }
     for (size_t i = 0; i < classes->count; i++)
         if (classes->classes[i].kind != CLASS_WORDS && is_member(&classes->classes[i], place))
@@ -318,20 +326,22 @@ static class_set_t classes_at(const word_classes_t *classes, const place_t *plac
     return set;
 }
 
-void classes_of_record(const word_classes_t *classes, const activation_record_t *record, class_set_t *sets) {
+void classes_of_record(const word_classes_t *classes, const activation_record_t *record,
+                       class_set_t *sets) {
     buffer_t text = BUFFER_EMPTY;
     for (size_t i = 0; i < record->count; i++)
         buffer_append(&text, record->tokens[i].bytes, record->tokens[i].length);
     size_t at = 0;
     for (size_t i = 0; i < record->count; i++) {
-        place_t place = find_place(buffer_text(&text), text.length, at, at + record->tokens[i].length);
+        place_t place =
+            find_place(buffer_text(&text), text.length, at, at + record->tokens[i].length);
         sets[i] = classes_at(classes, &place);
         at += record->tokens[i].length;
     }
     buffer_free(&text);
 }
 
-/* --- which class a neuron is selective for -------------------------------------------------------------- */
+/* --- which class a neuron is selective for ---------------------------------------------------- */
 
 typedef struct {
     size_t active;               /* active tokens */
@@ -354,8 +364,8 @@ static void note_word(support_t *support, size_t class_, const token_t *token) {
         support->seen[class_][support->words[class_]++] = token;
 }
 
-static void count_active(const word_classes_t *classes, const activation_record_t *record, double threshold,
-                         support_t *support) {
+static void count_active(const word_classes_t *classes, const activation_record_t *record,
+                         double threshold, support_t *support) {
     class_set_t *sets = MEMORY_NEW_ARRAY(record->count, class_set_t), here = {{0}};
     classes_of_record(classes, record, sets);
     for (size_t i = 0; i < record->count; i++) {
@@ -375,7 +385,8 @@ static void count_active(const word_classes_t *classes, const activation_record_
 }
 
 /* Adds up how many tokens are in each class; returns how many there are. */
-static size_t count_all(const word_classes_t *classes, const record_list_t *list, size_t totals[CLASSES_MAX]) {
+static size_t count_all(const word_classes_t *classes, const record_list_t *list,
+                        size_t totals[CLASSES_MAX]) {
     size_t tokens = 0;
     for (size_t r = 0; r < list->count; r++) {
         class_set_t *sets = MEMORY_NEW_ARRAY(list->records[r].count, class_set_t);
@@ -389,22 +400,25 @@ static size_t count_all(const word_classes_t *classes, const record_list_t *list
     return tokens;
 }
 
-/* Twice the log of how much likelier `members` of `active` are at their own rate than at the base rate. */
+/* Twice the log of how much likelier `members` of `active` are at their own rate than
+ * at the base rate. */
 static double likelihood_ratio(size_t members, size_t active, double base) {
     double in = (double)members, out = (double)(active - members), share = in / (double)active;
     return 2 * (in * log(share / base) + (out > 0 ? out * log((1 - share) / (1 - base)) : 0));
 }
 
-static bool is_supported(const word_class_t *class_, const support_t *support, size_t c, double base) {
+static bool is_supported(const word_class_t *class_, const support_t *support, size_t c,
+                         double base) {
     size_t words = class_->kind != CLASS_WORDS            ? 0
                    : class_->values.count < CLASSES_WORDS ? class_->values.count
                                                           : (size_t)CLASSES_WORDS;
     double share = (double)support->members[c] / (double)support->active;
-    return support->members[c] > 0 && support->records[c] >= CLASSES_RECORDS && support->words[c] >= words &&
-           share >= CLASSES_SHARE && share >= CLASSES_LIFT * base;
+    return support->members[c] > 0 && support->records[c] >= CLASSES_RECORDS &&
+           support->words[c] >= words && share >= CLASSES_SHARE && share >= CLASSES_LIFT * base;
 }
 
-bool classes_select(const word_classes_t *classes, const neuron_record_t *neuron, class_choice_t *choice) {
+bool classes_select(const word_classes_t *classes, const neuron_record_t *neuron,
+                    class_choice_t *choice) {
     double threshold, best = 0;
     if (!neuron_threshold(neuron, &threshold))
         return false;
@@ -414,7 +428,8 @@ bool classes_select(const word_classes_t *classes, const neuron_record_t *neuron
     for (size_t r = 0; r < neuron->top.count; r++)
         count_active(classes, &neuron->top.records[r], threshold, support);
     bool found = false;
-    for (size_t c = 0; tokens > 0 && support->active >= CLASSES_SUPPORT && c < classes->count; c++) {
+    for (size_t c = 0; tokens > 0 && support->active >= CLASSES_SUPPORT && c < classes->count;
+         c++) {
         /* A class that no random record has is as rare as half a token. */
         double base = (totals[c] > 0 ? (double)totals[c] : 0.5) / (double)tokens;
         if (!is_supported(&classes->classes[c], support, c, base))
@@ -424,8 +439,8 @@ bool classes_select(const word_classes_t *classes, const neuron_record_t *neuron
             continue;
         found = true;
         best = ratio;
-        *choice =
-            (class_choice_t){.class_ = c, .active = support->active, .members = support->members[c], .base = base};
+        *choice = (class_choice_t){
+            .class_ = c, .active = support->active, .members = support->members[c], .base = base};
     }
     free(support);
     return found;

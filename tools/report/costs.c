@@ -15,9 +15,12 @@ void tables_add_balance_columns(table_t *table) {
     table_add_column(table, "cached_tokens", "cached tok.", CELL_COUNT, 0, COLUMN_DETAIL);
     table_add_column(table, "completion_tokens", "output tok.", CELL_COUNT, 0, COLUMN_PLAIN);
     table_add_column(table, "reasoning_tokens", "reasoning tok.", CELL_COUNT, 0, COLUMN_DETAIL);
-    table_add_column(table, "settled_usd", "settled", CELL_MONEY, TABLES_MONEY_DECIMALS, COLUMN_PLAIN);
-    table_add_column(table, "doubts_usd", "doubts", CELL_MONEY, TABLES_MONEY_DECIMALS, COLUMN_PLAIN);
-    table_add_column(table, "reserved_usd", "reserved", CELL_MONEY, TABLES_MONEY_DECIMALS, COLUMN_PLAIN);
+    table_add_column(table, "settled_usd", "settled", CELL_MONEY, TABLES_MONEY_DECIMALS,
+                     COLUMN_PLAIN);
+    table_add_column(table, "doubts_usd", "doubts", CELL_MONEY, TABLES_MONEY_DECIMALS,
+                     COLUMN_PLAIN);
+    table_add_column(table, "reserved_usd", "reserved", CELL_MONEY, TABLES_MONEY_DECIMALS,
+                     COLUMN_PLAIN);
 }
 
 void tables_fill_balance(cell_t *cells, const balance_t *balance) {
@@ -52,7 +55,8 @@ static table_t *costs_table(store_txn_t *txn, uint32_t run, const stage_table_t 
         row[1] = cell_text("");
         tables_fill_balance(row + 2, &total);
     }
-    table_add_note(table, "settled: what answers cost; doubts: worst case of attempts without a known end");
+    table_add_note(
+        table, "settled: what answers cost; doubts: worst case of attempts without a known end");
     spend_clear(&list);
     return table;
 }
@@ -76,7 +80,7 @@ static table_t *times_table(const run_info_t *run) {
     return table;
 }
 
-/* --- doubts -------------------------------------------------------------------------------------------- */
+/* --- doubts ----------------------------------------------------------------------------------- */
 
 typedef struct {
     char model[LEDGER_MODEL_SIZE], verdict[32];
@@ -101,8 +105,8 @@ static bool take_doubt(void *context, const attempt_t *attempt) {
     if (attempt->run != list->run)
         return true;
     size_t i = 0;
-    while (i < list->count &&
-           (strcmp(list->classes[i].model, attempt->model) || strcmp(list->classes[i].verdict, attempt->verdict)))
+    while (i < list->count && (strcmp(list->classes[i].model, attempt->model) ||
+                               strcmp(list->classes[i].verdict, attempt->verdict)))
         i++;
     if (i == list->count) {
         list->classes = memory_resize(list->classes, list->count + 1, sizeof *list->classes);
@@ -127,7 +131,8 @@ static table_t *doubts_table(store_txn_t *txn, uint32_t run) {
     table_add_column(table, "model", "model", CELL_TEXT, 0, COLUMN_PLAIN);
     table_add_column(table, "verdict", "why", CELL_TEXT, 0, COLUMN_PLAIN);
     table_add_column(table, "attempts", "attempts", CELL_COUNT, 0, COLUMN_PLAIN);
-    table_add_column(table, "charged_usd", "charged", CELL_MONEY, TABLES_MONEY_DECIMALS, COLUMN_PLAIN);
+    table_add_column(table, "charged_usd", "charged", CELL_MONEY, TABLES_MONEY_DECIMALS,
+                     COLUMN_PLAIN);
     for (size_t i = 0; i < list.count; i++) {
         cell_t *row = table_add_row(table);
         row[0] = cell_text(list.classes[i].model);
@@ -135,12 +140,13 @@ static table_t *doubts_table(store_txn_t *txn, uint32_t run) {
         row[2] = cell_count(list.classes[i].count);
         row[3] = cell_money(list.classes[i].amount);
     }
-    table_add_note(table, "`glia ledger` lists them one by one; `glia ledger release` gives the money back");
+    table_add_note(
+        table, "`glia ledger` lists them one by one; `glia ledger release` gives the money back");
     free(list.classes);
     return table;
 }
 
-/* --- failures ------------------------------------------------------------------------------------------ */
+/* --- failures --------------------------------------------------------------------------------- */
 
 table_t *tables_failures(store_txn_t *txn, uint32_t run, const stage_table_t *stages) {
     table_t *table = table_create("failures", "Failures by class");
@@ -153,8 +159,8 @@ table_t *tables_failures(store_txn_t *txn, uint32_t run, const stage_table_t *st
     failures_collect(txn, run, &list);
     for (size_t i = 0; i < list.count; i++) {
         const failure_class_t *failure = &list.classes[i];
-        char *example =
-            memory_format("%s: %s", failure->label ? failure->label : "?", failure->message ? failure->message : "");
+        char *example = memory_format("%s: %s", failure->label ? failure->label : "?",
+                                      failure->message ? failure->message : "");
         cell_t *row = table_add_row(table);
         row[0] = cell_text(stage_name(stages, failure->stage));
         row[1] = cell_text(failure->verdict);
@@ -169,8 +175,8 @@ table_t *tables_failures(store_txn_t *txn, uint32_t run, const stage_table_t *st
     return table;
 }
 
-void tables_add_costs(store_txn_t *txn, const run_info_t *run, const settings_t *settings, const stage_table_t *stages,
-                      uint64_t neurons, report_t *report) {
+void tables_add_costs(store_txn_t *txn, const run_info_t *run, const settings_t *settings,
+                      const stage_table_t *stages, uint64_t neurons, report_t *report) {
     report_add_cost(report, costs_table(txn, run->number, stages));
     report_add_cost(report, times_table(run));
     per_thousand_add_table(txn, run, settings, stages, neurons, report);

@@ -1,4 +1,5 @@
-/* csv.c - tables as CSV: names of columns, groups first; means in two columns; money as exact dollars. */
+/* csv.c - tables as CSV: names of columns, groups first; means in two columns; money
+ * as exact dollars. */
 #include "core/base/csv.h"
 
 #include <math.h>

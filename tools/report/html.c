@@ -1,4 +1,5 @@
-/* html.c - reports as one page of HTML. The page asks for nothing else: no scripts, no fonts, no images. */
+/* html.c - reports as one page of HTML. The page asks for nothing else: no scripts, no
+ * fonts, no images. */
 #include <string.h>
 
 #include "core/base/text.h"
@@ -8,15 +9,17 @@
 static const char HEAD[] =
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta name=\"color-scheme\" content=\"light dark\">\n"
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+    "'unsafe-inline'\">\n"
     "<style>\n"
-    ":root { --ink: #1b1f24; --soft: #57606a; --paper: #ffffff; --line: #d0d7de; --stripe: #f6f8fa; --warn: #fff3c4; "
-    "}\n"
+    ":root { --ink: #1b1f24; --soft: #57606a; --paper: #ffffff; --line: #d0d7de; --stripe: "
+    "#f6f8fa; --warn: #fff3c4; }\n"
     "@media (prefers-color-scheme: dark) {\n"
-    "  :root { --ink: #e6edf3; --soft: #9198a1; --paper: #0d1117; --line: #30363d; --stripe: #161b22; --warn: #3d2e00; "
+    "  :root { --ink: #e6edf3; --soft: #9198a1; --paper: #0d1117; --line: #30363d; --stripe: "
+    "#161b22; --warn: #3d2e00; }\n"
     "}\n"
-    "}\n"
-    "body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 70rem;\n"
+    "body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); "
+    "max-width: 70rem;\n"
     "       margin: 2rem auto; padding: 0 1rem; }\n"
     "h1 small { color: var(--soft); font-weight: normal; }\n"
     "nav ul { columns: 20rem; column-gap: 2rem; padding-left: 1.25rem; margin: 1rem 0; }\n"
@@ -25,7 +28,8 @@ static const char HEAD[] =
     ".wide { overflow-x: auto; }\n"
     "table { border-collapse: collapse; margin: .5rem 0; font-variant-numeric: tabular-nums; }\n"
     "caption { text-align: left; color: var(--soft); padding: .25rem 0; }\n"
-    "th, td { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top;\n"
+    "th, td { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-align: left; "
+    "vertical-align: top;\n"
     "         white-space: nowrap; }\n"
     "td:last-child { white-space: normal; overflow-wrap: anywhere; }\n"
     "th { background: var(--stripe); }\n"
@@ -48,8 +52,9 @@ static void write_table(const table_t *table, buffer_t *out) {
         append_element("<caption>", table->caption, "</caption>\n", out);
     buffer_append_text(out, "<thead><tr>");
     for (size_t c = 0; c < table->column_count; c++)
-        append_element(cell_kind_is_number(table->columns[c].kind) ? "<th scope=\"col\" class=\"n\">"
-                                                                   : "<th scope=\"col\">",
+        append_element(cell_kind_is_number(table->columns[c].kind)
+                           ? "<th scope=\"col\" class=\"n\">"
+                           : "<th scope=\"col\">",
                        table->columns[c].label, "</th>", out);
     buffer_append_text(out, "</tr></thead>\n<tbody>\n");
     for (size_t r = 0; r < table->row_count; r++) {
@@ -57,7 +62,8 @@ static void write_table(const table_t *table, buffer_t *out) {
         for (size_t c = 0; c < table->column_count; c++) {
             buffer_t text = BUFFER_EMPTY;
             cell_write(table_cell(table, r, c), &table->columns[c], &text);
-            append_element(cell_kind_is_number(table->columns[c].kind) ? "<td class=\"n\">" : "<td>",
+            append_element(cell_kind_is_number(table->columns[c].kind) ? "<td class=\"n\">"
+                                                                       : "<td>",
                            buffer_text(&text), "</td>", out);
             buffer_free(&text);
         }
@@ -96,7 +102,7 @@ static void write_plots(const report_t *report, buffer_t *out) {
         buffer_append_text(out, "</section>\n");
 }
 
-/* --- contents -------------------------------------------------------------------------------------------- */
+/* --- contents --------------------------------------------------------------------------------- */
 
 static void write_link(const char *id, const char *title, buffer_t *out) {
     buffer_append_format(out, "<li><a href=\"#%s\">", id);
@@ -119,7 +125,8 @@ static void write_contents(const report_t *report, buffer_t *out) {
 }
 
 void render_html(const report_t *report, buffer_t *out) {
-    buffer_append_text(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    buffer_append_text(out,
+                       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     buffer_append_text(out, HEAD);
     append_element("<title>glia: ", report->title, "</title>\n</head>\n<body>\n", out);
     append_element("<h1>", report->title, " ", out);

@@ -32,7 +32,8 @@ static void write_table(const table_t *table, buffer_t *out) {
     buffer_append_text(out, "\n|");
     for (size_t c = 0; c < table->column_count; c++)
         if (!(table->columns[c].flags & COLUMN_DETAIL))
-            buffer_append_text(out, cell_kind_is_number(table->columns[c].kind) ? " ---: |" : " --- |");
+            buffer_append_text(out,
+                               cell_kind_is_number(table->columns[c].kind) ? " ---: |" : " --- |");
     buffer_append_char(out, '\n');
     for (size_t r = 0; r < table->row_count; r++) {
         buffer_append_char(out, '|');

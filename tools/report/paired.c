@@ -30,16 +30,16 @@ void paired_means_clear(paired_means_t *means) {
     *means = (paired_means_t){0};
 }
 
-size_t paired_differences(const paired_means_t *format, const paired_means_t *original, double *differences) {
+size_t paired_differences(const paired_means_t *format, const paired_means_t *original,
+                          double *differences) {
     size_t count = 0;
-    for (size_t i = 0, j = 0; i < format->count && j < original->count;) {
+    for (size_t i = 0, j = 0; i < format->count && j < original->count;)
         if (format->neurons[i] < original->neurons[j])
             i++;
         else if (format->neurons[i] > original->neurons[j])
             j++;
         else
             differences[count++] = format->values[i++] - original->values[j++];
-    }
     return count;
 }
 
@@ -61,8 +61,9 @@ static const sample_t *sample_of(const tally_t *tally, size_t row) {
 
 enum { COLUMN_P = 6 };
 
-static void add_row(const settings_t *settings, const tally_group_t *group, const char *measure, prompt_format_t format,
-                    const sample_t *sample, const paired_means_t *original, table_t *table, double *p) {
+static void add_row(const settings_t *settings, const tally_group_t *group, const char *measure,
+                    prompt_format_t format, const sample_t *sample, const paired_means_t *original,
+                    table_t *table, double *p) {
     paired_means_t means = paired_means(sample);
     double *differences = MEMORY_NEW_ARRAY(means.count + 1, double), low, high;
     size_t count = paired_differences(&means, original, differences);
@@ -82,8 +83,8 @@ static void add_row(const settings_t *settings, const tally_group_t *group, cons
 }
 
 /* The formats of one measure are one family. */
-static void add_measure(const settings_t *settings, const tally_list_t *tallies, const tally_group_t *group, size_t row,
-                        table_t *table) {
+static void add_measure(const settings_t *settings, const tally_list_t *tallies,
+                        const tally_group_t *group, size_t row, table_t *table) {
     const char *measure = tallies->measured.rows[row]->telling->measures[0].label;
     const sample_t *sample = sample_of(&group->formats[PROMPT_ORIGINAL], row);
     if (sample->count == 0)
@@ -94,7 +95,8 @@ static void add_measure(const settings_t *settings, const tally_list_t *tallies,
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
         sample = sample_of(&group->formats[f], row);
         if (f != PROMPT_ORIGINAL && sample->count > 0)
-            add_row(settings, group, measure, (prompt_format_t)f, sample, &original, table, &p[rows++]);
+            add_row(settings, group, measure, (prompt_format_t)f, sample, &original, table,
+                    &p[rows++]);
     }
     stats_holm(p, rows, adjusted);
     for (size_t i = 0; i < rows; i++)
@@ -103,9 +105,12 @@ static void add_measure(const settings_t *settings, const tally_list_t *tallies,
 }
 
 /* NULL: there is nothing to compare. */
-static table_t *paired_table(const settings_t *settings, const tally_list_t *tallies, const tally_group_t *group) {
-    const char *set = settings->sets[group->set].name, *explainer = settings->models[group->explainer].name;
-    table_t *table = table_create("paired", "Each prompt format against original, on the same neurons");
+static table_t *paired_table(const settings_t *settings, const tally_list_t *tallies,
+                             const tally_group_t *group) {
+    const char *set = settings->sets[group->set].name,
+               *explainer = settings->models[group->explainer].name;
+    table_t *table =
+        table_create("paired", "Each prompt format against original, on the same neurons");
     table_set_caption(table, "%s, explained by %s", set, explainer);
     table_add_group(table, "set", set);
     table_add_group(table, "explainer", explainer);
@@ -119,26 +124,28 @@ static table_t *paired_table(const settings_t *settings, const tally_list_t *tal
     table_add_column(table, "p_holm", "p (Holm)", CELL_NUMBER, P_DECIMALS, COLUMN_PLAIN);
     for (size_t row = 0; row < tallies->measured.count; row++)
         add_measure(settings, tallies, group, row, table);
-    table_add_note(table,
-                   "mean difference ± standard error (samples of a neuron are averaged first), bootstrap interval, "
-                   "p-value of a sign-flip permutation test, and corrected over the formats");
+    table_add_note(
+        table,
+        "mean difference ± standard error (samples of a neuron are averaged first), bootstrap "
+        "interval, p-value of a sign-flip permutation test, and corrected over the formats");
     if (table->row_count > 0)
         return table;
     table_free(table);
     return NULL;
 }
 
-/* --- averages over sets -------------------------------------------------------------------------------- */
+/* --- averages over sets ----------------------------------------------------------------------- */
 
 /* Both averages of one explainer and format over the neuron sets that have values. */
-static void add_average(const tally_list_t *tallies, size_t explainer, prompt_format_t format, size_t row,
-                        table_t *table) {
+static void add_average(const tally_list_t *tallies, size_t explainer, prompt_format_t format,
+                        size_t row, table_t *table) {
     sample_t pooled = {0};
     size_t sets = 0;
     double sum = 0, variance = 0;
     for (size_t i = 0; i < tallies->count; i++) {
         const sample_t *sample = sample_of(&tallies->groups[i].formats[format], row);
-        if (tallies->groups[i].explainer != explainer || tallies->groups[i].truth || sample->count == 0)
+        if (tallies->groups[i].explainer != explainer || tallies->groups[i].truth ||
+            sample->count == 0)
             continue;
         pooled.values = memory_resize(pooled.values, pooled.count + sample->count, sizeof(double));
         for (size_t j = 0; j < sample->count; j++)
@@ -155,8 +162,10 @@ static void add_average(const tally_list_t *tallies, size_t explainer, prompt_fo
         cells[1] = cell_count(sets);
         cells[2] = cell_count(pooled.count);
         cells[3] = cell_mean(pooled.values, pooled.count);
-        cells[4] = (cell_t){
-            .kind = CELL_MEAN, .whole = (int64_t)sets, .number = sum / count, .spread = sqrt(variance) / count};
+        cells[4] = (cell_t){.kind = CELL_MEAN,
+                            .whole = (int64_t)sets,
+                            .number = sum / count,
+                            .spread = sqrt(variance) / count};
     }
     free(pooled.values);
 }
@@ -168,12 +177,15 @@ static size_t sets_of(const tally_list_t *tallies, size_t explainer, size_t row)
         size_t values = 0;
         for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
             values += sample_of(&tallies->groups[i].formats[f], row)->count;
-        sets += tallies->groups[i].explainer == explainer && !tallies->groups[i].truth && values > 0 ? 1 : 0;
+        sets += tallies->groups[i].explainer == explainer && !tallies->groups[i].truth && values > 0
+                    ? 1
+                    : 0;
     }
     return sets;
 }
 
-void paired_add_averages(const settings_t *settings, const tally_list_t *tallies, size_t row, report_t *report) {
+void paired_add_averages(const settings_t *settings, const tally_list_t *tallies, size_t row,
+                         report_t *report) {
     const stage_telling_t *telling = tallies->measured.rows[row]->telling;
     for (size_t e = 0; e < settings->model_count; e++) {
         if (sets_of(tallies, e, row) < 2)
@@ -191,8 +203,8 @@ void paired_add_averages(const settings_t *settings, const tally_list_t *tallies
         for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
             add_average(tallies, e, (prompt_format_t)f, row, table);
         table_add_note(table,
-                       "pooled: all values together (as the paper's averages); mean of sets: each set counts the "
-                       "same; ± standard error; puzzles are not counted");
+                       "pooled: all values together (as the paper's averages); mean of sets: each "
+                       "set counts the same; ± standard error; puzzles are not counted");
         report_add_result(report, table);
     }
 }

@@ -10,7 +10,7 @@
 #include "tools/report/spend.h"
 #include "tools/report/tables.h"
 
-/* --- wall time ----------------------------------------------------------------------------------------- */
+/* --- wall time -------------------------------------------------------------------------------- */
 
 typedef struct {
     job_stage_t stage;
@@ -27,13 +27,14 @@ typedef struct {
 /* What a crash left open has no end of its own. */
 static bool take_attempt(void *context, const attempt_t *attempt) {
     span_list_t *list = context;
-    if (attempt->run != list->run || attempt->state == ATTEMPT_RESERVED || !strcmp(attempt->verdict, "crash") ||
-        attempt->finished_utc < attempt->reserved_utc)
+    if (attempt->run != list->run || attempt->state == ATTEMPT_RESERVED ||
+        !strcmp(attempt->verdict, "crash") || attempt->finished_utc < attempt->reserved_utc)
         return true;
     if (list->count % 1024 == 0)
         list->spans = memory_resize(list->spans, list->count + 1024, sizeof *list->spans);
     span_t *span = &list->spans[list->count++];
-    *span = (span_t){.stage = attempt->stage, .from = attempt->reserved_utc, .to = attempt->finished_utc};
+    *span = (span_t){
+        .stage = attempt->stage, .from = attempt->reserved_utc, .to = attempt->finished_utc};
     memcpy(span->model, attempt->model, sizeof span->model);
     return true;
 }
@@ -67,7 +68,7 @@ typedef struct {
     table_t *table;
 } build_t;
 
-/* --- expected ------------------------------------------------------------------------------------------ */
+/* --- expected --------------------------------------------------------------------------------- */
 
 /* Whether the prompts are still those of the run. */
 static bool same_templates(const sweep_t *sweep, const run_info_t *run) {
@@ -83,33 +84,38 @@ static bool same_templates(const sweep_t *sweep, const run_info_t *run) {
 }
 
 /* False: the run's templates are no longer there. */
-static bool expect(store_txn_t *txn, const run_info_t *run, const build_t *b, uint64_t neurons, estimate_sums_t *sums) {
+static bool expect(store_txn_t *txn, const run_info_t *run, const build_t *b, uint64_t neurons,
+                   estimate_sums_t *sums) {
     error_info_t error;
     sweep_t *sweep = sweep_create(b->settings, run, b->stages, &error);
-    estimate_options_t options = {.as_of = LOOK_EMPTY, .stride = (uint32_t)(1 + (neurons - 1) / PER_THOUSAND_NEURONS)};
-    bool good = sweep && same_templates(sweep, run) && estimate_sweep(sweep, txn, run->number, &options, sums, &error);
+    estimate_options_t options = {.as_of = LOOK_EMPTY,
+                                  .stride = (uint32_t)(1 + (neurons - 1) / PER_THOUSAND_NEURONS)};
+    bool good = sweep && same_templates(sweep, run) &&
+                estimate_sweep(sweep, txn, run->number, &options, sums, &error);
     sweep_free(sweep);
     return good && sums->neurons > 0;
 }
 
-/* --- the table ----------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static cell_t dollars(double amount) {
     return cell_money((money_t){(int64_t)llround(amount * 1e12)});
 }
 
-static void add_row(const build_t *b, const char *stage, const char *model, const estimate_t *expected,
-                    const balance_t *real, double seconds) {
+static void add_row(const build_t *b, const char *stage, const char *model,
+                    const estimate_t *expected, const balance_t *real, double seconds) {
     cell_t *row = table_add_row(b->table);
     row[0] = cell_text(stage);
     row[1] = cell_text(model);
     if (expected) {
         row[2] = cell_count((uint64_t)llround(b->expected_scale * (double)expected->requests));
-        row[4] = cell_count((uint64_t)llround(b->expected_scale * (expected->input_tokens + expected->output_tokens)));
+        row[4] = cell_count((uint64_t)llround(b->expected_scale *
+                                              (expected->input_tokens + expected->output_tokens)));
         row[6] = dollars(b->expected_scale * expected->expected);
     }
     row[3] = cell_count((uint64_t)llround(b->real_scale * (double)real->attempts));
-    row[5] = cell_count((uint64_t)llround(b->real_scale * (double)(real->prompt_tokens + real->completion_tokens)));
+    row[5] = cell_count(
+        (uint64_t)llround(b->real_scale * (double)(real->prompt_tokens + real->completion_tokens)));
     row[7] = dollars(b->real_scale * money_to_dollars(real->settled));
     row[9] = cell_duration(b->real_scale * seconds);
 }
@@ -119,14 +125,15 @@ static void add_rows(const build_t *b, const spend_list_t *list) {
     for (int stage = 0; stage < JOB_STAGES; stage++)
         for (size_t m = 0; m < b->settings->model_count; m++) {
             const char *model = b->settings->models[m].name;
-            const estimate_t *expected = b->sums ? &b->sums->cells[(size_t)stage * b->settings->model_count + m] : NULL;
+            const estimate_t *expected =
+                b->sums ? &b->sums->cells[(size_t)stage * b->settings->model_count + m] : NULL;
             const balance_t *real = NULL, nothing = {0};
             for (size_t i = 0; i < list->count; i++)
                 if ((int)list->rows[i].stage == stage && !strcmp(list->rows[i].model, model))
                     real = &list->rows[i].balance;
             if (real || (expected && expected->requests > 0))
-                add_row(b, stage_name(b->stages, (job_stage_t)stage), model, expected, real ? real : &nothing,
-                        covered(&b->spans, (job_stage_t)stage, model));
+                add_row(b, stage_name(b->stages, (job_stage_t)stage), model, expected,
+                        real ? real : &nothing, covered(&b->spans, (job_stage_t)stage, model));
         }
 }
 
@@ -167,13 +174,17 @@ void per_thousand_add_table(store_txn_t *txn, const run_info_t *run, const setti
     const char *slowest = NULL;
     double hours = expected ? estimate_hours(settings, &sums, &slowest) : 0;
     if (slowest)
-        b.table->cells[b.table->row_count * b.table->column_count - 2] = cell_duration(b.expected_scale * hours * 3600);
-    table_add_note(b.table,
-                   "expected: as `glia plan` counts it, as if nothing were stored, from %llu of %llu neurons; "
-                   "settled: this run's answers; wall time: an attempt was under way",
-                   (unsigned long long)sums.neurons, (unsigned long long)neurons);
+        b.table->cells[b.table->row_count * b.table->column_count - 2] =
+            cell_duration(b.expected_scale * hours * 3600);
+    table_add_note(
+        b.table,
+        "expected: as `glia plan` counts it, as if nothing were stored, from %llu of %llu neurons; "
+        "settled: this run's answers; wall time: an attempt was under way",
+        (unsigned long long)sums.neurons, (unsigned long long)neurons);
     if (!expected)
-        table_add_note(b.table, "nothing is expected: the prompt templates of the run are no longer those in place");
+        table_add_note(
+            b.table,
+            "nothing is expected: the prompt templates of the run are no longer those in place");
     report_add_cost(report, b.table);
     spend_clear(&list);
     estimate_clear(&sums);

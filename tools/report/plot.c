@@ -11,11 +11,14 @@
 /* Colours apart by hue and by lightness, readable on white and on near black. */
 static const char STYLE[] =
     "<style>\n"
-    ".gp{--i:#1b1f24;--s:#57606a;--l:#d0d7de;--c0:#57606a;--c1:#1f6fd1;--c2:#b8500a;--c3:#7a3fc4;--c4:#13794a;"
+    ".gp{--i:#1b1f24;--s:#57606a;--l:#d0d7de;--c0:#57606a;--c1:#1f6fd1;--c2:#b8500a;--c3:#7a3fc4;--"
+    "c4:#13794a;"
     "font:13px system-ui,sans-serif;fill:var(--i)}\n"
-    "@media (prefers-color-scheme:dark){.gp{--i:#e6edf3;--s:#9198a1;--l:#30363d;--c0:#a8b0ba;--c1:#6cb0ff;"
+    "@media "
+    "(prefers-color-scheme:dark){.gp{--i:#e6edf3;--s:#9198a1;--l:#30363d;--c0:#a8b0ba;--c1:#6cb0ff;"
     "--c2:#ff9d57;--c3:#c39bff;--c4:#5bd394}}\n"
-    ".gp .s{fill:var(--s)} .gp .g{stroke:var(--l);fill:none} .gp .r{stroke:var(--s);stroke-dasharray:3 3;fill:none}\n"
+    ".gp .s{fill:var(--s)} .gp .g{stroke:var(--l);fill:none} .gp "
+    ".r{stroke:var(--s);stroke-dasharray:3 3;fill:none}\n"
     ".gp .c0{--c:var(--c0)} .gp .c1{--c:var(--c1)} .gp .c2{--c:var(--c2)} .gp .c3{--c:var(--c3)} "
     ".gp .c4{--c:var(--c4)}\n"
     ".gp .m{fill:var(--c);fill-opacity:.6;stroke:var(--c)} .gp .b{fill:var(--c);fill-opacity:.75} "
@@ -54,15 +57,19 @@ static double place_x(const plot_t *plot, double x) {
 }
 
 static double place_y(const plot_t *plot, double y) {
-    return plot->top + plot->height - (y - plot->y_from) / (plot->y_to - plot->y_from) * plot->height;
+    return plot->top + plot->height -
+           (y - plot->y_from) / (plot->y_to - plot->y_from) * plot->height;
 }
 
-/* --- axes ---------------------------------------------------------------------------------------------- */
+/* --- axes ------------------------------------------------------------------------------------- */
 
 /* 1, 2 or 5 times a power of ten that is no smaller than `finest`, for at most eight ticks. */
 static double step_of(double from, double to, double finest, int *decimals) {
     double least = fmax((to - from) / 8, finest), power = pow(10, floor(log10(least)));
-    double step = least <= power ? power : least <= 2 * power ? 2 * power : least <= 5 * power ? 5 * power : 10 * power;
+    double step = least <= power       ? power
+                  : least <= 2 * power ? 2 * power
+                  : least <= 5 * power ? 5 * power
+                                       : 10 * power;
     double digits = ceil(-log10(step) - 1e-9);
     *decimals = digits > 0 ? (int)digits : 0;
     return step;
@@ -74,22 +81,26 @@ static void write_tick(double value, double step, int decimals, char text[32]) {
     snprintf(text, 32, "%.*f", decimals, value);
 }
 
-void plot_text(const plot_t *plot, double x, double y, plot_anchor_t anchor, bool soft, const char *text) {
+void plot_text(const plot_t *plot, double x, double y, plot_anchor_t anchor, bool soft,
+               const char *text) {
     static const char *const anchors[] = {"start", "middle", "end"};
-    buffer_append_format(plot->out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\"%s>", x, y, anchors[anchor],
-                         soft ? " class=\"s\"" : "");
+    buffer_append_format(plot->out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\"%s>", x, y,
+                         anchors[anchor], soft ? " class=\"s\"" : "");
     markup_append(text, plot->out);
     buffer_append_text(plot->out, "</text>\n");
 }
 
 static void grid_line(const plot_t *plot, double x1, double y1, double x2, double y2) {
-    buffer_append_format(plot->out, "<path class=\"g\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", x1, y1, x2, y2);
+    buffer_append_format(plot->out, "<path class=\"g\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", x1, y1, x2,
+                         y2);
 }
 
 static void draw_axis_x(const plot_t *plot, const char *label, double finest) {
     int decimals;
-    double step = step_of(plot->x_from, plot->x_to, finest, &decimals), bottom = plot->top + plot->height;
-    for (double tick = ceil(plot->x_from / step) * step; tick <= plot->x_to + step / 1e6; tick += step) {
+    double step = step_of(plot->x_from, plot->x_to, finest, &decimals),
+           bottom = plot->top + plot->height;
+    for (double tick = ceil(plot->x_from / step) * step; tick <= plot->x_to + step / 1e6;
+         tick += step) {
         char text[32];
         write_tick(tick, step, decimals, text);
         grid_line(plot, place_x(plot, tick), plot->top, place_x(plot, tick), bottom);
@@ -109,40 +120,45 @@ void plot_axis_x_whole(const plot_t *plot, const char *label) {
 void plot_axis_y(const plot_t *plot, const char *label) {
     int decimals;
     double step = step_of(plot->y_from, plot->y_to, 0, &decimals);
-    for (double tick = ceil(plot->y_from / step) * step; tick <= plot->y_to + step / 1e6; tick += step) {
+    for (double tick = ceil(plot->y_from / step) * step; tick <= plot->y_to + step / 1e6;
+         tick += step) {
         char text[32];
         write_tick(tick, step, decimals, text);
-        grid_line(plot, plot->left, place_y(plot, tick), plot->left + plot->width, place_y(plot, tick));
+        grid_line(plot, plot->left, place_y(plot, tick), plot->left + plot->width,
+                  place_y(plot, tick));
         plot_text(plot, plot->left - 6, place_y(plot, tick) + 4, PLOT_END, true, text);
     }
     plot_text(plot, plot->left - 40, plot->top - 8, PLOT_START, false, label);
 }
 
-/* --- marks --------------------------------------------------------------------------------------------- */
+/* --- marks ------------------------------------------------------------------------------------ */
 
 void plot_point(const plot_t *plot, double x, double y, size_t colour) {
     /* Circle, square, triangle, diamond, triangle upside down; relative to the middle. */
-    static const char *const shapes[PLOT_COLOURS] = {"m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0", "m-3 -3h6v6h-6z",
-                                                     "m0 -4l4 7h-8z", "m0 -4.5l4.5 4.5l-4.5 4.5l-4.5 -4.5z",
-                                                     "m0 4l4 -7h-8z"};
-    buffer_append_format(plot->out, "<path class=\"m c%zu\" d=\"M%.1f %.1f%s\"/>\n", colour, place_x(plot, x),
-                         place_y(plot, y), shapes[colour]);
+    static const char *const shapes[PLOT_COLOURS] = {
+        "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0", "m-3 -3h6v6h-6z", "m0 -4l4 7h-8z",
+        "m0 -4.5l4.5 4.5l-4.5 4.5l-4.5 -4.5z", "m0 4l4 -7h-8z"};
+    buffer_append_format(plot->out, "<path class=\"m c%zu\" d=\"M%.1f %.1f%s\"/>\n", colour,
+                         place_x(plot, x), place_y(plot, y), shapes[colour]);
 }
 
 void plot_line(const plot_t *plot, double x1, double y1, double x2, double y2, size_t colour) {
-    buffer_append_format(plot->out, "<path class=\"w c%zu\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", colour, place_x(plot, x1),
-                         place_y(plot, y1), place_x(plot, x2), place_y(plot, y2));
+    buffer_append_format(plot->out, "<path class=\"w c%zu\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", colour,
+                         place_x(plot, x1), place_y(plot, y1), place_x(plot, x2),
+                         place_y(plot, y2));
 }
 
 void plot_bar(const plot_t *plot, double x1, double y1, double x2, double y2, size_t colour) {
     double left = place_x(plot, x1), top = place_y(plot, y2);
-    buffer_append_format(plot->out, "<rect class=\"b c%zu\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
-                         colour, left, top, place_x(plot, x2) - left, place_y(plot, y1) - top);
+    buffer_append_format(
+        plot->out,
+        "<rect class=\"b c%zu\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n", colour,
+        left, top, place_x(plot, x2) - left, place_y(plot, y1) - top);
 }
 
 void plot_rule_x(const plot_t *plot, double x) {
-    buffer_append_format(plot->out, "<path class=\"r\" d=\"M%.1f %.1fV%.1f\"/>\n", place_x(plot, x), plot->top,
-                         plot->top + plot->height);
+    buffer_append_format(plot->out, "<path class=\"r\" d=\"M%.1f %.1fV%.1f\"/>\n", place_x(plot, x),
+                         plot->top, plot->top + plot->height);
 }
 
 void plot_path(const plot_t *plot, const double *x, const double *y, size_t count, size_t colour) {
@@ -153,7 +169,8 @@ void plot_path(const plot_t *plot, const double *x, const double *y, size_t coun
             down = false;
             continue;
         }
-        buffer_append_format(plot->out, "%s%.1f %.1f", down ? "L" : "M", place_x(plot, x[i]), place_y(plot, y[i]));
+        buffer_append_format(plot->out, "%s%.1f %.1f", down ? "L" : "M", place_x(plot, x[i]),
+                             place_y(plot, y[i]));
         down = true;
     }
     buffer_append_text(plot->out, "\"/>\n");

@@ -1,8 +1,9 @@
-/* plot.h - a small writer of SVG: frames with axes, marks, legends. Pure: the same calls give the same bytes.
+/* plot.h - a small writer of SVG: frames with axes, marks, legends. Pure: the same calls
+ * give the same bytes.
  *
- * A drawing goes into a page as it is, or into a file of its own (plot_write_alone): no scripts, no references, colours
- * for light and dark by media query. Texts are escaped. Coordinates of marks are values of the data; the frame maps
- * them.
+ * A drawing goes into a page as it is, or into a file of its own (plot_write_alone): no scripts, no
+ * references, colours for light and dark by media query. Texts are escaped. Coordinates of marks
+ * are values of the data; the frame maps them.
  */
 #ifndef GLIA_TOOLS_REPORT_PLOT_H
 #define GLIA_TOOLS_REPORT_PLOT_H
@@ -37,7 +38,8 @@ void plot_axis_x_whole(const plot_t *plot, const char *label);
 
 typedef enum { PLOT_START, PLOT_MIDDLE, PLOT_END } plot_anchor_t;
 /* In pixels; soft: of less weight. */
-void plot_text(const plot_t *plot, double x, double y, plot_anchor_t anchor, bool soft, const char *text);
+void plot_text(const plot_t *plot, double x, double y, plot_anchor_t anchor, bool soft,
+               const char *text);
 
 /* Marks; each colour (0 .. PLOT_COLOURS - 1) has a shape of its own. */
 void plot_point(const plot_t *plot, double x, double y, size_t colour);

@@ -12,14 +12,15 @@
 
 enum { BINS = 25, ROW = 46, LEFT = 150, RIGHT = 130, TOP = 30, BOTTOM = 50 };
 
-void plots_write_legend(const plot_t *plot, const settings_t *settings, const tally_group_t *group, double y) {
+void plots_write_legend(const plot_t *plot, const settings_t *settings, const tally_group_t *group,
+                        double y) {
     double x = plot->left;
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
         if (settings->sets[group->set].formats[f])
             x = plot_legend(plot, x, y, (size_t)f, prompt_format_name((prompt_format_t)f));
 }
 
-/* --- distributions ------------------------------------------------------------------------------------- */
+/* --- distributions ---------------------------------------------------------------------------- */
 
 typedef struct {
     size_t rows, most; /* formats that have values; the fullest bin */
@@ -106,7 +107,7 @@ static bool draw_distribution(const plots_subject_t *subject, const char *title,
     return true;
 }
 
-/* --- paired differences -------------------------------------------------------------------------------- */
+/* --- paired differences ----------------------------------------------------------------------- */
 
 typedef struct {
     const char *measure;
@@ -115,11 +116,13 @@ typedef struct {
 } difference_t;
 
 /* Adds the differences of one measured row that have an interval; the result is how many. */
-static size_t add_differences(const plots_subject_t *subject, size_t row, difference_t *differences) {
+static size_t add_differences(const plots_subject_t *subject, size_t row,
+                              difference_t *differences) {
     const tally_group_t *group = subject->group;
     const char *measure = subject->tallies->measured.rows[row]->telling->measures[0].label;
     size_t count = 0;
-    paired_means_t original = paired_means(&group->formats[PROMPT_ORIGINAL].measured[row].samples[0]);
+    paired_means_t original =
+        paired_means(&group->formats[PROMPT_ORIGINAL].measured[row].samples[0]);
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
         paired_means_t means = paired_means(&group->formats[f].measured[row].samples[0]);
         double *values = MEMORY_NEW_ARRAY(means.count + 1, double);
@@ -132,8 +135,8 @@ static size_t add_differences(const plots_subject_t *subject, size_t row, differ
                                     .low = 0,
                                     .high = 0};
             resample_interval(values, pairs, PAIRED_LEVEL,
-                              paired_seed(subject->settings, group, measure, (prompt_format_t)f), &added->low,
-                              &added->high);
+                              paired_seed(subject->settings, group, measure, (prompt_format_t)f),
+                              &added->low, &added->high);
         }
         free(values);
         paired_means_clear(&means);
@@ -181,16 +184,17 @@ static bool draw_paired(const plots_subject_t *subject, const char *title, buffe
     return true;
 }
 
-/* --- all of them --------------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 /* One drawing for each (set, explainer) that has values. */
-static void add_plots(plots_subject_t *subject, const char *key, const char *what, plots_draw_t *draw,
-                      report_t *report) {
+static void add_plots(plots_subject_t *subject, const char *key, const char *what,
+                      plots_draw_t *draw, report_t *report) {
     const settings_t *settings = subject->settings;
     for (size_t i = 0; i < subject->tallies->count; i++) {
         subject->group = &subject->tallies->groups[i];
-        char *title = memory_format("%s: %s, explained by %s", what, settings->sets[subject->group->set].name,
-                                    settings->models[subject->group->explainer].name);
+        char *title =
+            memory_format("%s: %s, explained by %s", what, settings->sets[subject->group->set].name,
+                          settings->models[subject->group->explainer].name);
         buffer_t svg = BUFFER_EMPTY;
         if (draw(subject, title, &svg))
             report_add_plot(report, key, title, &svg);
@@ -208,6 +212,7 @@ void plots_add(const settings_t *settings, const tally_list_t *tallies, report_t
     }
     add_plots(&subject, "plot_paired", "Each prompt format against original", draw_paired, report);
     add_plots(&subject, "plot_adacs", "AdaCS against score", plots_draw_adacs, report);
-    add_plots(&subject, "plot_price", "Price of an explanation against score", plots_draw_price, report);
+    add_plots(&subject, "plot_price", "Price of an explanation against score", plots_draw_price,
+              report);
     add_plots(&subject, "plot_layers", "Score by layer", plots_draw_layers, report);
 }

@@ -1,7 +1,10 @@
-/* plots.h - the drawings of a report. Pure; of results alone, so that they are the same bytes given the same responses.
+/* plots.h - the drawings of a report. Pure; of results alone, so that they are the same bytes given
+ * the same responses.
  *
- *   plots.c         for each (neuron set, explainer): distributions of scores, paired differences, of all measured rows
- *   plots_points.c  AdaCS against score, price against score, score by layer: about these two stages, by their names
+ *   plots.c         for each (neuron set, explainer): distributions of scores, paired differences,
+ *                   of all measured rows
+ *   plots_points.c  AdaCS against score, price against score, score by layer: about these two
+ *                   stages, by their names
  */
 #ifndef GLIA_TOOLS_REPORT_PLOTS_H
 #define GLIA_TOOLS_REPORT_PLOTS_H
@@ -13,7 +16,7 @@
 /* Adds every drawing that there are values for. */
 void plots_add(const settings_t *settings, const tally_list_t *tallies, report_t *report);
 
-/* --- private to plots*.c ------------------------------------------------------------------------------- */
+/* --- private to plots*.c ---------------------------------------------------------------------- */
 
 /* What a drawing is of. */
 typedef struct {
@@ -28,6 +31,7 @@ typedef bool plots_draw_t(const plots_subject_t *subject, const char *title, buf
 plots_draw_t plots_draw_adacs, plots_draw_price, plots_draw_layers;
 
 /* One entry for each format of the set, in one line. */
-void plots_write_legend(const plot_t *plot, const settings_t *settings, const tally_group_t *group, double y);
+void plots_write_legend(const plot_t *plot, const settings_t *settings, const tally_group_t *group,
+                        double y);
 
 #endif

@@ -6,7 +6,15 @@
 #include "core/base/stats.h"
 #include "tools/report/plots.h"
 
-enum { LEFT = 60, RIGHT = 30, TOP = 50, HEIGHT = 320, BOTTOM = 50, MOST_POINTS = 3000, MOST_LAYERS = 1000 };
+enum {
+    LEFT = 60,
+    RIGHT = 30,
+    TOP = 50,
+    HEIGHT = 320,
+    BOTTOM = 50,
+    MOST_POINTS = 3000,
+    MOST_LAYERS = 1000
+};
 
 static plot_t begin(buffer_t *out, const char *title) {
     plot_begin(out, TOP + HEIGHT + BOTTOM, title);
@@ -26,7 +34,7 @@ static void include(double value, double *from, double *to) {
     *to = fmax(*to, value);
 }
 
-/* --- AdaCS against score ------------------------------------------------------------------------------- */
+/* --- AdaCS against score ---------------------------------------------------------------------- */
 
 static bool has_both(const point_t *point) {
     return !isnan(point->score) && !isnan(point->adacs);
@@ -56,7 +64,8 @@ bool plots_draw_adacs(const plots_subject_t *subject, const char *title, buffer_
     plot.y_to = y_to;
     plot_axis_x(&plot, "score (correlation)");
     plot_axis_y(&plot, "AdaCS");
-    size_t stride = 1 + (count - 1) / MOST_POINTS, seen = 0; /* of very many, every so many-th is drawn */
+    /* of very many, every so many-th is drawn */
+    size_t stride = 1 + (count - 1) / MOST_POINTS, seen = 0;
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
         for (size_t i = 0; i < group->formats[f].points.count; i++) {
             const point_t *point = &group->formats[f].points.points[i];
@@ -68,15 +77,18 @@ bool plots_draw_adacs(const plots_subject_t *subject, const char *title, buffer_
     return true;
 }
 
-/* --- price against score ------------------------------------------------------------------------------- */
+/* --- price against score ---------------------------------------------------------------------- */
 
-/* Mean price of an explanation in thousandths of a dollar, at the config's prices and without caching; NaN: not known.
+/* Mean price of an explanation in thousandths of a dollar, at the config's prices and without
+ * caching; NaN: not known.
  */
-static double price_of(const settings_t *settings, const tally_group_t *group, const tally_t *tally) {
+static double price_of(const settings_t *settings, const tally_group_t *group,
+                       const tally_t *tally) {
     const price_t *price = &settings->models[group->explainer].price;
     double prompt = stats_mean(tally->prompt_tokens.values, tally->prompt_tokens.count);
     double total = stats_mean(tally->total_tokens.values, tally->total_tokens.count);
-    return 1000 * (prompt * money_to_dollars(price->input) + (total - prompt) * money_to_dollars(price->output));
+    return 1000 * (prompt * money_to_dollars(price->input) +
+                   (total - prompt) * money_to_dollars(price->output));
 }
 
 static const sample_t *scores_of(const plots_subject_t *subject, int format) {
@@ -89,7 +101,8 @@ bool plots_draw_price(const plots_subject_t *subject, const char *title, buffer_
     size_t count = 0;
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
         const sample_t *scores = scores_of(subject, f);
-        prices[f] = scores->count > 0 ? price_of(subject->settings, group, &group->formats[f]) : (double)NAN;
+        prices[f] = scores->count > 0 ? price_of(subject->settings, group, &group->formats[f])
+                                      : (double)NAN;
         if (isnan(prices[f]))
             continue;
         double mean = stats_mean(scores->values, scores->count);
@@ -123,7 +136,7 @@ bool plots_draw_price(const plots_subject_t *subject, const char *title, buffer_
     return true;
 }
 
-/* --- score by layer ------------------------------------------------------------------------------------ */
+/* --- score by layer --------------------------------------------------------------------------- */
 
 /* Mean score of each layer [layers]; NaN: the layer has none. The result is how many have. */
 static size_t layer_means(const points_t *points, size_t layers, double *means) {

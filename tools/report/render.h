@@ -1,7 +1,7 @@
 /* render.h - a report as text, Markdown, CSV, JSON or HTML. Pure; a file a form.
  *
- * Everything that came from a model or an endpoint is written as text, never as markup. The bytes depend on the report
- * alone.
+ * Everything that came from a model or an endpoint is written as text, never as markup. The bytes
+ * depend on the report alone.
  */
 #ifndef GLIA_TOOLS_REPORT_RENDER_H
 #define GLIA_TOOLS_REPORT_RENDER_H
@@ -13,12 +13,15 @@ enum { RENDER_WIDTH = 100 }; /* columns of a terminal */
 /* For terminals: columns lined up, in RENDER_WIDTH columns unless a table needs more. */
 void render_text(const report_t *report, buffer_t *out);
 void render_markdown(const report_t *report, buffer_t *out);
-/* All tables, one after another, with a line "# key: title" before each key and an empty line behind it. */
+/* All tables, one after another, with a line "# key: title" before each key and an empty
+ * line behind it. */
 void render_csv(const report_t *report, buffer_t *out);
-/* One object: {run, state, standin, lines, results: [table], costs: [table]}; a table is {key, title, group, columns,
- * rows, notes}, a row an object by column key, a mean {mean, se, n}, money exact dollars. Ends with a newline. */
+/* One object: {run, state, standin, lines, results: [table], costs: [table]}; a table is {key,
+ * title, group, columns, rows, notes}, a row an object by column key, a mean {mean, se, n}, money
+ * exact dollars. Ends with a newline. */
 void render_json(const report_t *report, buffer_t *out);
-/* One page that needs nothing else: no scripts, no external requests; light or dark as the reader's system is. */
+/* One page that needs nothing else: no scripts, no external requests; light or dark as the
+ * reader's system is. */
 void render_html(const report_t *report, buffer_t *out);
 
 /* One table as text, without its title. */

@@ -30,14 +30,16 @@ static void add_standin_line(const settings_t *settings, report_t *report) {
     if (fake > 0 && fake == used)
         report_add_line(report, "The answers are the offline stand-in's, not a language model's.");
     else if (fake > 0)
-        report_add_line(report, "The answers of %s are the offline stand-in's, not a language model's.",
+        report_add_line(report,
+                        "The answers of %s are the offline stand-in's, not a language model's.",
                         buffer_text(&names));
     buffer_free(&names);
 }
 
 static void append_missing(buffer_t *out, const progress_t *progress, const char *what) {
     if (progress->missing)
-        buffer_append_format(out, "%s%llu of %llu %s", out->length ? ", " : "", (unsigned long long)progress->missing,
+        buffer_append_format(out, "%s%llu of %llu %s", out->length ? ", " : "",
+                             (unsigned long long)progress->missing,
                              (unsigned long long)progress->wanted, what);
 }
 
@@ -49,12 +51,14 @@ static void add_missing_line(const tally_list_t *tallies, report_t *report) {
     for (size_t i = 0; i < tallies->measured.count; i++)
         append_missing(&missing, &measured[i], tallies->measured.rows[i]->telling->noun);
     if (missing.length)
-        report_add_line(report, "Unfinished: %s are missing; `glia run` goes on.", buffer_text(&missing));
+        report_add_line(report, "Unfinished: %s are missing; `glia run` goes on.",
+                        buffer_text(&missing));
     buffer_free(&missing);
 }
 
 /* Which neurons the numbers are about. */
-static void add_sets(store_txn_t *txn, const run_info_t *run, const settings_t *settings, report_t *report) {
+static void add_sets(store_txn_t *txn, const run_info_t *run, const settings_t *settings,
+                     report_t *report) {
     table_t *table = table_create("sets", "Neuron sets");
     table_add_column(table, "set", "set", CELL_TEXT, 0, COLUMN_PLAIN);
     table_add_column(table, "source", "source", CELL_TEXT, 0, COLUMN_PLAIN);
@@ -85,8 +89,8 @@ static void add_sets(store_txn_t *txn, const run_info_t *run, const settings_t *
     report_add_result(report, table);
 }
 
-static bool add_stored(store_t *store, const run_info_t *run, const sweep_t *sweep, const report_options_t *options,
-                       report_t *report, error_info_t *error) {
+static bool add_stored(store_t *store, const run_info_t *run, const sweep_t *sweep,
+                       const report_options_t *options, report_t *report, error_info_t *error) {
     const settings_t *settings = sweep_settings(sweep);
     const stage_table_t *stages = sweep_stages(sweep);
     uint64_t neurons = sweep_neuron_count(sweep);
@@ -95,13 +99,15 @@ static bool add_stored(store_t *store, const run_info_t *run, const sweep_t *swe
         return false;
     add_sets(txn, run, settings, report);
     tables_add_costs(txn, run, settings, stages, neurons, report);
-    bool good = !options->beside_paper || beside_add_costs(txn, run, stages, neurons, report, error);
+    bool good =
+        !options->beside_paper || beside_add_costs(txn, run, stages, neurons, report, error);
     store_read_end(txn);
     return good;
 }
 
-bool report_build(store_t *store, const run_info_t *run, const settings_t *settings, const stage_table_t *stages,
-                  const report_options_t *options, report_t *report, error_info_t *error) {
+bool report_build(store_t *store, const run_info_t *run, const settings_t *settings,
+                  const stage_table_t *stages, const report_options_t *options, report_t *report,
+                  error_info_t *error) {
     *report = (report_t){0};
     sweep_t *sweep = sweep_create_snapshot(settings, run, stages, error);
     if (!sweep)
@@ -112,7 +118,8 @@ bool report_build(store_t *store, const run_info_t *run, const settings_t *setti
         report->title = memory_format("Run %s", run->name);
         report->run = memory_copy_string(run->name);
         char holder[PROGRESS_HOLDER_SIZE];
-        report->state = memory_copy_string(progress_state_name(store_directory(store), run, holder));
+        report->state =
+            memory_copy_string(progress_state_name(store_directory(store), run, holder));
         add_standin_line(settings, report);
         add_missing_line(&tallies, report);
         tables_add_results(settings, &tallies, options->study, report);

@@ -23,8 +23,8 @@ static int compare_rows(const void *a, const void *b) {
     return strcmp(x->model, y->model);
 }
 
-static bool take_balance(void *context, uint32_t run, int32_t day, job_stage_t stage, const char *model,
-                         const balance_t *balance) {
+static bool take_balance(void *context, uint32_t run, int32_t day, job_stage_t stage,
+                         const char *model, const balance_t *balance) {
     const collect_t *collect = context;
     spend_list_t *list = collect->list;
     spend_row_t row = {
@@ -65,7 +65,7 @@ balance_t spend_total(const spend_list_t *list) {
     return total;
 }
 
-/* --- failures ------------------------------------------------------------------------------------------ */
+/* --- failures --------------------------------------------------------------------------------- */
 
 static int compare_classes(const void *a, const void *b) {
     const failure_class_t *x = a, *y = b;

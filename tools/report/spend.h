@@ -1,4 +1,5 @@
-/* spend.h - the ledger's balances, added up the ways people ask for; and failures by class. Reads the store. */
+/* spend.h - the ledger's balances, added up the ways people ask for; and failures by class.
+ * Reads the store. */
 #ifndef GLIA_TOOLS_REPORT_SPEND_H
 #define GLIA_TOOLS_REPORT_SPEND_H
 
@@ -20,7 +21,8 @@ typedef struct {
     spend_row_t *rows; /* [count], in order of run, day, stage, model; owned */
 } spend_list_t;
 
-/* `run` 0: every run's. `by`: SPEND_* flags; 0 gives one row, or none where nothing was ever reserved. */
+/* `run` 0: every run's. `by`: SPEND_* flags; 0 gives one row, or none where nothing
+ * was ever reserved. */
 void spend_collect(store_txn_t *txn, uint32_t run, unsigned by, spend_list_t *list);
 void spend_clear(spend_list_t *list);
 /* The sum of all rows. */

@@ -15,7 +15,8 @@ bool status_gather_recording(store_t *store, status_recording_t *recording, erro
         return false;
     recording->there = recording_progress_get(txn, &recording->progress);
     store_read_end(txn);
-    recording->live = recording->there && progress_writer_lives(store_directory(store), recording->holder) &&
+    recording->live = recording->there &&
+                      progress_writer_lives(store_directory(store), recording->holder) &&
                       text_ends_with(recording->holder, ": recording");
     return true;
 }
@@ -25,8 +26,8 @@ void status_recording_clear(status_recording_t *recording) {
     *recording = (status_recording_t){0};
 }
 
-bool status_gather(store_t *store, const run_info_t *run, const settings_t *settings, const stage_table_t *stages,
-                   status_t *status, error_info_t *error) {
+bool status_gather(store_t *store, const run_info_t *run, const settings_t *settings,
+                   const stage_table_t *stages, status_t *status, error_info_t *error) {
     *status = (status_t){.run = run, .settings = settings};
     store_txn_t *txn = store_read_begin(store, error);
     if (!txn)
@@ -102,8 +103,9 @@ static void write_progress(const progress_record_t *progress, buffer_t *out) {
         const struct progress_stage *stage = &progress->stages[i];
         buffer_append_text(out, i ? "," : "");
         json_write_text(out, stage->name);
-        buffer_append_format(out, ":{\"done\":%lld,\"total\":%lld,\"failed\":%lld}", (long long)stage->done,
-                             (long long)stage->total, (long long)stage->failed);
+        buffer_append_format(out, ":{\"done\":%lld,\"total\":%lld,\"failed\":%lld}",
+                             (long long)stage->done, (long long)stage->total,
+                             (long long)stage->failed);
     }
     buffer_append_char(out, '}');
     write_time(out, "as_of", progress->utc);

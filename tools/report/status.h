@@ -1,5 +1,5 @@
-/* status.h - how a run stands: its row, the ledger, and the record that a live one keeps of itself. What `glia status`
- * and the viewer's page of a run show.
+/* status.h - how a run stands: its row, the ledger, and the record that a live one keeps of itself.
+ * What `glia status` and the viewer's page of a run show.
  */
 #ifndef GLIA_TOOLS_REPORT_STATUS_H
 #define GLIA_TOOLS_REPORT_STATUS_H
@@ -27,7 +27,8 @@ typedef struct {
     const settings_t *settings;
     bool live; /* a process is at work on this run */
     char holder[PROGRESS_HOLDER_SIZE];
-    const char *state; /* for people and programs: a run that was killed says it is running, and is not */
+    /* for people and programs: a run that was killed says it is running, and is not */
+    const char *state;
     bool has_progress;
     progress_record_t progress;
     balance_t balance;
@@ -36,9 +37,10 @@ typedef struct {
     int64_t now; /* UTC, microseconds */
 } status_t;
 
-/* Reads in one read transaction. Borrows run and settings. After success the caller releases: status_clear. */
-bool status_gather(store_t *store, const run_info_t *run, const settings_t *settings, const stage_table_t *stages,
-                   status_t *status, error_info_t *error);
+/* Reads in one read transaction. Borrows run and settings. After success the caller
+ * releases: status_clear. */
+bool status_gather(store_t *store, const run_info_t *run, const settings_t *settings,
+                   const stage_table_t *stages, status_t *status, error_info_t *error);
 void status_clear(status_t *status);
 /* Appends one JSON object, without a newline. */
 void status_write_json(const status_t *status, buffer_t *out);

@@ -11,7 +11,7 @@
 #include "core/base/stats.h"
 #include "core/base/text.h"
 
-/* --- cells --------------------------------------------------------------------------------------------- */
+/* --- cells ------------------------------------------------------------------------------------ */
 
 cell_t cell_text(const char *text) {
     return (cell_t){.kind = text ? CELL_TEXT : CELL_NONE, .text = memory_copy_string(text)};
@@ -54,7 +54,8 @@ bool cell_kind_is_number(cell_kind_t kind) {
 static void write_decimal(double number, int decimals, buffer_t *out) {
     char text[64];
     snprintf(text, sizeof text, "%.*f", decimals, number);
-    buffer_append_text(out, text[0] == '-' && strspn(text + 1, "0.") == strlen(text + 1) ? text + 1 : text);
+    buffer_append_text(out, text[0] == '-' && strspn(text + 1, "0.") == strlen(text + 1) ? text + 1
+                                                                                         : text);
 }
 
 void cell_write(const cell_t *cell, const column_t *column, buffer_t *out) {
@@ -71,7 +72,9 @@ void cell_write(const cell_t *cell, const column_t *column, buffer_t *out) {
             write_decimal(cell->spread, column->decimals, out);
         }
         break;
-    case CELL_MONEY: buffer_append_text(out, money_format((money_t){cell->whole}, column->decimals, text)); break;
+    case CELL_MONEY:
+        buffer_append_text(out, money_format((money_t){cell->whole}, column->decimals, text));
+        break;
     case CELL_DURATION: buffer_append_text(out, text_format_duration(cell->number, text)); break;
     case CELL_TIME: buffer_append_text(out, text_format_time(cell->whole, text)); break;
     }
@@ -89,9 +92,10 @@ void cell_write_dollars(money_t amount, buffer_t *out) {
     buffer_append_format(out, "%s%.*s", sign, (int)length, digits);
 }
 
-/* --- tables -------------------------------------------------------------------------------------------- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 1, 0))) static char *format_text(const char *format, va_list arguments) {
+__attribute__((format(printf, 1, 0))) static char *format_text(const char *format,
+                                                               va_list arguments) {
     char text[2048];
     vsnprintf(text, sizeof text, format, arguments);
     text[text_utf8_valid_prefix(text, strlen(text))] = '\0';
@@ -149,8 +153,8 @@ void table_add_group(table_t *table, const char *name, const char *value) {
         (table_group_t){.name = memory_copy_string(name), .value = memory_copy_string(value)};
 }
 
-void table_add_column(table_t *table, const char *key, const char *label, cell_kind_t kind, int decimals,
-                      unsigned flags) {
+void table_add_column(table_t *table, const char *key, const char *label, cell_kind_t kind,
+                      int decimals, unsigned flags) {
     table->columns = grow(table->columns, table->column_count, sizeof *table->columns);
     table->columns[table->column_count++] = (column_t){.key = memory_copy_string(key),
                                                        .label = memory_copy_string(label),
@@ -160,7 +164,8 @@ void table_add_column(table_t *table, const char *key, const char *label, cell_k
 }
 
 cell_t *table_add_row(table_t *table) {
-    table->cells = memory_resize(table->cells, (table->row_count + 1) * table->column_count, sizeof(cell_t));
+    table->cells =
+        memory_resize(table->cells, (table->row_count + 1) * table->column_count, sizeof(cell_t));
     cell_t *row = table->cells + table->row_count * table->column_count;
     for (size_t i = 0; i < table->column_count; i++)
         row[i] = (cell_t){0};
@@ -180,7 +185,7 @@ const cell_t *table_cell(const table_t *table, size_t row, size_t column) {
     return &table->cells[row * table->column_count + column];
 }
 
-/* --- reports ------------------------------------------------------------------------------------------- */
+/* --- reports ---------------------------------------------------------------------------------- */
 
 void report_add_line(report_t *report, const char *format, ...) {
     va_list arguments;
@@ -202,8 +207,10 @@ void report_add_cost(report_t *report, table_t *table) {
 
 void report_add_plot(report_t *report, const char *key, const char *title, buffer_t *svg) {
     report->plots = grow(report->plots, report->plot_count, sizeof *report->plots);
-    report->plots[report->plot_count++] = (plot_entry_t){
-        .key = memory_copy_string(key), .title = memory_copy_string(title), .svg = memory_copy(svg->data, svg->length)};
+    report->plots[report->plot_count++] =
+        (plot_entry_t){.key = memory_copy_string(key),
+                       .title = memory_copy_string(title),
+                       .svg = memory_copy(svg->data, svg->length)};
     buffer_clear(svg);
 }
 

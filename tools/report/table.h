@@ -1,7 +1,8 @@
-/* table.h - what a report is made of: typed cells in rows, under named columns, in tables with notes. Pure.
+/* table.h - what a report is made of: typed cells in rows, under named columns, in
+ * tables with notes. Pure.
  *
- * Who computes fills in tables; who renders (render.h) needs to know nothing of experiments. A cell that has no value
- * is CELL_NONE, shown as "-", null or nothing, never as 0.
+ * Who computes fills in tables; who renders (render.h) needs to know nothing of experiments. A cell
+ * that has no value is CELL_NONE, shown as "-", null or nothing, never as 0.
  */
 #ifndef GLIA_TOOLS_REPORT_TABLE_H
 #define GLIA_TOOLS_REPORT_TABLE_H
@@ -64,7 +65,8 @@ typedef struct {
     char *title;   /* "Scores" */
     char *caption; /* what tells it from others of its key, for people; NULL: nothing */
     size_t group_count;
-    table_group_t *groups; /* the same for programs: {"set", "puzzles"}; leading columns of the CSV */
+    /* the same for programs: {"set", "puzzles"}; leading columns of the CSV */
+    table_group_t *groups;
     size_t column_count;
     column_t *columns;
     size_t row_count;
@@ -75,18 +77,19 @@ typedef struct {
 
 table_t *table_create(const char *key, const char *title);
 void table_free(table_t *table); /* NULL is fine */
-void table_set_caption(table_t *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void table_set_caption(table_t *table, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void table_add_group(table_t *table, const char *name, const char *value);
 /* All columns come before the first row. */
-void table_add_column(table_t *table, const char *key, const char *label, cell_kind_t kind, int decimals,
-                      unsigned flags);
+void table_add_column(table_t *table, const char *key, const char *label, cell_kind_t kind,
+                      int decimals, unsigned flags);
 /* An empty row [column_count], valid until the next one is added. */
 cell_t *table_add_row(table_t *table);
 void table_add_note(table_t *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const cell_t *table_cell(const table_t *table, size_t row, size_t column);
 
-/* Appends the cell as people read it: "0.413 ± 0.012", "$1.2346", "2 h 05 min", "-". Text is one line (text.h,
- * visible). */
+/* Appends the cell as people read it: "0.413 ± 0.012", "$1.2346", "2 h 05 min", "-". Text is one
+ * line (text.h, visible). */
 void cell_write(const cell_t *cell, const column_t *column, buffer_t *out);
 /* Dollars as a decimal number, exact to the picodollar: "0.00015". */
 void cell_write_dollars(money_t amount, buffer_t *out);
@@ -100,8 +103,8 @@ typedef struct {
     char *svg;
 } plot_entry_t;
 
-/* A whole report: what stands on top, the tables of results (the same bytes given the same responses), and those of
- * costs, times and doubts. */
+/* A whole report: what stands on top, the tables of results (the same bytes given the same
+ * responses), and those of costs, times and doubts. */
 typedef struct {
     char *title; /* "Run default" */
     char *run, *state;
@@ -116,10 +119,14 @@ typedef struct {
     table_t **costs;
 } report_t;
 
-void report_add_line(report_t *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void report_add_result(report_t *report, table_t *table);                                  /* takes the table */
-void report_add_cost(report_t *report, table_t *table);                                    /* takes the table */
-void report_add_plot(report_t *report, const char *key, const char *title, buffer_t *svg); /* empties the buffer */
+void report_add_line(report_t *report, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* takes the table */
+void report_add_result(report_t *report, table_t *table);
+/* takes the table */
+void report_add_cost(report_t *report, table_t *table);
+/* empties the buffer */
+void report_add_plot(report_t *report, const char *key, const char *title, buffer_t *svg);
 void report_clear(report_t *report);
 
 #endif

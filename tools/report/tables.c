@@ -15,7 +15,7 @@ static const char *plural(uint64_t count) {
     return count == 1 ? "" : "s";
 }
 
-/* --- one table of one (set, explainer) ----------------------------------------------------------------- */
+/* --- one table of one (set, explainer) -------------------------------------------------------- */
 
 /* The table, with its group and the column of formats. */
 static table_t *begin_table(const settings_t *settings, const tally_group_t *group, const char *key,
@@ -35,7 +35,8 @@ static cell_t mean_of(const sample_t *sample) {
 }
 
 static cell_t ratio_of(const sample_t *sample, const sample_t *original) {
-    return cell_number(stats_mean(sample->values, sample->count) / stats_mean(original->values, original->count));
+    return cell_number(stats_mean(sample->values, sample->count) /
+                       stats_mean(original->values, original->count));
 }
 
 static table_t *tokens_table(const settings_t *settings, const tally_group_t *group) {
@@ -44,7 +45,8 @@ static table_t *tokens_table(const settings_t *settings, const tally_group_t *gr
     table_add_column(table, "explained", "explained", CELL_COUNT, 0, COLUMN_PLAIN);
     table_add_column(table, "failed", "failed", CELL_COUNT, 0, COLUMN_PLAIN);
     table_add_column(table, "missing", "missing", CELL_COUNT, 0, COLUMN_PLAIN);
-    table_add_column(table, "prompt_tokens", "prompt tokens", CELL_MEAN, TOKEN_DECIMALS, COLUMN_PLAIN);
+    table_add_column(table, "prompt_tokens", "prompt tokens", CELL_MEAN, TOKEN_DECIMALS,
+                     COLUMN_PLAIN);
     table_add_column(table, "ratio", "ratio", CELL_NUMBER, 3, COLUMN_PLAIN);
     table_add_column(table, "total_tokens", "with answer", CELL_MEAN, TOKEN_DECIMALS, COLUMN_PLAIN);
     table_add_column(table, "total_ratio", "ratio with answer", CELL_NUMBER, 3, COLUMN_DETAIL);
@@ -69,8 +71,8 @@ static table_t *tokens_table(const settings_t *settings, const tally_group_t *gr
     }
     table_add_note(table, "mean ± standard error; ratio: prompt tokens to those of original");
     if (uncounted)
-        table_add_note(table, "the API did not count the tokens of %llu answer%s", (unsigned long long)uncounted,
-                       plural(uncounted));
+        table_add_note(table, "the API did not count the tokens of %llu answer%s",
+                       (unsigned long long)uncounted, plural(uncounted));
     if (shortened)
         table_add_note(table, "%llu prompt%s left out few-shot examples to fit the model's context",
                        (unsigned long long)shortened, plural(shortened));
@@ -113,8 +115,8 @@ static size_t add_measured_columns(table_t *table, const stage_telling_t *tellin
 }
 
 /* Of the list's measured row `m`. NULL: nothing of the group is measured so. */
-static table_t *measured_table(const settings_t *settings, const tally_list_t *tallies, const tally_group_t *group,
-                               size_t m) {
+static table_t *measured_table(const settings_t *settings, const tally_list_t *tallies,
+                               const tally_group_t *group, size_t m) {
     const stage_telling_t *telling = tallies->measured.rows[m]->telling;
     bool truth = is_of_truth(telling, group);
     const stage_heading_t *heading = truth ? &telling->truth : &telling->table;
@@ -133,7 +135,8 @@ static table_t *measured_table(const settings_t *settings, const tally_list_t *t
         for (size_t i = 0; i < measures; i++)
             *row++ = mean_of(&tally->samples[i]);
         if (truth)
-            *row++ = cell_number(stats_clustered_error(first->values, first->neurons, first->count));
+            *row++ =
+                cell_number(stats_clustered_error(first->values, first->neurons, first->count));
         fill_progress(row, &tally->progress);
         wanted += tally->progress.wanted;
     }
@@ -144,14 +147,14 @@ static table_t *measured_table(const settings_t *settings, const tally_list_t *t
     return NULL;
 }
 
-/* --- ranks --------------------------------------------------------------------------------------------- */
+/* --- ranks ------------------------------------------------------------------------------------ */
 
 enum { RANK_COLUMNS = 3 }; /* before the formats */
 
 /* Adds the ranks of one evaluation, if at least two formats have a value. */
 static void add_evaluation(const char *set, const char *explainer, const char *measure,
-                           const double means[PROMPT_FORMAT_COUNT], sample_t ranks[PROMPT_FORMAT_COUNT],
-                           table_t *table) {
+                           const double means[PROMPT_FORMAT_COUNT],
+                           sample_t ranks[PROMPT_FORMAT_COUNT], table_t *table) {
     double ranked[PROMPT_FORMAT_COUNT];
     size_t valued = 0;
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
@@ -173,7 +176,8 @@ static void add_evaluation(const char *set, const char *explainer, const char *m
 }
 
 /* NULL: there is no evaluation with two formats. */
-static table_t *ranks_table(const settings_t *settings, const tally_list_t *tallies, const ratings_t *study) {
+static table_t *ranks_table(const settings_t *settings, const tally_list_t *tallies,
+                            const ratings_t *study) {
     table_t *table = table_create("ranks", "Ranks of the prompt formats");
     table_add_column(table, "set", "set", CELL_TEXT, 0, COLUMN_PLAIN);
     table_add_column(table, "explainer", "explainer", CELL_TEXT, 0, COLUMN_PLAIN);
@@ -185,14 +189,16 @@ static table_t *ranks_table(const settings_t *settings, const tally_list_t *tall
     sample_t ranks[PROMPT_FORMAT_COUNT] = {{0}};
     for (size_t i = 0; i < tallies->count; i++) {
         const tally_group_t *group = &tallies->groups[i];
-        const char *set = settings->sets[group->set].name, *explainer = settings->models[group->explainer].name;
+        const char *set = settings->sets[group->set].name,
+                   *explainer = settings->models[group->explainer].name;
         for (size_t m = 0; m < tallies->measured.count; m++) {
             double means[PROMPT_FORMAT_COUNT];
             for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
                 const sample_t *sample = &group->formats[f].measured[m].samples[0];
                 means[f] = stats_mean(sample->values, sample->count);
             }
-            add_evaluation(set, explainer, tallies->measured.rows[m]->telling->measures[0].label, means, ranks, table);
+            add_evaluation(set, explainer, tallies->measured.rows[m]->telling->measures[0].label,
+                           means, ranks, table);
         }
     }
     if (study) {
@@ -218,22 +224,24 @@ static table_t *ranks_table(const settings_t *settings, const tally_list_t *tall
     return NULL;
 }
 
-/* --- all of them --------------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 /* Tables of one key follow each other. */
-static void add_measured(const settings_t *settings, const tally_list_t *tallies, size_t m, bool truth,
-                         report_t *report) {
+static void add_measured(const settings_t *settings, const tally_list_t *tallies, size_t m,
+                         bool truth, report_t *report) {
     const stage_telling_t *telling = tallies->measured.rows[m]->telling;
     for (size_t i = 0; i < tallies->count; i++) {
         const tally_group_t *group = &tallies->groups[i];
-        table_t *table = is_of_truth(telling, group) == truth ? measured_table(settings, tallies, group, m) : NULL;
+        table_t *table = is_of_truth(telling, group) == truth
+                             ? measured_table(settings, tallies, group, m)
+                             : NULL;
         if (table)
             report_add_result(report, table);
     }
 }
 
-void tables_add_results(const settings_t *settings, const tally_list_t *tallies, const ratings_t *study,
-                        report_t *report) {
+void tables_add_results(const settings_t *settings, const tally_list_t *tallies,
+                        const ratings_t *study, report_t *report) {
     for (size_t i = 0; i < tallies->count; i++)
         report_add_result(report, tokens_table(settings, &tallies->groups[i]));
     for (size_t m = 0; m < tallies->measured.count; m++) {

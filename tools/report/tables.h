@@ -8,11 +8,11 @@
 #include "tools/report/tally.h"
 
 /* Adds the tables of results. `study` may be NULL. Pure. */
-void tables_add_results(const settings_t *settings, const tally_list_t *tallies, const ratings_t *study,
-                        report_t *report);
+void tables_add_results(const settings_t *settings, const tally_list_t *tallies,
+                        const ratings_t *study, report_t *report);
 /* Adds costs (of `neurons` in all), times, doubts and failures of the run. */
-void tables_add_costs(store_txn_t *txn, const run_info_t *run, const settings_t *settings, const stage_table_t *stages,
-                      uint64_t neurons, report_t *report);
+void tables_add_costs(store_txn_t *txn, const run_info_t *run, const settings_t *settings,
+                      const stage_table_t *stages, uint64_t neurons, report_t *report);
 
 /* A sum of balances in a row: the columns, and their cells [TABLES_BALANCE_COLUMNS]. */
 enum { TABLES_BALANCE_COLUMNS = 9, TABLES_MONEY_DECIMALS = 6 };

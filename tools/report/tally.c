@@ -59,7 +59,8 @@ static void tally_explanation(tally_t *tally, size_t neuron, const explain_resul
 }
 
 /* Measures behind the first one can be undefined on their own. */
-static void tally_measured(tally_measured_t *tally, size_t neuron, const chain_measured_t *measured) {
+static void tally_measured(tally_measured_t *tally, size_t neuron,
+                           const chain_measured_t *measured) {
     count(&tally->progress, measured->state, measured->values[0]);
     for (size_t i = 0; i < STAGE_MEASURES; i++)
         if (!isnan(measured->values[i]))
@@ -69,11 +70,13 @@ static void tally_measured(tally_measured_t *tally, size_t neuron, const chain_m
 /* Whether the set was recorded from the shipped subject on its corpus, whose classes are known. */
 static bool classes_are_known(const settings_t *settings, size_t set) {
     const subject_settings_t *subject = &settings->subject;
-    return settings->sets[set].recorded && subject->model && strcmp(subject->model, SUBJECT_FILES_EMBEDDED) == 0 &&
-           subject->corpus_count == 1 && strcmp(subject->corpus[0], CORPUS_EMBEDDED) == 0;
+    return settings->sets[set].recorded && subject->model &&
+           strcmp(subject->model, SUBJECT_FILES_EMBEDDED) == 0 && subject->corpus_count == 1 &&
+           strcmp(subject->corpus[0], CORPUS_EMBEDDED) == 0;
 }
 
-static bool load_classes(const settings_t *settings, word_classes_t **classes, error_info_t *error) {
+static bool load_classes(const settings_t *settings, word_classes_t **classes,
+                         error_info_t *error) {
     embedded_file_t file;
     for (size_t s = 0; s < settings->set_count && !*classes; s++) {
         if (!classes_are_known(settings, s))
@@ -100,7 +103,8 @@ static void tally_class(collect_t *collect, tally_t *tally, const outcome_t *out
                     outcome->explained == CHAIN_DONE ? outcome->explanation->text : NULL);
 }
 
-static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome, error_info_t *error) {
+static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome,
+                       error_info_t *error) {
     (void)txn;
     (void)error;
     collect_t *collect = context;
@@ -114,7 +118,8 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
     if (outcome->explained == CHAIN_DONE)
         tally_explanation(tally, neuron, outcome->explanation);
     for (size_t i = 0; i < collect->list->measured.count; i++) {
-        chain_measured_t measured = chain_look_measured(outcome->look, collect->list->measured.rows[i]->number);
+        chain_measured_t measured =
+            chain_look_measured(outcome->look, collect->list->measured.rows[i]->number);
         tally_measured(&tally->measured[i], neuron, &measured);
     }
     if (outcome->scored == CHAIN_DONE || outcome->compared == CHAIN_DONE)
@@ -125,18 +130,20 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
     return true;
 }
 
-bool tally_collect(store_t *store, const sweep_t *sweep, uint32_t run, tally_list_t *list, error_info_t *error) {
+bool tally_collect(store_t *store, const sweep_t *sweep, uint32_t run, tally_list_t *list,
+                   error_info_t *error) {
     const settings_t *settings = sweep_settings(sweep);
     *list = (tally_list_t){.measured = stages_measured(sweep_stages(sweep))};
     for (size_t s = 0; s < settings->set_count; s++)
         for (size_t e = 0; e < settings->sets[s].explainer_count; e++) {
             list->groups = memory_resize(list->groups, list->count + 1, sizeof *list->groups);
-            list->groups[list->count++] =
-                (tally_group_t){.set = (uint32_t)s, .explainer = (uint32_t)settings->sets[s].explainers[e]};
+            list->groups[list->count++] = (tally_group_t){
+                .set = (uint32_t)s, .explainer = (uint32_t)settings->sets[s].explainers[e]};
         }
     collect_t collect = {.sweep = sweep, .list = list};
     if (load_classes(settings, &list->classes, error) &&
-        outcomes_walk(store, sweep, &(outcomes_t){.run = run, .depth = LOOK_ALL}, take_chain, &collect, error))
+        outcomes_walk(store, sweep, &(outcomes_t){.run = run, .depth = LOOK_ALL}, take_chain,
+                      &collect, error))
         return true;
     tally_clear(list);
     return false;
@@ -172,7 +179,8 @@ static void add_progress(progress_t *sum, const progress_t *part) {
     sum->missing += part->missing;
 }
 
-void tally_progress(const tally_list_t *list, progress_t *explain, progress_t measured[STAGES_MEASURED]) {
+void tally_progress(const tally_list_t *list, progress_t *explain,
+                    progress_t measured[STAGES_MEASURED]) {
     *explain = (progress_t){0};
     for (size_t m = 0; m < STAGES_MEASURED; m++)
         measured[m] = (progress_t){0};

@@ -19,8 +19,8 @@ enum {
     DIMENSIONS_MAXIMUM = 4096,
 };
 
-bool standin_refuse(standin_refusal_t *refusal, int status, const char *type, const char *param, const char *code,
-                    const char *format, ...) {
+bool standin_refuse(standin_refusal_t *refusal, int status, const char *type, const char *param,
+                    const char *code, const char *format, ...) {
     *refusal = (standin_refusal_t){.status = status, .type = type, .param = param, .code = code};
     va_list arguments;
     va_start(arguments, format);
@@ -42,13 +42,13 @@ void standin_refusal_write(const standin_refusal_t *refusal, buffer_t *out) {
 }
 
 static bool invalid(standin_refusal_t *refusal, const char *param, const char *what) {
-    return standin_refuse(refusal, 400, "invalid_request_error", param, NULL, "Invalid value for '%s': %s.", param,
-                          what);
+    return standin_refuse(refusal, 400, "invalid_request_error", param, NULL,
+                          "Invalid value for '%s': %s.", param, what);
 }
 
 /* Reads an optional number in a range; absent and null leave *number alone. */
-static bool read_number(const json_value_t *root, const char *name, double low, double high, double *number,
-                        standin_refusal_t *refusal) {
+static bool read_number(const json_value_t *root, const char *name, double low, double high,
+                        double *number, standin_refusal_t *refusal) {
     const json_value_t *value = json_get(root, name);
     if (json_is(value, JSON_KIND_NULL))
         return true;
@@ -62,8 +62,8 @@ static bool read_number(const json_value_t *root, const char *name, double low, 
     return true;
 }
 
-static bool read_count(const json_value_t *root, const char *name, int64_t low, int64_t high, int64_t *count,
-                       standin_refusal_t *refusal) {
+static bool read_count(const json_value_t *root, const char *name, int64_t low, int64_t high,
+                       int64_t *count, standin_refusal_t *refusal) {
     double number = (double)*count;
     if (!read_number(root, name, (double)low, (double)high, &number, refusal))
         return false;
@@ -73,7 +73,8 @@ static bool read_count(const json_value_t *root, const char *name, int64_t low, 
     return true;
 }
 
-static bool read_flag(const json_value_t *root, const char *name, bool *flag, standin_refusal_t *refusal) {
+static bool read_flag(const json_value_t *root, const char *name, bool *flag,
+                      standin_refusal_t *refusal) {
     const json_value_t *value = json_get(root, name);
     return json_is(value, JSON_KIND_NULL) || json_as_boolean(value, flag) ||
            invalid(refusal, name, "it must be a boolean");
@@ -83,11 +84,11 @@ static bool read_flag(const json_value_t *root, const char *name, bool *flag, st
 static bool read_content(const json_value_t *content, buffer_t *text) {
     size_t length;
     const char *whole = json_as_string(content, &length);
-    if (whole != NULL)
+    if (whole)
         return buffer_append(text, whole, length);
     for (size_t i = 0; i < json_count(content); i++) {
         const char *part = json_as_string(json_get(json_at(content, i), "text"), &length);
-        if (part == NULL)
+        if (!part)
             return false;
         buffer_append(text, part, length);
     }
@@ -96,13 +97,14 @@ static bool read_content(const json_value_t *content, buffer_t *text) {
 
 static bool is_role(const char *role) {
     static const char *const roles[] = {"system", "developer", "user", "assistant"};
-    for (size_t i = 0; role != NULL && i < sizeof roles / sizeof roles[0]; i++)
+    for (size_t i = 0; role && i < sizeof roles / sizeof roles[0]; i++)
         if (strcmp(role, roles[i]) == 0)
             return true;
     return false;
 }
 
-static bool read_messages(const json_value_t *root, standin_ask_t *ask, standin_refusal_t *refusal) {
+static bool read_messages(const json_value_t *root, standin_ask_t *ask,
+                          standin_refusal_t *refusal) {
     const json_value_t *messages = json_get(root, "messages");
     if (!json_is(messages, JSON_KIND_ARRAY) || json_count(messages) == 0)
         return invalid(refusal, "messages", "it must be an array with at least one message");
@@ -115,9 +117,11 @@ static bool read_messages(const json_value_t *root, standin_ask_t *ask, standin_
             message_list_add(&ask->messages, role, buffer_text(&text), text.length);
         buffer_free(&text);
         if (!is_role(role))
-            return invalid(refusal, "messages", "a role must be system, developer, user or assistant");
+            return invalid(refusal, "messages",
+                           "a role must be system, developer, user or assistant");
         if (!readable)
-            return invalid(refusal, "messages", "a content must be a string or an array of text parts");
+            return invalid(refusal, "messages",
+                           "a content must be a string or an array of text parts");
     }
     return true;
 }
@@ -125,7 +129,8 @@ static bool read_messages(const json_value_t *root, standin_ask_t *ask, standin_
 static bool read_chat(const json_value_t *root, standin_ask_t *ask, standin_refusal_t *refusal) {
     int64_t top = 0;
     ask->maximum = CHAT_MAXIMUM;
-    if (!read_messages(root, ask, refusal) || !read_count(root, "max_tokens", 1, 1 << 20, &ask->maximum, refusal) ||
+    if (!read_messages(root, ask, refusal) ||
+        !read_count(root, "max_tokens", 1, 1 << 20, &ask->maximum, refusal) ||
         !read_count(root, "max_completion_tokens", 1, 1 << 20, &ask->maximum, refusal) ||
         !read_flag(root, "logprobs", &ask->logprobs, refusal) ||
         !read_count(root, "top_logprobs", 0, TOP_MAXIMUM, &top, refusal))
@@ -136,19 +141,21 @@ static bool read_chat(const json_value_t *root, standin_ask_t *ask, standin_refu
     return true;
 }
 
-static bool read_completion(const json_value_t *root, standin_ask_t *ask, standin_refusal_t *refusal) {
+static bool read_completion(const json_value_t *root, standin_ask_t *ask,
+                            standin_refusal_t *refusal) {
     const json_value_t *prompt = json_get(root, "prompt");
     if (json_is(prompt, JSON_KIND_ARRAY) && json_count(prompt) == 1)
         prompt = json_at(prompt, 0);
     size_t length;
     const char *text = json_as_string(prompt, &length);
-    if (text == NULL)
+    if (!text)
         return invalid(refusal, "prompt", "the stand-in takes one string");
     message_list_add(&ask->messages, "user", text, length);
     int64_t top = 0;
     ask->maximum = COMPLETION_MAXIMUM;
     if (!read_count(root, "max_tokens", 0, 1 << 20, &ask->maximum, refusal) ||
-        !read_count(root, "logprobs", 0, TOP_MAXIMUM, &top, refusal) || !read_flag(root, "echo", &ask->echo, refusal))
+        !read_count(root, "logprobs", 0, TOP_MAXIMUM, &top, refusal) ||
+        !read_flag(root, "echo", &ask->echo, refusal))
         return false;
     ask->logprobs = !json_is(json_get(root, "logprobs"), JSON_KIND_NULL);
     ask->top_logprobs = (size_t)top;
@@ -158,7 +165,7 @@ static bool read_completion(const json_value_t *root, standin_ask_t *ask, standi
 static bool read_input(const json_value_t *input, standin_ask_t *ask, standin_refusal_t *refusal) {
     size_t length;
     const char *text = json_as_string(input, &length);
-    if (text == NULL)
+    if (!text)
         return invalid(refusal, "input", "the stand-in takes a string or an array of strings");
     if (length == 0)
         return invalid(refusal, "input", "an input must not be empty");
@@ -166,7 +173,8 @@ static bool read_input(const json_value_t *input, standin_ask_t *ask, standin_re
     return true;
 }
 
-static bool read_embedding(const json_value_t *root, standin_ask_t *ask, standin_refusal_t *refusal) {
+static bool read_embedding(const json_value_t *root, standin_ask_t *ask,
+                           standin_refusal_t *refusal) {
     const json_value_t *input = json_get(root, "input");
     if (!json_is(input, JSON_KIND_ARRAY)) {
         if (!read_input(input, ask, refusal))
@@ -182,8 +190,9 @@ static bool read_embedding(const json_value_t *root, standin_ask_t *ask, standin
         return false;
     ask->dimensions = (size_t)dimensions;
     const json_value_t *encoding = json_get(root, "encoding_format");
-    const char *format = json_is(encoding, JSON_KIND_NULL) ? "float" : json_as_string(encoding, NULL);
-    if (format == NULL || (strcmp(format, "float") != 0 && strcmp(format, "base64") != 0))
+    const char *format =
+        json_is(encoding, JSON_KIND_NULL) ? "float" : json_as_string(encoding, NULL);
+    if (!format || (strcmp(format, "float") != 0 && strcmp(format, "base64") != 0))
         return invalid(refusal, "encoding_format", "it must be \"float\" or \"base64\"");
     ask->base64 = strcmp(format, "base64") == 0;
     return true;
@@ -192,15 +201,17 @@ static bool read_embedding(const json_value_t *root, standin_ask_t *ask, standin
 /* What all kinds have in common. */
 static bool read_common(const json_value_t *root, standin_ask_t *ask, standin_refusal_t *refusal) {
     const char *model = json_as_string(json_get(root, "model"), NULL);
-    if (model == NULL || model[0] == '\0')
-        return standin_refuse(refusal, 400, "invalid_request_error", NULL, NULL, "you must provide a model parameter");
+    if (!model || model[0] == '\0')
+        return standin_refuse(refusal, 400, "invalid_request_error", NULL, NULL,
+                              "you must provide a model parameter");
     ask->model = memory_copy_string(model);
     int64_t choices = 1;
     bool stream = false;
     double top_p = 1;
     ask->temperature = 1;
     if (!read_number(root, "temperature", 0, 2, &ask->temperature, refusal) ||
-        !read_number(root, "top_p", 0, 1, &top_p, refusal) || !read_flag(root, "stream", &stream, refusal))
+        !read_number(root, "top_p", 0, 1, &top_p, refusal) ||
+        !read_flag(root, "stream", &stream, refusal))
         return false;
     if (!read_count(root, "n", 1, 1, &choices, refusal))
         return invalid(refusal, "n", "the stand-in gives one choice a request");

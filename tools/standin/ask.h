@@ -37,8 +37,9 @@ typedef struct {
 } standin_refusal_t;
 
 /* Sets *refusal and returns false. */
-bool standin_refuse(standin_refusal_t *refusal, int status, const char *type, const char *param, const char *code,
-                    const char *format, ...) __attribute__((format(printf, 6, 7)));
+bool standin_refuse(standin_refusal_t *refusal, int status, const char *type, const char *param,
+                    const char *code, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
 /* Appends {"error": {...}}. */
 void standin_refusal_write(const standin_refusal_t *refusal, buffer_t *out);
 

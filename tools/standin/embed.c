@@ -11,7 +11,8 @@
 
 enum { WORDS = 4096 };
 
-static const double weight_word = 0.6, weight_letters = 0.15, weight_member = 0.9, weight_name = 1.2;
+static const double weight_word = 0.6, weight_letters = 0.15, weight_member = 0.9,
+                    weight_name = 1.2;
 static const double function_word = 0.2; /* of what another word weighs */
 
 typedef struct {
@@ -28,7 +29,8 @@ static void add(sum_t *sum, char kind, const char *bytes, size_t length, double 
 }
 
 static bool is_letter(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (unsigned char)c >= 0x80;
 }
 
 static void add_letters(sum_t *sum, const char *stem, double weight) {
@@ -59,15 +61,16 @@ static void add_class(sum_t *sum, size_t class_, double weight) {
     add(sum, 'c', (const char *)&number, 1, weight);
 }
 
-static void add_names(sum_t *sum, const standin_lexicon_t *lexicon, const char (*stems)[STEM_SIZE], size_t count,
-                      size_t at) {
+static void add_names(sum_t *sum, const standin_lexicon_t *lexicon, const char (*stems)[STEM_SIZE],
+                      size_t count, size_t at) {
     size_t after = 0;
     standin_naming_t naming;
     while ((naming = standin_lexicon_naming(lexicon, stems, count, at, &after)).stems > 0)
         add_class(sum, naming.class_, weight_name);
 }
 
-static void add_members(sum_t *sum, const standin_lexicon_t *lexicon, const char *stem, double weight) {
+static void add_members(sum_t *sum, const standin_lexicon_t *lexicon, const char *stem,
+                        double weight) {
     standin_classes_t classes = standin_lexicon_look_up(lexicon, stem, strlen(stem));
     for (size_t i = 0; i < standin_lexicon_count(lexicon); i++)
         if (standin_classes_have(classes, i))
@@ -75,7 +78,8 @@ static void add_members(sum_t *sum, const standin_lexicon_t *lexicon, const char
 }
 
 static bool is_function_word(const standin_lexicon_t *lexicon, const char *stem) {
-    static const char *const names[] = {"articles", "prepositions", "conjunctions", "auxiliaries", "demonstratives"};
+    static const char *const names[] = {"articles", "prepositions", "conjunctions", "auxiliaries",
+                                        "demonstratives"};
     standin_classes_t classes = standin_lexicon_look_up(lexicon, stem, strlen(stem));
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         size_t class_ = standin_lexicon_find(lexicon, names[i]);
@@ -93,8 +97,8 @@ static void write_unit_vector(const sum_t *sum, float *vector) {
         vector[i] = square > 0 ? (float)(sum->values[i] / sqrt(square)) : i == 0 ? 1.0f : 0.0f;
 }
 
-void standin_embed(const standin_lexicon_t *lexicon, const char *text, size_t length, size_t dimensions,
-                   float *vector) {
+void standin_embed(const standin_lexicon_t *lexicon, const char *text, size_t length,
+                   size_t dimensions, float *vector) {
     sum_t sum = {MEMORY_NEW_ARRAY(dimensions, double), dimensions};
     char(*stems)[STEM_SIZE] = memory_new(WORDS, STEM_SIZE);
     size_t count = read_stems(text, length, stems);

@@ -13,7 +13,8 @@ enum { BEST = 8, TEXTS = 64, SHORT_SUFFIX = 2, LONG_SUFFIX = 4, SHORT_PREFIX = 3
 
 /* Marks below this count as silence when a trait holds there. */
 static const double faint = 0.15;
-/* A pair of traits must fit better by so much to be worth its longer phrase; no fit below `poor` is worth saying. */
+/* A pair of traits must fit better by so much to be worth its longer phrase; no fit below `poor`
+ * is worth saying. */
 static const double gain_of_both = 0.06, gain_of_either = 0.10, poor = 0.28;
 /* At temperature 1 an idea that fits worse by so much is chosen e times less often. */
 static const double indifference = 0.05;
@@ -46,7 +47,8 @@ static bool idea_holds(const idea_t *idea, const standin_passage_t *passage, siz
     return a || standin_trait_holds(&idea->b, passage, unit);
 }
 
-/* How far each kind of trait is to be trusted: a class of words is a better guess than three common letters. */
+/* How far each kind of trait is to be trusted: a class of words is a better guess than three
+ * common letters. */
 static double trust(const standin_trait_t *trait) {
     switch (trait->kind) {
     case TRAIT_WORD: return 0.97;
@@ -112,7 +114,8 @@ typedef struct {
     size_t count;
 } tried_t;
 
-static void try_text(search_t *search, tried_t *tried, standin_trait_kind_t kind, const char *text, size_t length) {
+static void try_text(search_t *search, tried_t *tried, standin_trait_kind_t kind, const char *text,
+                     size_t length) {
     standin_trait_t trait = standin_trait_of_text(kind, text, length);
     if (length >= TRAIT_TEXT || length == 0 || tried->count == TEXTS)
         return;
@@ -127,17 +130,22 @@ static bool plain_word(const standin_unit_t *unit) {
     return unit->kind == UNIT_WORD && !unit->contraction;
 }
 
-static void try_texts_of(search_t *search, tried_t tried[], const standin_passage_t *passage, size_t i) {
+static void try_texts_of(search_t *search, tried_t tried[], const standin_passage_t *passage,
+                         size_t i) {
     const standin_unit_t *unit = &passage->units[i];
     if (unit->kind == UNIT_BREAK)
         return;
     try_text(search, &tried[TRAIT_WORD], TRAIT_WORD, unit->word, unit->length);
     if (i > 0 && passage->units[i - 1].kind == UNIT_WORD)
-        try_text(search, &tried[TRAIT_AFTER_WORD], TRAIT_AFTER_WORD, unit[-1].word, unit[-1].length);
+        try_text(search, &tried[TRAIT_AFTER_WORD], TRAIT_AFTER_WORD, unit[-1].word,
+                 unit[-1].length);
     if (i + 1 < passage->unit_count && passage->units[i + 1].kind == UNIT_WORD)
-        try_text(search, &tried[TRAIT_BEFORE_WORD], TRAIT_BEFORE_WORD, unit[1].word, unit[1].length);
-    for (size_t size = SHORT_SUFFIX; plain_word(unit) && size <= LONG_SUFFIX && size + 2 <= unit->length; size++)
-        try_text(search, &tried[TRAIT_SUFFIX], TRAIT_SUFFIX, unit->word + unit->length - size, size);
+        try_text(search, &tried[TRAIT_BEFORE_WORD], TRAIT_BEFORE_WORD, unit[1].word,
+                 unit[1].length);
+    for (size_t size = SHORT_SUFFIX;
+         plain_word(unit) && size <= LONG_SUFFIX && size + 2 <= unit->length; size++)
+        try_text(search, &tried[TRAIT_SUFFIX], TRAIT_SUFFIX, unit->word + unit->length - size,
+                 size);
     if (plain_word(unit) && unit->length >= SHORT_PREFIX + 2)
         try_text(search, &tried[TRAIT_PREFIX], TRAIT_PREFIX, unit->word, SHORT_PREFIX);
 }
@@ -234,10 +242,10 @@ static void say_examples(const search_t *search, buffer_t *out) {
         for (size_t i = 0; i < passage->unit_count; i++) {
             const standin_unit_t *unit = &passage->units[i];
             bool known = unit->kind == UNIT_BREAK || unit->mark < faint;
-            for (size_t j = 0; j < EXAMPLES && best[j] != NULL; j++)
+            for (size_t j = 0; j < EXAMPLES && best[j]; j++)
                 known = known || best[j]->hash == unit->hash;
             for (size_t j = 0; j < EXAMPLES && !known; j++) {
-                if (best[j] != NULL && best[j]->mark >= unit->mark)
+                if (best[j] && best[j]->mark >= unit->mark)
                     continue;
                 memmove(best + j + 1, best + j, (EXAMPLES - 1 - j) * sizeof *best);
                 best[j] = unit;
@@ -246,11 +254,11 @@ static void say_examples(const search_t *search, buffer_t *out) {
         }
     }
     buffer_append_text(out, best[0] ? "words such as" : "nothing in particular");
-    for (size_t j = 0; j < EXAMPLES && best[j] != NULL; j++)
+    for (size_t j = 0; j < EXAMPLES && best[j]; j++)
         buffer_append_format(out, "%s '%s'",
-                             j == 0                                     ? ""
-                             : j + 1 == EXAMPLES || best[j + 1] == NULL ? " and"
-                                                                        : ",",
+                             j == 0                              ? ""
+                             : j + 1 == EXAMPLES || !best[j + 1] ? " and"
+                                                                 : ",",
                              best[j]->word);
 }
 
@@ -266,8 +274,8 @@ static size_t choose(const idea_t *best, size_t count, double temperature, rng_t
     return 0;
 }
 
-void standin_explain(const standin_lexicon_t *lexicon, const standin_records_t *records, double temperature,
-                     uint64_t seed, buffer_t *out) {
+void standin_explain(const standin_lexicon_t *lexicon, const standin_records_t *records,
+                     double temperature, uint64_t seed, buffer_t *out) {
     static const char *const frames[] = {"", "", "", "mentions of ", "occurrences of "};
     search_t *search = MEMORY_NEW(search_t);
     idea_t best[BEST] = {{.fit = 0}};

@@ -70,8 +70,9 @@ static standin_fault_t find_fault(const char *name, error_info_t *error) {
         names[i - 1] = rows[i].name;
     }
     const char *closest = text_closest(name, names, FAULT_COUNT - 1);
-    error_set(error, ERROR_USAGE, "there is no fault '%s'%s%s%s; glia-standin --help lists them", name,
-              closest ? " (did you mean '" : "", closest ? closest : "", closest ? "'?)" : "");
+    error_set(error, ERROR_USAGE, "there is no fault '%s'%s%s%s; glia-standin --help lists them",
+              name, closest ? " (did you mean '" : "", closest ? closest : "",
+              closest ? "'?)" : "");
     return FAULT_COUNT;
 }
 
@@ -80,16 +81,19 @@ static bool check_sum(const double *probability, error_info_t *error) {
     for (int i = 0; i < FAULT_COUNT; i++)
         sum += probability[i];
     return sum <= 1 + 1e-9 ||
-           error_set(error, ERROR_USAGE, "the probabilities of faults sum to %g; at most one can happen to a request",
+           error_set(error, ERROR_USAGE,
+                     "the probabilities of faults sum to %g; at most one can happen to a request",
                      sum);
 }
 
-static bool set_probability(double *probability, const char *name, double value, error_info_t *error) {
+static bool set_probability(double *probability, const char *name, double value,
+                            error_info_t *error) {
     standin_fault_t fault = find_fault(name, error);
     if (fault == FAULT_COUNT)
         return false;
     if (!(value >= 0 && value <= 1))
-        return error_set(error, ERROR_USAGE, "fault '%s': a probability is a number from 0 to 1", name);
+        return error_set(error, ERROR_USAGE, "fault '%s': a probability is a number from 0 to 1",
+                         name);
     probability[fault] = value;
     return true;
 }
@@ -97,13 +101,14 @@ static bool set_probability(double *probability, const char *name, double value,
 bool standin_faults_set(standin_faults_t *faults, const char *assignment, error_info_t *error) {
     const char *equals = strchr(assignment, '=');
     char name[32], *end = NULL;
-    if (equals == NULL || equals == assignment || (size_t)(equals - assignment) >= sizeof name)
+    if (!equals || equals == assignment || (size_t)(equals - assignment) >= sizeof name)
         return error_set(error, ERROR_USAGE, "'%s' is not KIND=PROBABILITY", assignment);
     snprintf(name, sizeof name, "%.*s", (int)(equals - assignment), assignment);
     double value = strtod(equals + 1, &end);
     if (end == equals + 1 || *end != '\0')
         value = -1;
-    return set_probability(faults->probability, name, value, error) && check_sum(faults->probability, error);
+    return set_probability(faults->probability, name, value, error) &&
+           check_sum(faults->probability, error);
 }
 
 /* Numbers "a" or "a,b" behind the colon. */
@@ -134,19 +139,20 @@ static bool parse_latency(const char *text, latency_t *latency, error_info_t *er
         *latency = read;
         return true;
     }
-    return error_set(
-        error, ERROR_USAGE,
-        "latency '%s' is none of fixed:MS, uniform:LOW,HIGH, lognormal:MEDIAN,SIGMA (milliseconds; sigma at "
-        "most 5)",
-        text);
+    return error_set(error, ERROR_USAGE,
+                     "latency '%s' is none of fixed:MS, uniform:LOW,HIGH, lognormal:MEDIAN,SIGMA "
+                     "(milliseconds; sigma at most 5)",
+                     text);
 }
 
-bool standin_faults_set_latency(standin_faults_t *faults, const char *latency, error_info_t *error) {
+bool standin_faults_set_latency(standin_faults_t *faults, const char *latency,
+                                error_info_t *error) {
     return parse_latency(latency, &faults->latency, error);
 }
 
 /* One member of the object, other than "all". */
-static bool update_member(standin_faults_t *next, const char *key, const json_value_t *value, error_info_t *error) {
+static bool update_member(standin_faults_t *next, const char *key, const json_value_t *value,
+                          error_info_t *error) {
     if (strcmp(key, "latency") == 0) {
         const char *text = json_as_string(value, NULL);
         return text ? standin_faults_set_latency(next, text, error)
@@ -159,17 +165,20 @@ static bool update_member(standin_faults_t *next, const char *key, const json_va
     }
     double probability;
     if (!json_as_number(value, &probability))
-        return error_set(error, ERROR_USAGE, "fault '%s': a probability is a number from 0 to 1", key);
+        return error_set(error, ERROR_USAGE, "fault '%s': a probability is a number from 0 to 1",
+                         key);
     return set_probability(next->probability, key, probability, error);
 }
 
-bool standin_faults_update(standin_faults_t *faults, const json_value_t *object, error_info_t *error) {
+bool standin_faults_update(standin_faults_t *faults, const json_value_t *object,
+                           error_info_t *error) {
     standin_faults_t next = *faults;
     if (!json_is(object, JSON_KIND_OBJECT))
-        return error_set(error, ERROR_USAGE, "the body must be a JSON object of fault kinds and probabilities");
+        return error_set(error, ERROR_USAGE,
+                         "the body must be a JSON object of fault kinds and probabilities");
     const json_value_t *all = json_get(object, "all");
     double each;
-    if (all != NULL) {
+    if (all) {
         if (!json_as_number(all, &each) || !(each >= 0 && each <= 1))
             return error_set(error, ERROR_USAGE, "all: a probability is a number from 0 to 1");
         for (int i = FAULT_NONE + 1; i < FAULT_COUNT; i++)

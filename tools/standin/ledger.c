@@ -28,7 +28,7 @@ struct standin_ledger {
 
 standin_ledger_t *standin_ledger_open(const char *path, error_info_t *error) {
     FILE *file = NULL;
-    if (path != NULL && (file = fopen(path, "a")) == NULL) {
+    if (path && !(file = fopen(path, "a"))) {
         error_set(error, ERROR_CONFIG, "cannot write the ledger %s: %s", path, strerror(errno));
         return NULL;
     }
@@ -38,9 +38,9 @@ standin_ledger_t *standin_ledger_open(const char *path, error_info_t *error) {
 }
 
 void standin_ledger_close(standin_ledger_t *ledger) {
-    if (ledger == NULL)
+    if (!ledger)
         return;
-    if (ledger->file != NULL)
+    if (ledger->file)
         fclose(ledger->file);
     for (size_t i = 0; i < ledger->model_count; i++)
         free(ledger->models[i]);
@@ -60,15 +60,16 @@ static const char *intern_model(standin_ledger_t *ledger, const char *model) {
 static void write_bill(const standin_bill_t *bill, buffer_t *out) {
     char hash[HASH_TEXT_SIZE];
     hash_to_text(bill->hash, hash);
-    buffer_append_format(out, "{\"sequence\":%llu,\"hash\":\"%s\",\"model\":", (unsigned long long)bill->sequence,
-                         hash);
+    buffer_append_format(out, "{\"sequence\":%llu,\"hash\":\"%s\",\"model\":",
+                         (unsigned long long)bill->sequence, hash);
     json_write_text(out, bill->model);
-    buffer_append_format(out,
-                         ",\"path\":\"%s\",\"outcome\":\"%s\",\"prompt_tokens\":%lld,\"cached_tokens\":%lld,"
-                         "\"completion_tokens\":%lld,\"cost_picodollars\":\"%lld\"}",
-                         bill->path, bill->outcome, (long long)bill->usage.prompt_tokens,
-                         (long long)bill->usage.cached_tokens, (long long)bill->usage.completion_tokens,
-                         (long long)bill->cost.pico);
+    buffer_append_format(
+        out,
+        ",\"path\":\"%s\",\"outcome\":\"%s\",\"prompt_tokens\":%lld,\"cached_tokens\":%lld,"
+        "\"completion_tokens\":%lld,\"cost_picodollars\":\"%lld\"}",
+        bill->path, bill->outcome, (long long)bill->usage.prompt_tokens,
+        (long long)bill->usage.cached_tokens, (long long)bill->usage.completion_tokens,
+        (long long)bill->cost.pico);
 }
 
 void standin_ledger_bill(standin_ledger_t *ledger, const standin_bill_t *bill) {
@@ -83,7 +84,7 @@ void standin_ledger_bill(standin_ledger_t *ledger, const standin_bill_t *bill) {
     ledger->usage.cached_tokens += bill->usage.cached_tokens;
     ledger->usage.completion_tokens += bill->usage.completion_tokens;
     ledger->cost = money_add(ledger->cost, bill->cost);
-    if (ledger->file != NULL) {
+    if (ledger->file) {
         buffer_t line = BUFFER_EMPTY;
         write_bill(kept, &line);
         fprintf(ledger->file, "%s\n", buffer_text(&line));
@@ -113,11 +114,13 @@ void standin_ledger_write(const standin_ledger_t *ledger, size_t skip, buffer_t 
         buffer_append_text(out, i > skip ? "," : "");
         write_bill(&ledger->bills[i], out);
     }
-    buffer_append_format(out,
-                         "],\"totals\":{\"requests\":%zu,\"prompt_tokens\":%lld,\"cached_tokens\":%lld,"
-                         "\"completion_tokens\":%lld,\"cost_picodollars\":\"%lld\"},\"outcomes\":{",
-                         ledger->count, (long long)ledger->usage.prompt_tokens, (long long)ledger->usage.cached_tokens,
-                         (long long)ledger->usage.completion_tokens, (long long)ledger->cost.pico);
+    buffer_append_format(
+        out,
+        "],\"totals\":{\"requests\":%zu,\"prompt_tokens\":%lld,\"cached_tokens\":%lld,"
+        "\"completion_tokens\":%lld,\"cost_picodollars\":\"%lld\"},\"outcomes\":{",
+        ledger->count, (long long)ledger->usage.prompt_tokens,
+        (long long)ledger->usage.cached_tokens, (long long)ledger->usage.completion_tokens,
+        (long long)ledger->cost.pico);
     for (size_t i = 0; i < ledger->outcome_count; i++)
         buffer_append_format(out, "%s\"%s\":%llu", i > 0 ? "," : "", ledger->outcomes[i].name,
                              (unsigned long long)ledger->outcomes[i].count);

@@ -1,4 +1,5 @@
-/* ledger.h - what the stand-in would have billed, and how every request ended. The caller serializes. */
+/* ledger.h - what the stand-in would have billed, and how every request ended. The
+ * caller serializes. */
 #ifndef GLIA_STANDIN_LEDGER_H
 #define GLIA_STANDIN_LEDGER_H
 
@@ -13,11 +14,13 @@
 
 typedef struct standin_ledger standin_ledger_t;
 
-/* `path`: JSON lines are appended there; NULL: kept in memory only. Errors (CONFIG): cannot be opened. */
+/* `path`: JSON lines are appended there; NULL: kept in memory only. Errors (CONFIG):
+ * cannot be opened. */
 standin_ledger_t *standin_ledger_open(const char *path, error_info_t *error);
 void standin_ledger_close(standin_ledger_t *ledger);
 
-/* One billed request. `path` and `outcome` must be string literals; `outcome` is "ok" or the name of a fault. */
+/* One billed request. `path` and `outcome` must be string literals; `outcome` is "ok" or the
+ * name of a fault. */
 typedef struct {
     uint64_t sequence;
     hash_t hash; /* of the request's body */

@@ -44,7 +44,7 @@ struct standin_lexicon {
 /* --- stems --- */
 
 static bool is_vowel(char c) {
-    return c != '\0' && strchr("aeiouy", c) != NULL;
+    return c != '\0' && strchr("aeiouy", c);
 }
 
 static bool has_vowel(const char *stem, size_t length) {
@@ -62,7 +62,8 @@ static bool ends(const char *stem, size_t length, const char *ending) {
 /* "running" -> "runn" -> "run"; "falling" stays "fall". */
 static size_t undouble(const char *stem, size_t length) {
     char last = stem[length - 1];
-    bool doubled = length > 3 && last == stem[length - 2] && !is_vowel(last) && strchr("lsz", last) == NULL;
+    bool doubled =
+        length > 3 && last == stem[length - 2] && !is_vowel(last) && !strchr("lsz", last);
     return doubled ? length - 1 : length;
 }
 
@@ -73,10 +74,11 @@ static size_t strip_plural(char *stem, size_t length) {
         stem[length - 3] = 'y';
         return length - 2;
     }
-    if (length > 4 && (ends(stem, length, "sses") || ends(stem, length, "ches") || ends(stem, length, "shes") ||
-                       ends(stem, length, "xes") || ends(stem, length, "zes")))
+    if (length > 4 &&
+        (ends(stem, length, "sses") || ends(stem, length, "ches") || ends(stem, length, "shes") ||
+         ends(stem, length, "xes") || ends(stem, length, "zes")))
         return length - 2;
-    if (length > 3 && stem[length - 1] == 's' && strchr("sui", stem[length - 2]) == NULL)
+    if (length > 3 && stem[length - 1] == 's' && !strchr("sui", stem[length - 2]))
         return length - 1;
     return length;
 }
@@ -124,7 +126,8 @@ static slot_t *table_slot(const table_t *table, uint64_t hash) {
 }
 
 static void table_grow(table_t *table) {
-    table_t larger = {.capacity = table->capacity ? 2 * table->capacity : 1024, .count = table->count};
+    table_t larger = {.capacity = table->capacity ? 2 * table->capacity : 1024,
+                      .count = table->count};
     larger.slots = MEMORY_NEW_ARRAY(larger.capacity, slot_t);
     for (size_t i = 0; i < table->capacity; i++)
         if (table->slots[i].hash != 0)
@@ -148,7 +151,7 @@ static void table_add(table_t *table, const char *word, size_t length, size_t cl
 
 static bool read_header(standin_lexicon_t *lexicon, const char *line, size_t length) {
     const char *close = memchr(line, ']', length);
-    if (close == NULL || lexicon->class_count == LEXICON_CLASSES)
+    if (!close || lexicon->class_count == LEXICON_CLASSES)
         return false;
     class_t *class_ = &lexicon->classes[lexicon->class_count++];
     class_->exact = close[-1] == '!';
@@ -205,7 +208,8 @@ static bool read_line(standin_lexicon_t *lexicon, const char *line, size_t lengt
         size_t word = 0;
         while (at + word < length && line[at + word] != ' ')
             word++;
-        if (word > 0 && keys && !add_key(&lexicon->classes[lexicon->class_count - 1], line + at, word))
+        if (word > 0 && keys &&
+            !add_key(&lexicon->classes[lexicon->class_count - 1], line + at, word))
             return false;
         if (word > 0 && !keys)
             add_word(lexicon, line + at, word);
@@ -223,8 +227,8 @@ standin_lexicon_t *standin_lexicon_create(const char *text, size_t length, error
         size_t size = newline ? (size_t)(newline - text) - at : length - at;
         if (!read_line(lexicon, text + at, size)) {
             error_set(error, ERROR_CONFIG,
-                      "lexicon.txt:%zu: '%.40s': a class begins with \"[name] phrase\", and there may be %d classes of "
-                      "%d keys each",
+                      "lexicon.txt:%zu: '%.40s': a class begins with \"[name] phrase\", and there "
+                      "may be %d classes of %d keys each",
                       line, text + at, LEXICON_CLASSES, KEYS);
             standin_lexicon_free(lexicon);
             return NULL;
@@ -235,7 +239,7 @@ standin_lexicon_t *standin_lexicon_create(const char *text, size_t length, error
 }
 
 void standin_lexicon_free(standin_lexicon_t *lexicon) {
-    if (lexicon == NULL)
+    if (!lexicon)
         return;
     for (size_t i = 0; i < lexicon->class_count; i++) {
         free(lexicon->classes[i].name);
@@ -260,7 +264,8 @@ size_t standin_lexicon_find(const standin_lexicon_t *lexicon, const char *name) 
     return LEXICON_CLASSES;
 }
 
-standin_classes_t standin_lexicon_look_up(const standin_lexicon_t *lexicon, const char *word, size_t length) {
+standin_classes_t standin_lexicon_look_up(const standin_lexicon_t *lexicon, const char *word,
+                                          size_t length) {
     char stem[STEM_SIZE];
     standin_stem(word, length, stem);
     standin_classes_t classes = table_slot(&lexicon->exact, hash_word(word, length))->classes;
@@ -270,12 +275,14 @@ standin_classes_t standin_lexicon_look_up(const standin_lexicon_t *lexicon, cons
     return classes;
 }
 
-const char *standin_lexicon_phrase(const standin_lexicon_t *lexicon, size_t class_, size_t variant) {
+const char *standin_lexicon_phrase(const standin_lexicon_t *lexicon, size_t class_,
+                                   size_t variant) {
     const class_t *asked = &lexicon->classes[class_];
     return asked->phrases[variant % asked->phrase_count];
 }
 
-static bool key_stands(const naming_key_t *key, const char (*stems)[STEM_SIZE], size_t count, size_t at) {
+static bool key_stands(const naming_key_t *key, const char (*stems)[STEM_SIZE], size_t count,
+                       size_t at) {
     if (at + key->count > count)
         return false;
     for (size_t i = 0; i < key->count; i++)
@@ -284,8 +291,9 @@ static bool key_stands(const naming_key_t *key, const char (*stems)[STEM_SIZE], 
     return true;
 }
 
-standin_naming_t standin_lexicon_naming(const standin_lexicon_t *lexicon, const char (*stems)[STEM_SIZE], size_t count,
-                                        size_t at, size_t *after) {
+standin_naming_t standin_lexicon_naming(const standin_lexicon_t *lexicon,
+                                        const char (*stems)[STEM_SIZE], size_t count, size_t at,
+                                        size_t *after) {
     for (size_t class_ = *after; class_ < lexicon->class_count; class_++) {
         size_t longest = 0;
         for (size_t i = 0; i < lexicon->classes[class_].key_count; i++) {

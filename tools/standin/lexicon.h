@@ -1,4 +1,5 @@
-/* lexicon.h - classes of words and what they are called; read from lexicon.txt, immutable afterwards. */
+/* lexicon.h - classes of words and what they are called; read from lexicon.txt,
+ * immutable afterwards. */
 #ifndef GLIA_STANDIN_LEXICON_H
 #define GLIA_STANDIN_LEXICON_H
 
@@ -30,19 +31,22 @@ size_t standin_lexicon_count(const standin_lexicon_t *lexicon);
 /* Number of the class of that name; LEXICON_CLASSES if there is none. */
 size_t standin_lexicon_find(const standin_lexicon_t *lexicon, const char *name);
 /* The classes of a lower-case word. */
-standin_classes_t standin_lexicon_look_up(const standin_lexicon_t *lexicon, const char *word, size_t length);
+standin_classes_t standin_lexicon_look_up(const standin_lexicon_t *lexicon, const char *word,
+                                          size_t length);
 /* Phrase `variant` (modulo the number of phrases) of a class. */
 const char *standin_lexicon_phrase(const standin_lexicon_t *lexicon, size_t class_, size_t variant);
 
-/* The class that an explanation names at stems[at], and how many stems the name takes (0: none). Several classes may
- * have the same name: *after is where to go on looking, 0 at first; the result's class is LEXICON_CLASSES at the end.
+/* The class that an explanation names at stems[at], and how many stems the name takes (0: none).
+ * Several classes may have the same name: *after is where to go on looking, 0 at first; the
+ * result's class is LEXICON_CLASSES at the end.
  */
 typedef struct {
     size_t class_;
     size_t stems;
 } standin_naming_t;
-standin_naming_t standin_lexicon_naming(const standin_lexicon_t *lexicon, const char (*stems)[STEM_SIZE], size_t count,
-                                        size_t at, size_t *after);
+standin_naming_t standin_lexicon_naming(const standin_lexicon_t *lexicon,
+                                        const char (*stems)[STEM_SIZE], size_t count, size_t at,
+                                        size_t *after);
 
 /* Lower-cases ASCII and takes off inflections (plural, -ed, -ing, -ly); always terminated. */
 void standin_stem(const char *word, size_t length, char stem[STEM_SIZE]);

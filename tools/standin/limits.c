@@ -20,7 +20,8 @@ struct standin_limits {
     int64_t tokens; /* sum over the queue */
 };
 
-standin_limits_t *standin_limits_create(int64_t requests_per_minute, int64_t tokens_per_minute, int64_t concurrency) {
+standin_limits_t *standin_limits_create(int64_t requests_per_minute, int64_t tokens_per_minute,
+                                        int64_t concurrency) {
     standin_limits_t *limits = MEMORY_NEW(standin_limits_t);
     limits->requests_per_minute = requests_per_minute;
     limits->tokens_per_minute = tokens_per_minute;
@@ -29,7 +30,7 @@ standin_limits_t *standin_limits_create(int64_t requests_per_minute, int64_t tok
 }
 
 void standin_limits_free(standin_limits_t *limits) {
-    if (limits == NULL)
+    if (!limits)
         return;
     free(limits->queue);
     free(limits);
@@ -75,10 +76,13 @@ static int64_t wait_for_tokens(const standin_limits_t *limits, int64_t now, int6
     return window;
 }
 
-static void judge(const standin_limits_t *limits, int64_t now, int64_t tokens, standin_verdict_t *verdict) {
-    if (limits->requests_per_minute > 0 && (int64_t)limits->count + 1 > limits->requests_per_minute) {
+static void judge(const standin_limits_t *limits, int64_t now, int64_t tokens,
+                  standin_verdict_t *verdict) {
+    if (limits->requests_per_minute > 0 &&
+        (int64_t)limits->count + 1 > limits->requests_per_minute) {
         verdict->broken = LIMIT_REQUESTS;
-        verdict->retry_after = at(limits, limits->count - (size_t)limits->requests_per_minute)->time + window - now;
+        verdict->retry_after =
+            at(limits, limits->count - (size_t)limits->requests_per_minute)->time + window - now;
     }
     if (limits->tokens_per_minute > 0 && limits->tokens + tokens > limits->tokens_per_minute) {
         int64_t wait = wait_for_tokens(limits, now, tokens);
@@ -87,7 +91,8 @@ static void judge(const standin_limits_t *limits, int64_t now, int64_t tokens, s
             verdict->retry_after = wait;
         }
     }
-    if (verdict->broken == LIMIT_NONE && limits->concurrency > 0 && limits->running + 1 > limits->concurrency) {
+    if (verdict->broken == LIMIT_NONE && limits->concurrency > 0 &&
+        limits->running + 1 > limits->concurrency) {
         verdict->broken = LIMIT_CONCURRENCY;
         verdict->retry_after = 100000;
     }

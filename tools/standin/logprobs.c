@@ -9,21 +9,25 @@
 
 enum { MOST = 21 };
 
-static const double OTHER_PROBABILITY = 1e-4; /* of the word "unknown", and of anything else that is no value */
+/* of the word "unknown", and of anything else that is no value */
+static const double OTHER_PROBABILITY = 1e-4;
 
-static const char *const common_tokens[MOST] = {" the", ",",   ".",     " and",  " of",  " to", " a",
-                                                " in",  "\n",  " is",   " that", " for", " it", " was",
-                                                " on",  " as", " with", " he",   " by",  " at", " not"};
-static const char *const value_tokens[STANDIN_VALUES] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"};
+static const char *const common_tokens[MOST] = {
+    " the", ",",   ".",    " and", " of", " to",   " a",  " in", "\n",  " is", " that",
+    " for", " it", " was", " on",  " as", " with", " he", " by", " at", " not"};
+static const char *const value_tokens[STANDIN_VALUES] = {"0", "1", "2", "3", "4", "5",
+                                                         "6", "7", "8", "9", "10"};
 
-/* Log-probabilities are whole millionths: quick to write (a reply holds tens of thousands), and the same everywhere. */
+/* Log-probabilities are whole millionths: quick to write (a reply holds tens of thousands), and the
+ * same everywhere. */
 typedef struct {
     const char *bytes;
     size_t length;
     int64_t logprob;
 } alternative_t;
 
-/* The alternatives at one place, most probable first, the token itself at `own` (count if it is not among them). */
+/* The alternatives at one place, most probable first, the token itself at `own` (count if it is
+ * not among them). */
 typedef struct {
     alternative_t items[MOST + 1];
     size_t count;
@@ -51,7 +55,8 @@ static void write_logprob(int64_t logprob, buffer_t *out) {
 }
 
 static bool same(const standin_token_t *token, const alternative_t *alternative) {
-    return token->length == alternative->length && memcmp(token->bytes, alternative->bytes, token->length) == 0;
+    return token->length == alternative->length &&
+           memcmp(token->bytes, alternative->bytes, token->length) == 0;
 }
 
 static void find_own(place_t *place, const standin_token_t *token) {
@@ -72,27 +77,29 @@ static place_t place_of_value(const standin_token_t *token, double score, size_t
                 best = value;
         taken[best] = true;
         double probability = fmax(probabilities[best] * (1 - 2 * OTHER_PROBABILITY), 1e-12);
-        alternative_t item = {
-            .bytes = value_tokens[best], .length = strlen(value_tokens[best]), .logprob = millionths(log(probability))};
+        alternative_t item = {.bytes = value_tokens[best],
+                              .length = strlen(value_tokens[best]),
+                              .logprob = millionths(log(probability))};
         if (same(token, &item))
             place.own_logprob = item.logprob;
         if (rank < top)
             place.items[place.count++] = item;
     }
     if (place.count < top && token->length == 7 && memcmp(token->bytes, "unknown", 7) == 0)
-        place.items[place.count++] =
-            (alternative_t){.bytes = token->bytes, .length = token->length, .logprob = place.own_logprob};
+        place.items[place.count++] = (alternative_t){
+            .bytes = token->bytes, .length = token->length, .logprob = place.own_logprob};
     find_own(&place, token);
     return place;
 }
 
 static place_t place_of_word(const standin_token_t *token, size_t top) {
-    uint64_t noise = hash_low64(hash_bytes(token->bytes, token->length)) ^ (token->offset * 0x9E3779B97F4A7C15u);
+    uint64_t noise =
+        hash_low64(hash_bytes(token->bytes, token->length)) ^ (token->offset * 0x9E3779B97F4A7C15u);
     double surprise = (double)(noise >> 40) / (double)(1 << 24);
     place_t place = {.own_logprob = millionths(-0.01 - 1.2 * surprise * surprise)};
     if (top > 0)
-        place.items[place.count++] =
-            (alternative_t){.bytes = token->bytes, .length = token->length, .logprob = place.own_logprob};
+        place.items[place.count++] = (alternative_t){
+            .bytes = token->bytes, .length = token->length, .logprob = place.own_logprob};
     size_t start = (size_t)(noise % MOST);
     int64_t logprob = place.own_logprob - 1500000 - millionths(surprise);
     for (size_t i = 0; place.count < top && i < MOST; i++, logprob -= 450000) {
@@ -106,7 +113,8 @@ static place_t place_of_word(const standin_token_t *token, size_t top) {
 }
 
 /* `next` walks over the spots as the tokens go by. */
-static place_t place_of(const standin_token_t *token, const standin_thought_t *thought, size_t *next, size_t top) {
+static place_t place_of(const standin_token_t *token, const standin_thought_t *thought,
+                        size_t *next, size_t top) {
     while (*next < thought->spot_count && thought->spots[*next].offset < token->offset)
         ++*next;
     if (*next < thought->spot_count && thought->spots[*next].offset == token->offset)
@@ -124,8 +132,8 @@ static void write_chat_item(const char *bytes, size_t length, int64_t logprob, b
     buffer_append_char(out, ']');
 }
 
-void standin_logprobs_chat(const standin_token_t *tokens, size_t count, const standin_thought_t *thought, size_t top,
-                           buffer_t *out) {
+void standin_logprobs_chat(const standin_token_t *tokens, size_t count,
+                           const standin_thought_t *thought, size_t top, buffer_t *out) {
     buffer_append_text(out, "{\"content\":[");
     for (size_t i = 0, next = 0; i < count; i++) {
         place_t place = place_of(&tokens[i], thought, &next, top);
@@ -136,7 +144,8 @@ void standin_logprobs_chat(const standin_token_t *tokens, size_t count, const st
         for (size_t j = 0; j < place.count; j++) {
             if (j > 0)
                 buffer_append_char(out, ',');
-            write_chat_item(place.items[j].bytes, place.items[j].length, place.items[j].logprob, out);
+            write_chat_item(place.items[j].bytes, place.items[j].length, place.items[j].logprob,
+                            out);
             buffer_append_char(out, '}');
         }
         buffer_append_text(out, "]}");
@@ -158,7 +167,8 @@ static void write_place(const place_t *place, const standin_token_t *token, buff
         write_member(&place->items[j], out);
     }
     if (place->own == place->count) {
-        alternative_t own = {.bytes = token->bytes, .length = token->length, .logprob = place->own_logprob};
+        alternative_t own = {
+            .bytes = token->bytes, .length = token->length, .logprob = place->own_logprob};
         if (place->count > 0)
             buffer_append_char(out, ',');
         write_member(&own, out);
@@ -166,8 +176,9 @@ static void write_place(const place_t *place, const standin_token_t *token, buff
     buffer_append_char(out, '}');
 }
 
-void standin_logprobs_completion(const standin_token_t *tokens, size_t count, const standin_thought_t *thought,
-                                 size_t top, bool echoed, buffer_t *out) {
+void standin_logprobs_completion(const standin_token_t *tokens, size_t count,
+                                 const standin_thought_t *thought, size_t top, bool echoed,
+                                 buffer_t *out) {
     buffer_t logprobs = BUFFER_EMPTY, tops = BUFFER_EMPTY, offsets = BUFFER_EMPTY;
     buffer_append_text(out, "{\"tokens\":[");
     for (size_t i = 0, next = 0; i < count; i++) {

@@ -13,7 +13,13 @@
 #include "tools/standin/options.h"
 #include "tools/standin/service.h"
 
-enum { MAXIMUM_BODY = 64 << 20, MAXIMUM_PEM = 1 << 20, THREADS = 2, CONNECTIONS = 4096, GRACE = 500000 };
+enum {
+    MAXIMUM_BODY = 64 << 20,
+    MAXIMUM_PEM = 1 << 20,
+    THREADS = 2,
+    CONNECTIONS = 4096,
+    GRACE = 500000
+};
 
 static int64_t now_milliseconds(void) {
     struct timespec now;
@@ -28,11 +34,12 @@ static bool input_ended(void) {
     return count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN);
 }
 
-/* Returns on SIGTERM, SIGINT, the end of standard input (if asked for), the parent's end (likewise), or when the time
- * is up. */
+/* Returns on SIGTERM, SIGINT, the end of standard input (if asked for), the parent's end
+ * (likewise), or when the time is up. */
 static void wait_for_end(const standin_options_t *options, int signals, pid_t parent) {
     int64_t end = now_milliseconds() + options->max_seconds * 1000;
-    struct pollfd wait_for[2] = {{.fd = signals, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
+    struct pollfd wait_for[2] = {{.fd = signals, .events = POLLIN},
+                                 {.fd = STDIN_FILENO, .events = POLLIN}};
     nfds_t count = options->until_eof ? 2 : 1;
     for (;;) {
         int64_t left = end - now_milliseconds();
@@ -51,45 +58,48 @@ static void wait_for_end(const standin_options_t *options, int signals, pid_t pa
 static bool write_port_file(const char *path, uint16_t port, error_info_t *error) {
     buffer_t text = BUFFER_EMPTY;
     buffer_append_format(&text, "%u\n", (unsigned)port);
-    bool good = path == NULL || buffer_write_file(&text, path, error);
+    bool good = !path || buffer_write_file(&text, path, error);
     buffer_free(&text);
     return good;
 }
 
 static bool read_pem(const char *path, buffer_t *text, error_info_t *error) {
-    return path == NULL || buffer_read_file(text, path, MAXIMUM_PEM, error);
+    return !path || buffer_read_file(text, path, MAXIMUM_PEM, error);
 }
 
-static bool serve(const standin_options_t *options, standin_service_t *service, int signals, pid_t parent,
-                  error_info_t *error) {
+static bool serve(const standin_options_t *options, standin_service_t *service, int signals,
+                  pid_t parent, error_info_t *error) {
     buffer_t certificate = BUFFER_EMPTY, key = BUFFER_EMPTY;
     http_server_callbacks_t callbacks = {.begin = standin_service_begin,
                                          .handle = standin_service_handle,
                                          .done = standin_service_done,
                                          .context = service};
-    http_server_options_t http = {
-        .port = options->port, .maximum_body = MAXIMUM_BODY, .threads = THREADS, .maximum_connections = CONNECTIONS};
+    http_server_options_t http = {.port = options->port,
+                                  .maximum_body = MAXIMUM_BODY,
+                                  .threads = THREADS,
+                                  .maximum_connections = CONNECTIONS};
     http_server_t *server = NULL;
-    if (read_pem(options->certificate_file, &certificate, error) && read_pem(options->key_file, &key, error)) {
+    if (read_pem(options->certificate_file, &certificate, error) &&
+        read_pem(options->key_file, &key, error)) {
         http.certificate = certificate.data;
         http.key = key.data;
         server = http_server_start(&http, &callbacks, error);
     }
-    bool good = server != NULL && write_port_file(options->port_file, http_server_port(server), error);
+    bool good = server && write_port_file(options->port_file, http_server_port(server), error);
     if (good) {
-        fprintf(stderr, "glia-standin: listening on %s://127.0.0.1:%u/v1\n", http.certificate ? "https" : "http",
-                (unsigned)http_server_port(server));
+        fprintf(stderr, "glia-standin: listening on %s://127.0.0.1:%u/v1\n",
+                http.certificate ? "https" : "http", (unsigned)http_server_port(server));
         wait_for_end(options, signals, parent);
     }
-    if (server != NULL)
+    if (server)
         http_server_stop(server, GRACE);
     buffer_free(&certificate);
     buffer_free(&key);
     return good;
 }
 
-/* The one global: a signal handler gets no context. Blocking signals and reading them from a descriptor would not do,
- * as a library may have started threads before main(). */
+/* The one global: a signal handler gets no context. Blocking signals and reading them from a
+ * descriptor would not do, as a library may have started threads before main(). */
 static int stop_pipe[2];
 
 static void on_stop_signal(int number) {
@@ -137,7 +147,7 @@ int main(int count, char **arguments) {
     if (options.quit_with_parent)
         prctl(PR_SET_PDEATHSIG, SIGTERM);
     standin_service_t *service = standin_service_create(&options, &error);
-    if (service == NULL)
+    if (!service)
         return fail(&error);
     bool good = serve(&options, service, stop_pipe[0], parent, &error);
     standin_service_free(service);

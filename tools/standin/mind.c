@@ -19,7 +19,7 @@ struct standin_mind {
 
 standin_mind_t *standin_mind_create(const char *lexicon, size_t length, error_info_t *error) {
     standin_lexicon_t *read = standin_lexicon_create(lexicon, length, error);
-    if (read == NULL)
+    if (!read)
         return NULL;
     standin_mind_t *mind = MEMORY_NEW(standin_mind_t);
     mind->lexicon = read;
@@ -27,7 +27,7 @@ standin_mind_t *standin_mind_create(const char *lexicon, size_t length, error_in
 }
 
 void standin_mind_free(standin_mind_t *mind) {
-    if (mind == NULL)
+    if (!mind)
         return;
     standin_lexicon_free(mind->lexicon);
     free(mind);
@@ -43,7 +43,8 @@ void standin_thought_clear(standin_thought_t *thought) {
 
 void standin_belief(double score, double probabilities[STANDIN_VALUES]) {
     const int most = STANDIN_VALUES - 1;
-    const double spread = 0.3; /* share of the wide part: a binomial distribution, whose mean is the score too */
+    /* share of the wide part: a binomial distribution, whose mean is the score too */
+    const double spread = 0.3;
     double s = fmin(fmax(score, 0), most), share = s / most, binomial = pow(1 - share, most);
     for (int k = 0; k <= most; k++) {
         double peak = fmax(0, 1 - fabs(s - k));
@@ -87,9 +88,10 @@ static void say_value(standin_thought_t *thought, double score, double temperatu
     buffer_append_format(&thought->text, "%d", choose_value(score, temperature, rng));
 }
 
-/* Repeats a record with values in the place of "unknown", or gives the one value that is asked for. */
-static void simulate(const standin_mind_t *mind, const standin_record_t *record, double temperature, uint64_t seed,
-                     standin_thought_t *thought) {
+/* Repeats a record with values in the place of "unknown", or gives the one value
+ * that is asked for. */
+static void simulate(const standin_mind_t *mind, const standin_record_t *record, double temperature,
+                     uint64_t seed, standin_thought_t *thought) {
     standin_meaning_t *meaning = read_meaning(mind, record);
     const standin_passage_t *passage = &record->passage;
     rng_t rng = rng_create(seed);
@@ -109,7 +111,8 @@ static void simulate(const standin_mind_t *mind, const standin_record_t *record,
     standin_meaning_free(meaning);
 }
 
-void standin_mind_echo(const standin_mind_t *mind, const char *prompt, size_t length, standin_thought_t *thought) {
+void standin_mind_echo(const standin_mind_t *mind, const char *prompt, size_t length,
+                       standin_thought_t *thought) {
     standin_records_t records;
     standin_records_read(mind->lexicon, prompt, length, &records);
     for (size_t r = 0; r < records.count; r++) {
@@ -135,16 +138,17 @@ static const message_t *last_question(const message_list_t *messages) {
     return messages->count > 0 ? &messages->messages[messages->count - 1] : NULL;
 }
 
-void standin_mind_answer(const standin_mind_t *mind, const message_list_t *messages, double temperature, uint64_t seed,
-                         standin_thought_t *thought) {
+void standin_mind_answer(const standin_mind_t *mind, const message_list_t *messages,
+                         double temperature, uint64_t seed, standin_thought_t *thought) {
     const message_t *question = last_question(messages);
     standin_records_t records = {0};
-    if (question != NULL)
+    if (question)
         standin_records_read(mind->lexicon, question->content, question->length, &records);
     const standin_record_t *last = records.count > 0 ? &records.records[records.count - 1] : NULL;
-    if (last == NULL)
-        buffer_append_text(&thought->text, "This is glia's stand-in: it explains and simulates records between "
-                                           "<start> and <end>, and nothing else.");
+    if (!last)
+        buffer_append_text(&thought->text,
+                           "This is glia's stand-in: it explains and simulates records between "
+                           "<start> and <end>, and nothing else.");
     else if (last->unknowns > 0)
         simulate(mind, last, temperature, seed, thought);
     else
@@ -152,6 +156,7 @@ void standin_mind_answer(const standin_mind_t *mind, const message_list_t *messa
     standin_records_clear(&records);
 }
 
-void standin_mind_embed(const standin_mind_t *mind, const char *text, size_t length, size_t dimensions, float *vector) {
+void standin_mind_embed(const standin_mind_t *mind, const char *text, size_t length,
+                        size_t dimensions, float *vector) {
     standin_embed(mind->lexicon, text, length, dimensions, vector);
 }

@@ -29,14 +29,15 @@ static const char *const own_models[] = {
 
 static model_t *find(const standin_models_t *models, const char *name, size_t length) {
     for (size_t i = 0; i < models->count; i++)
-        if (strlen(models->list[i].name) == length && memcmp(models->list[i].name, name, length) == 0)
+        if (strlen(models->list[i].name) == length &&
+            memcmp(models->list[i].name, name, length) == 0)
             return &models->list[i];
     return NULL;
 }
 
 static model_t *find_or_add(standin_models_t *models, const char *name, size_t length) {
     model_t *model = find(models, name, length);
-    if (model != NULL)
+    if (model)
         return model;
     models->list = memory_resize(models->list, models->count + 1, sizeof *models->list);
     model = &models->list[models->count++];
@@ -52,7 +53,7 @@ standin_models_t *standin_models_create(void) {
 }
 
 void standin_models_free(standin_models_t *models) {
-    if (models == NULL)
+    if (!models)
         return;
     for (size_t i = 0; i < models->count; i++)
         free(models->list[i].name);
@@ -65,17 +66,19 @@ bool standin_models_price(standin_models_t *models, const char *assignment, erro
     char text[3][32];
     int read = 0;
     price_t price = {0};
-    if (equals != NULL && equals != assignment &&
+    if (equals && equals != assignment &&
         sscanf(equals + 1, "%31[^,],%31[^,],%31[^,]%n", text[0], text[1], text[2], &read) == 3 &&
         equals[1 + read] == '\0' && price_per_million_parse(text[0], &price.input) &&
-        price_per_million_parse(text[1], &price.cached_input) && price_per_million_parse(text[2], &price.output)) {
+        price_per_million_parse(text[1], &price.cached_input) &&
+        price_per_million_parse(text[2], &price.output)) {
         model_t *model = find_or_add(models, assignment, (size_t)(equals - assignment));
         model->price = price;
         model->served = true;
         return true;
     }
     return error_set(error, ERROR_USAGE,
-                     "price '%s' is not MODEL=INPUT,CACHED,OUTPUT in dollars per million tokens (\"m=0.5,0.25,1.5\")",
+                     "price '%s' is not MODEL=INPUT,CACHED,OUTPUT in dollars per million tokens "
+                     "(\"m=0.5,0.25,1.5\")",
                      assignment);
 }
 
@@ -85,8 +88,9 @@ bool standin_models_restrict(standin_models_t *models, const char *names, error_
     for (const char *at = names; *at != '\0';) {
         size_t length = strcspn(at, ",");
         model_t *model = find(models, at, length);
-        if (model == NULL)
-            return error_set(error, ERROR_USAGE, "model '%.*s' has no price; add --price %.*s=INPUT,CACHED,OUTPUT",
+        if (!model)
+            return error_set(error, ERROR_USAGE,
+                             "model '%.*s' has no price; add --price %.*s=INPUT,CACHED,OUTPUT",
                              (int)length, at, (int)length, at);
         model->served = true;
         at += length;
@@ -97,7 +101,7 @@ bool standin_models_restrict(standin_models_t *models, const char *names, error_
 
 bool standin_models_find(const standin_models_t *models, const char *name, price_t *price) {
     const model_t *model = find(models, name, strlen(name));
-    if (model == NULL || !model->served)
+    if (!model || !model->served)
         return false;
     *price = model->price;
     return true;
@@ -106,11 +110,12 @@ bool standin_models_find(const standin_models_t *models, const char *name, price
 static void write_model(const char *name, buffer_t *out) {
     buffer_append_text(out, "{\"id\":");
     json_write_text(out, name);
-    buffer_append_format(out, ",\"object\":\"model\",\"created\":%d,\"owned_by\":\"glia-standin\"}", CREATED);
+    buffer_append_format(out, ",\"object\":\"model\",\"created\":%d,\"owned_by\":\"glia-standin\"}",
+                         CREATED);
 }
 
 void standin_models_write(const standin_models_t *models, const char *name, buffer_t *out) {
-    if (name != NULL) {
+    if (name) {
         write_model(name, out);
         buffer_append_char(out, '\n');
         return;

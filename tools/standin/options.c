@@ -56,10 +56,10 @@ static bool set_host(standin_options_t *options, const char *value) {
     return strcmp(value, "127.0.0.1") == 0 || strcmp(value, "localhost") == 0;
 }
 
-#define SETTER(name, expression)                                                                                       \
-    static bool name(standin_options_t *options, const char *value) {                                                  \
-        (void)value;                                                                                                   \
-        return (expression);                                                                                           \
+#define SETTER(name, expression)                                      \
+    static bool name(standin_options_t *options, const char *value) { \
+        (void)value;                                                  \
+        return (expression);                                          \
     }
 SETTER(set_help, options->help = true)
 SETTER(set_port_file, (options->port_file = value) != NULL)
@@ -91,18 +91,24 @@ static const row_t rows[] = {
     {"--tpm", "N", "tokens per minute; a request counts bytes / 4 + output maximum", set_tpm},
     {"--concurrency", "N", "requests at a time", set_concurrency},
     {"--quota", "USD", "answer 429 insufficient_quota once so much has been billed", set_quota},
-    {"--latency", "SPEC", "fixed:MS, uniform:LOW,HIGH or lognormal:MEDIAN,SIGMA before an answer", set_latency},
-    {"--fault", "KIND=P", "something goes wrong with probability P; may be repeated; kinds below", set_fault},
+    {"--latency", "SPEC", "fixed:MS, uniform:LOW,HIGH or lognormal:MEDIAN,SIGMA before an answer",
+     set_latency},
+    {"--fault", "KIND=P", "something goes wrong with probability P; may be repeated; kinds below",
+     set_fault},
     {"--seed", "N", "of faults and latencies; default 0", set_seed},
     {"--ledger", "FILE", "append a JSON line for every billed request", set_ledger},
-    {"--cached-share", "F", "0..1 of prompt tokens are billed as cached; default 0", set_cached_share},
-    {"--price", "M=I,C,O", "serve model M at input, cached, output dollars per million; may be repeated", set_price},
+    {"--cached-share", "F", "0..1 of prompt tokens are billed as cached; default 0",
+     set_cached_share},
+    {"--price", "M=I,C,O",
+     "serve model M at input, cached, output dollars per million; may be repeated", set_price},
     {"--models", "A,B", "serve these models only", set_models},
     {"--no-echo", NULL, "refuse completions with echo, as OpenAI does", set_no_echo},
-    {"--no-logprobs", NULL, "leave logprobs out without a word, as some servers do", set_no_logprobs},
+    {"--no-logprobs", NULL, "leave logprobs out without a word, as some servers do",
+     set_no_logprobs},
     {"--tls-cert", "FILE", "serve HTTPS with this PEM certificate", set_certificate},
     {"--tls-key", "FILE", "and this PEM key", set_key_file},
-    {"--quit-with-parent", NULL, "stop when the process that started this one ends (Linux)", set_quit_with_parent},
+    {"--quit-with-parent", NULL, "stop when the process that started this one ends (Linux)",
+     set_quit_with_parent},
     {"--until-eof", NULL, "stop when standard input ends", set_until_eof},
     {"--max-seconds", "N", "stop by itself after N seconds; default 21600", set_max_seconds},
 };
@@ -115,24 +121,27 @@ static const row_t *find_row(const char *argument, size_t length) {
     return NULL;
 }
 
-bool standin_options_parse(int count, char *const *arguments, standin_options_t *options, error_info_t *error) {
+bool standin_options_parse(int count, char *const *arguments, standin_options_t *options,
+                           error_info_t *error) {
     *options = (standin_options_t){.latency = "fixed:0", .max_seconds = 6 * 3600};
     for (int i = 1; i < count; i++) {
         const char *argument = arguments[i];
         size_t length = strcspn(argument, "=");
         const char *value = argument[length] == '=' ? argument + length + 1 : NULL;
         const row_t *row = find_row(argument, length);
-        if (row == NULL)
-            return error_set(error, ERROR_USAGE, "unknown option %s; glia-standin --help lists them", argument);
-        if (row->value == NULL && value != NULL)
+        if (!row)
+            return error_set(error, ERROR_USAGE,
+                             "unknown option %s; glia-standin --help lists them", argument);
+        if (!row->value && value)
             return error_set(error, ERROR_USAGE, "%s takes no value", row->name);
-        if (row->value != NULL && value == NULL) {
+        if (row->value && !value) {
             if (i + 1 == count)
                 return error_set(error, ERROR_USAGE, "%s needs a value: %s", row->name, row->help);
             value = arguments[++i];
         }
         if (!row->set(options, value))
-            return error_set(error, ERROR_USAGE, "%s: '%s' will not do: %s", row->name, value, row->help);
+            return error_set(error, ERROR_USAGE, "%s: '%s' will not do: %s", row->name, value,
+                             row->help);
     }
     if ((options->certificate_file == NULL) != (options->key_file == NULL))
         return error_set(error, ERROR_USAGE, "--tls-cert and --tls-key go together; give both");
@@ -140,14 +149,17 @@ bool standin_options_parse(int count, char *const *arguments, standin_options_t 
 }
 
 void standin_options_help(buffer_t *out) {
-    buffer_append_text(out, "glia-standin: an OpenAI-compatible LLM server on 127.0.0.1 that needs no network.\n\n"
-                            "usage: glia-standin [option]...\n\n");
+    buffer_append_text(
+        out, "glia-standin: an OpenAI-compatible LLM server on 127.0.0.1 that needs no network.\n\n"
+             "usage: glia-standin [option]...\n\n");
     for (size_t i = 0; i < ROWS; i++)
-        buffer_append_format(out, "  %-18s %-8s %s\n", rows[i].name, rows[i].value ? rows[i].value : "", rows[i].help);
+        buffer_append_format(out, "  %-18s %-8s %s\n", rows[i].name,
+                             rows[i].value ? rows[i].value : "", rows[i].help);
     buffer_append_text(out, "\nkinds of faults:\n");
     for (int i = FAULT_NONE + 1; i < FAULT_COUNT; i++)
         buffer_append_format(out, "  %-18s %s\n", standin_fault_name((standin_fault_t)i),
                              standin_fault_help((standin_fault_t)i));
-    buffer_append_text(out, "\nPOST /v1/chat/completions, /v1/completions, /v1/embeddings; GET /v1/models;\n"
-                            "GET /_standin/health, /_standin/ledger[?skip=N]; GET and POST /_standin/faults.\n");
+    buffer_append_text(
+        out, "\nPOST /v1/chat/completions, /v1/completions, /v1/embeddings; GET /v1/models;\n"
+             "GET /_standin/health, /_standin/ledger[?skip=N]; GET and POST /_standin/faults.\n");
 }

@@ -42,7 +42,8 @@ typedef struct {
 } standin_options_t;
 
 /* Errors (USAGE). */
-bool standin_options_parse(int count, char *const *arguments, standin_options_t *options, error_info_t *error);
+bool standin_options_parse(int count, char *const *arguments, standin_options_t *options,
+                           error_info_t *error);
 void standin_options_help(buffer_t *out);
 
 #endif

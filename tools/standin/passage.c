@@ -22,10 +22,12 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-standin_piece_t *standin_passage_add(standin_passage_t *passage, const char *bytes, size_t length, double mark) {
+standin_piece_t *standin_passage_add(standin_passage_t *passage, const char *bytes, size_t length,
+                                     double mark) {
     if (passage->piece_count == passage->piece_capacity) {
         passage->piece_capacity = passage->piece_capacity ? 2 * passage->piece_capacity : 64;
-        passage->pieces = memory_resize(passage->pieces, passage->piece_capacity, sizeof *passage->pieces);
+        passage->pieces =
+            memory_resize(passage->pieces, passage->piece_capacity, sizeof *passage->pieces);
     }
     standin_piece_t *piece = &passage->pieces[passage->piece_count++];
     *piece = (standin_piece_t){.bytes = bytes, .length = length, .mark = mark};
@@ -48,20 +50,22 @@ static standin_unit_kind_t piece_kind(const standin_piece_t *piece) {
         if (is_letter(piece->bytes[i]))
             return UNIT_WORD;
         digit = digit || is_digit(piece->bytes[i]);
-        mark = mark || strchr(" \t\r\n", piece->bytes[i]) == NULL;
+        mark = mark || !strchr(" \t\r\n", piece->bytes[i]);
     }
     return digit ? UNIT_NUMBER : mark ? UNIT_MARK : UNIT_BREAK;
 }
 
 /* Whether a piece goes on with the word or number that ends before it. */
-static bool continues(const standin_piece_t *before, const standin_piece_t *piece, standin_unit_kind_t kind) {
+static bool continues(const standin_piece_t *before, const standin_piece_t *piece,
+                      standin_unit_kind_t kind) {
     char last = before->bytes[before->length - 1], first = piece->bytes[0];
     if (kind == UNIT_WORD)
         return is_letter(last) && is_letter(first);
     return kind == UNIT_NUMBER && is_digit(last) && is_digit(first);
 }
 
-static standin_unit_t *add_unit(standin_passage_t *passage, standin_unit_kind_t kind, size_t piece) {
+static standin_unit_t *add_unit(standin_passage_t *passage, standin_unit_kind_t kind,
+                                size_t piece) {
     standin_unit_t *unit = &passage->units[passage->unit_count++];
     *unit = (standin_unit_t){.kind = kind, .first_piece = piece};
     return unit;
@@ -102,16 +106,17 @@ static void spell(standin_passage_t *passage, standin_unit_t *unit) {
 }
 
 static bool has(const standin_unit_t *unit, const char *any) {
-    return unit->kind == UNIT_MARK && strpbrk(unit->word, any) != NULL;
+    return unit->kind == UNIT_MARK && strpbrk(unit->word, any);
 }
 
 static bool is_quote(const standin_unit_t *unit) {
     return unit->kind == UNIT_MARK &&
-           (strpbrk(unit->word, "\"") != NULL || strstr(unit->word, "\xe2\x80\x9c") != NULL ||
-            strstr(unit->word, "\xe2\x80\x9d") != NULL);
+           (strpbrk(unit->word, "\"") || strstr(unit->word, "\xe2\x80\x9c") ||
+            strstr(unit->word, "\xe2\x80\x9d"));
 }
 
-/* A curly quote is made of bytes over 0x7F, which count as letters: a unit of nothing else is a mark. */
+/* A curly quote is made of bytes over 0x7F, which count as letters: a unit of nothing
+ * else is a mark. */
 static void demote_quotes(standin_unit_t *unit) {
     if (unit->kind == UNIT_WORD && unit->length >= 3 && strncmp(unit->word, "\xe2\x80", 2) == 0)
         unit->kind = UNIT_MARK;
@@ -137,9 +142,10 @@ static void place_units(standin_passage_t *passage) {
         unit->near_quotes = quote_seen && i - quote <= NEAR;
         unit->in_parentheses = parentheses > 0 && unit->kind <= UNIT_NUMBER;
         parentheses -= has(unit, ")") && parentheses > 0 ? 1 : 0;
-        if (has(unit, ".!?") && last_word != NULL)
+        if (has(unit, ".!?") && last_word)
             last_word->closes_sentence = true;
-        if (has(unit, ".!?") || (unit->kind == UNIT_BREAK && memchr(unit->word, '\n', unit->length) != NULL)) {
+        if (has(unit, ".!?") ||
+            (unit->kind == UNIT_BREAK && memchr(unit->word, '\n', unit->length))) {
             order = 0;
             last_word = NULL;
         } else if (unit->kind <= UNIT_NUMBER) {
@@ -149,14 +155,15 @@ static void place_units(standin_passage_t *passage) {
     }
 }
 
-void standin_passage_finish(standin_passage_t *passage, const standin_lexicon_t *lexicon, bool join) {
+void standin_passage_finish(standin_passage_t *passage, const standin_lexicon_t *lexicon,
+                            bool join) {
     passage->units = MEMORY_NEW_ARRAY(passage->piece_count + 1, standin_unit_t);
     standin_unit_t *unit = NULL;
     for (size_t i = 0; i < passage->piece_count; i++) {
         standin_piece_t *piece = &passage->pieces[i];
         standin_unit_kind_t kind = piece->length > 0 ? piece_kind(piece) : UNIT_BREAK;
-        bool joined = join && unit != NULL && unit->kind == kind && piece->length > 0 && piece[-1].length > 0 &&
-                      continues(&piece[-1], piece, kind);
+        bool joined = join && unit && unit->kind == kind && piece->length > 0 &&
+                      piece[-1].length > 0 && continues(&piece[-1], piece, kind);
         if (!joined)
             unit = add_unit(passage, kind, i);
         unit->piece_count++;

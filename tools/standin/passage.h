@@ -1,4 +1,5 @@
-/* passage.h - a record as the stand-in sees it: pieces (tokens) that make up units (words, numbers, punctuation). Pure.
+/* passage.h - a record as the stand-in sees it: pieces (tokens) that make up units (words, numbers,
+ * punctuation). Pure.
  */
 #ifndef GLIA_STANDIN_PASSAGE_H
 #define GLIA_STANDIN_PASSAGE_H
@@ -20,7 +21,8 @@ typedef struct {
 typedef enum { UNIT_WORD, UNIT_NUMBER, UNIT_MARK, UNIT_BREAK } standin_unit_kind_t;
 
 typedef struct {
-    char *word; /* owned, lower case: letters and digits of a word, all characters of a mark but spaces */
+    /* owned, lower case: letters and digits of a word, all characters of a mark but spaces */
+    char *word;
     size_t length;
     uint64_t hash; /* of word */
     char stem[STEM_SIZE];
@@ -44,11 +46,14 @@ typedef struct {
 } standin_passage_t;
 
 /* Adds a piece; `value_offset` and `unknown` may be set in the result. */
-standin_piece_t *standin_passage_add(standin_passage_t *passage, const char *bytes, size_t length, double mark);
+standin_piece_t *standin_passage_add(standin_passage_t *passage, const char *bytes, size_t length,
+                                     double mark);
 /* Adds plain text without marks, cut by the tokenizer. */
 void standin_passage_add_text(standin_passage_t *passage, const char *bytes, size_t length);
-/* Makes the units once all pieces are there. `join`: pieces that touch make up one word; else each is read alone. */
-void standin_passage_finish(standin_passage_t *passage, const standin_lexicon_t *lexicon, bool join);
+/* Makes the units once all pieces are there. `join`: pieces that touch make up one word; else
+ * each is read alone. */
+void standin_passage_finish(standin_passage_t *passage, const standin_lexicon_t *lexicon,
+                            bool join);
 void standin_passage_clear(standin_passage_t *passage);
 
 #endif

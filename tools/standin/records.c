@@ -16,7 +16,8 @@ typedef struct {
 static const char opening[] = "<start>";
 
 static const char *find(span_t span, const char *what) {
-    return span.at < span.end ? memmem(span.at, (size_t)(span.end - span.at), what, strlen(what)) : NULL;
+    return span.at < span.end ? memmem(span.at, (size_t)(span.end - span.at), what, strlen(what))
+                              : NULL;
 }
 
 /* --- values --- */
@@ -39,11 +40,13 @@ static bool read_value(span_t span, size_t *size, int *value) {
     return digits > 0 && number <= 10;
 }
 
-/* The next tab that is followed by a value and `separator` or the end; a token may hold tabs itself. */
+/* The next tab that is followed by a value and `separator` or the end; a token may
+ * hold tabs itself. */
 static const char *find_value(span_t span, char separator, size_t *size, int *value) {
-    while (span.at < span.end && (span.at = memchr(span.at, '\t', (size_t)(span.end - span.at))) != NULL) {
+    while (span.at < span.end && (span.at = memchr(span.at, '\t', (size_t)(span.end - span.at)))) {
         span_t behind = {span.at + 1, span.end};
-        if (read_value(behind, size, value) && (behind.at + *size == span.end || behind.at[*size] == separator))
+        if (read_value(behind, size, value) &&
+            (behind.at + *size == span.end || behind.at[*size] == separator))
             return span.at;
         span.at++;
     }
@@ -58,8 +61,9 @@ static void read_lines(span_t body, const char *text, bool open, standin_record_
     int value;
     const char *tab;
     record->lines = true;
-    while ((tab = find_value(body, '\n', &size, &value)) != NULL) {
-        standin_piece_t *piece = standin_passage_add(&record->passage, body.at, (size_t)(tab - body.at), 0);
+    while ((tab = find_value(body, '\n', &size, &value))) {
+        standin_piece_t *piece =
+            standin_passage_add(&record->passage, body.at, (size_t)(tab - body.at), 0);
         piece->unknown = value < 0;
         piece->mark = value > 0 ? value / 10.0 : 0;
         piece->value_offset = (size_t)(tab + 1 - text);
@@ -68,7 +72,8 @@ static void read_lines(span_t body, const char *text, bool open, standin_record_
         body.at += body.at < body.end; /* the newline */
     }
     if (open && body.at < body.end && body.end[-1] == '\t') {
-        standin_piece_t *piece = standin_passage_add(&record->passage, body.at, (size_t)(body.end - 1 - body.at), 0);
+        standin_piece_t *piece =
+            standin_passage_add(&record->passage, body.at, (size_t)(body.end - 1 - body.at), 0);
         piece->unknown = true;
         piece->value_offset = (size_t)(body.end - text);
         record->unknowns++;
@@ -86,7 +91,7 @@ static bool next_item(span_t *list, span_t *item, int *value) {
         return false;
     const char *tab = find_value(*list, ',', &size, value);
     item->at = list->at;
-    if (tab != NULL) {
+    if (tab) {
         item->end = tab;
         list->at = tab + 1 + size + 1;
         return true;
@@ -112,9 +117,10 @@ static const char *place_item(span_t body, span_t item) {
     const char *anywhere = NULL;
     for (span_t rest = body; size > 0 && rest.at + size <= rest.end; rest.at++) {
         const char *found = memmem(rest.at, (size_t)(rest.end - rest.at), item.at, size);
-        if (found == NULL)
+        if (!found)
             break;
-        bool whole = found + size == body.end || !is_word_byte(item.end[-1]) || !is_word_byte(found[size]);
+        bool whole =
+            found + size == body.end || !is_word_byte(item.end[-1]) || !is_word_byte(found[size]);
         if (whole)
             return found;
         anywhere = anywhere ? anywhere : found;
@@ -129,7 +135,7 @@ static void read_listed(span_t body, span_t list, standin_record_t *record) {
     int value;
     while (next_item(&list, &item, &value)) {
         const char *found = place_item(body, item);
-        if (found == NULL)
+        if (!found)
             continue;
         standin_passage_add_text(&record->passage, body.at, (size_t)(found - body.at));
         standin_passage_add(&record->passage, found, (size_t)(item.end - item.at), value / 10.0);
@@ -145,7 +151,7 @@ static void read_bracketed(span_t body, span_t list, standin_record_t *record) {
     while (body.at < body.end) {
         const char *open = find(body, "[");
         const char *close = open ? find((span_t){open + 2, body.end}, "]") : NULL;
-        if (close == NULL)
+        if (!close)
             break;
         standin_passage_add_text(&record->passage, body.at, (size_t)(open - body.at));
         if (!next_item(&list, &item, &value))
@@ -159,23 +165,24 @@ static void read_bracketed(span_t body, span_t list, standin_record_t *record) {
 /* The list in the text behind a record: what follows the first colon, on its line or the next. */
 static span_t find_list(span_t behind) {
     const char *colon = find(behind, ":");
-    if (colon == NULL)
+    if (!colon)
         return (span_t){NULL, NULL};
     span_t list = {colon + 1, behind.end};
     if (list.at < list.end && *list.at == '\n')
         list.at++;
     const char *newline = find(list, "\n");
-    if (newline != NULL)
+    if (newline)
         list.end = newline;
     return list;
 }
 
-/* Whether brackets mark tokens: a list, if there is one, must begin with what the first brackets hold. */
+/* Whether brackets mark tokens: a list, if there is one, must begin with what the
+ * first brackets hold. */
 static bool brackets_mark(span_t body, span_t list) {
     const char *open = find(body, "[");
     span_t item;
     int value;
-    if (open == NULL || find((span_t){open, body.end}, "]") == NULL)
+    if (!open || !find((span_t){open, body.end}, "]"))
         return false;
     if (!next_item(&list, &item, &value))
         return true;
@@ -185,7 +192,7 @@ static bool brackets_mark(span_t body, span_t list) {
 
 static void read_text(span_t body, span_t behind, standin_record_t *record) {
     span_t list = find_list(behind);
-    bool named = list.at != NULL && list.end > list.at && list.end < behind.end;
+    bool named = list.at && list.end > list.at && list.end < behind.end;
     if (!named)
         list.end = list.at;
     if (brackets_mark(body, list))
@@ -204,7 +211,7 @@ static void read_explanation(span_t before, standin_record_t *record) {
         while (line > before.at && line[-1] != '\n')
             line--;
         const char *colon = find((span_t){line, end}, ": ");
-        if (colon != NULL && strspn(colon + 1, " \t\r") < (size_t)(end - colon - 1)) {
+        if (colon && strspn(colon + 1, " \t\r") < (size_t)(end - colon - 1)) {
             span_t rest = {colon + 1, end};
             const char *known = find(rest, preamble);
             const char *special = find(rest, "<|");
@@ -221,31 +228,32 @@ static void read_explanation(span_t before, standin_record_t *record) {
 /* A mark of the layout; before a tab it would be a token. */
 static const char *find_mark(span_t span, const char *mark) {
     const char *found = find(span, mark);
-    while (found != NULL && found + strlen(mark) < span.end && found[strlen(mark)] == '\t')
+    while (found && found + strlen(mark) < span.end && found[strlen(mark)] == '\t')
         found = find((span_t){found + 1, span.end}, mark);
     return found;
 }
 
-/* The next record: what stands between its marks, and where to go on. A mark that is opened twice counts the last
- * time. Without a closing mark the prompt ends inside the record: `open`. */
+/* The next record: what stands between its marks, and where to go on. A mark that is opened twice
+ * counts the last time. Without a closing mark the prompt ends inside the record: `open`. */
 static bool next_body(span_t *rest, span_t *body, bool *open) {
     const char *start = find_mark(*rest, opening);
-    if (start == NULL)
+    if (!start)
         return false;
     body->at = start + strlen(opening);
     const char *closing = body->at < rest->end && *body->at == '\n' ? "\n<end>" : "<end>";
     const char *end = find_mark((span_t){body->at, rest->end}, closing);
-    *open = end == NULL;
+    *open = !end;
     body->end = end ? end : rest->end;
     rest->at = end ? end + strlen(closing) : rest->end;
-    while ((start = find_mark(*body, opening)) != NULL)
+    while ((start = find_mark(*body, opening)))
         body->at = start + strlen(opening);
     return true;
 }
 
-static void add_record(const standin_lexicon_t *lexicon, standin_records_t *records, span_t whole, span_t before,
-                       span_t body, bool open, const char *text) {
-    records->records = memory_resize(records->records, records->count + 1, sizeof *records->records);
+static void add_record(const standin_lexicon_t *lexicon, standin_records_t *records, span_t whole,
+                       span_t before, span_t body, bool open, const char *text) {
+    records->records =
+        memory_resize(records->records, records->count + 1, sizeof *records->records);
     standin_record_t *record = &records->records[records->count];
     *record = (standin_record_t){0};
     if (records->count > 0) {
@@ -264,7 +272,8 @@ static void add_record(const standin_lexicon_t *lexicon, standin_records_t *reco
         behind.end = next ? next : whole.end;
         read_text(body, behind, record);
     }
-    /* Who looks for what marked lines share reads line by line, and misses what a word in pieces would say. */
+    /* Who looks for what marked lines share reads line by line, and misses what a word in
+     * pieces would say. */
     standin_passage_finish(&record->passage, lexicon, !lines || record->unknowns > 0);
 }
 
@@ -280,7 +289,8 @@ static bool repeats(const standin_record_t *full, const standin_record_t *repeat
         if (next == repeat->passage.piece_count)
             return false;
         const standin_piece_t *other = &repeat->passage.pieces[next++];
-        if (other->length != piece->length || memcmp(other->bytes, piece->bytes, piece->length) != 0)
+        if (other->length != piece->length ||
+            memcmp(other->bytes, piece->bytes, piece->length) != 0)
             return false;
     }
     return next == repeat->passage.piece_count;

@@ -5,8 +5,8 @@
  *             and, below a line that ends in a colon, a list of the marked tokens: token,token
  *             or token TAB value,token TAB value
  *
- * The words around the records do not matter, but for these: an explanation stands behind a colon on a line of its
- * own before the records that it belongs to.
+ * The words around the records do not matter, but for these: an explanation stands behind a colon
+ * on a line of its own before the records that it belongs to.
  */
 #ifndef GLIA_STANDIN_RECORDS_H
 #define GLIA_STANDIN_RECORDS_H
@@ -19,7 +19,8 @@
 
 typedef struct {
     standin_passage_t passage;
-    const char *explanation; /* borrowed; that of the record before it if it has none of its own; may be NULL */
+    /* borrowed; that of the record before it if it has none of its own; may be NULL */
+    const char *explanation;
     size_t explanation_length;
     bool lines;
     bool open;       /* the prompt ends behind the last piece's tab */
@@ -31,8 +32,9 @@ typedef struct {
     size_t count;
 } standin_records_t;
 
-/* The text is borrowed. A text that ends inside a record, right behind a token's tab, asks for that token's value. A
- * second round of records that repeats only the marked lines of the first is left out. */
+/* The text is borrowed. A text that ends inside a record, right behind a token's tab, asks for
+ * that token's value. A second round of records that repeats only the marked lines of the
+ * first is left out. */
 void standin_records_read(const standin_lexicon_t *lexicon, const char *text, size_t length,
                           standin_records_t *records);
 void standin_records_clear(standin_records_t *records);

@@ -11,9 +11,11 @@
 #include "tools/standin/tokenizer.h"
 
 enum {
-    PER_MESSAGE = 4, /* tokens around each chat message, and PER_REPLY before the answer, as OpenAI counts them */
+    /* tokens around each chat message, and PER_REPLY before the answer, as OpenAI counts them */
+    PER_MESSAGE = 4,
     PER_REPLY = 3,
-    CREATED = 1750000000, /* an answer is a function of its request alone, so it cannot know the time */
+    /* an answer is a function of its request alone, so it cannot know the time */
+    CREATED = 1750000000,
 };
 
 /* The part of an answer that fits into the output maximum. */
@@ -41,24 +43,30 @@ static int64_t count_messages(const message_list_t *list) {
     return (int64_t)tokens;
 }
 
-static void write_head(const char *object, const char *id, const standin_ask_t *ask, buffer_t *body) {
+static void write_head(const char *object, const char *id, const standin_ask_t *ask,
+                       buffer_t *body) {
     char hash[HASH_TEXT_SIZE];
     hash_to_text(ask->hash, hash);
-    buffer_append_format(body, "{\"object\":\"%s\",\"system_fingerprint\":\"glia-standin\",\"model\":", object);
+    buffer_append_format(
+        body, "{\"object\":\"%s\",\"system_fingerprint\":\"glia-standin\",\"model\":", object);
     json_write_text(body, ask->model);
-    if (id != NULL)
+    if (id)
         buffer_append_format(body, ",\"id\":\"%s-%s\",\"created\":%d", id, hash, CREATED);
 }
 
-static void write_usage(const standin_reply_options_t *options, bool outputs, llm_usage_t *usage, buffer_t *body) {
+static void write_usage(const standin_reply_options_t *options, bool outputs, llm_usage_t *usage,
+                        buffer_t *body) {
     usage->present = true;
     usage->cached_tokens = (int64_t)floor((double)usage->prompt_tokens * options->cached_share);
     if (options->no_usage)
         return;
-    buffer_append_format(body, ",\"usage\":{\"prompt_tokens\":%lld", (long long)usage->prompt_tokens);
+    buffer_append_format(body, ",\"usage\":{\"prompt_tokens\":%lld",
+                         (long long)usage->prompt_tokens);
     if (outputs)
-        buffer_append_format(body, ",\"completion_tokens\":%lld", (long long)usage->completion_tokens);
-    buffer_append_format(body, ",\"total_tokens\":%lld", (long long)(usage->prompt_tokens + usage->completion_tokens));
+        buffer_append_format(body, ",\"completion_tokens\":%lld",
+                             (long long)usage->completion_tokens);
+    buffer_append_format(body, ",\"total_tokens\":%lld",
+                         (long long)(usage->prompt_tokens + usage->completion_tokens));
     if (outputs)
         buffer_append_format(body,
                              ",\"prompt_tokens_details\":{\"cached_tokens\":%lld},"
@@ -67,8 +75,8 @@ static void write_usage(const standin_reply_options_t *options, bool outputs, ll
     buffer_append_char(body, '}');
 }
 
-static void write_chat(const standin_mind_t *mind, const standin_ask_t *ask, const standin_reply_options_t *options,
-                       buffer_t *body, llm_usage_t *usage) {
+static void write_chat(const standin_mind_t *mind, const standin_ask_t *ask,
+                       const standin_reply_options_t *options, buffer_t *body, llm_usage_t *usage) {
     standin_thought_t thought = {0};
     standin_mind_answer(mind, &ask->messages, ask->temperature, hash_low64(ask->hash), &thought);
     output_t output = cut_output(&thought, ask->maximum);
@@ -83,7 +91,8 @@ static void write_chat(const standin_mind_t *mind, const standin_ask_t *ask, con
         buffer_append_text(body, "null");
     buffer_append_format(body, ",\"finish_reason\":\"%s\"}%c", output.cut ? "length" : "stop",
                          options->bad_type ? '}' : ']');
-    usage->prompt_tokens = count_messages(&ask->messages) + (int64_t)(PER_MESSAGE * ask->messages.count) + PER_REPLY;
+    usage->prompt_tokens =
+        count_messages(&ask->messages) + (int64_t)(PER_MESSAGE * ask->messages.count) + PER_REPLY;
     usage->completion_tokens = (int64_t)output.count;
     write_usage(options, true, usage, body);
     buffer_append_text(body, "}\n");
@@ -92,8 +101,8 @@ static void write_chat(const standin_mind_t *mind, const standin_ask_t *ask, con
 }
 
 /* Joins the echoed prompt and the answer into one thought. */
-static void prepend_prompt(const message_t *prompt, standin_thought_t *echo, const standin_thought_t *answer,
-                           size_t answer_length) {
+static void prepend_prompt(const message_t *prompt, standin_thought_t *echo,
+                           const standin_thought_t *answer, size_t answer_length) {
     buffer_append(&echo->text, prompt->content, prompt->length);
     buffer_append(&echo->text, buffer_text(&answer->text), answer_length);
     size_t count = echo->spot_count + answer->spot_count;
@@ -101,13 +110,14 @@ static void prepend_prompt(const message_t *prompt, standin_thought_t *echo, con
         return;
     echo->spots = memory_resize(echo->spots, count, sizeof *echo->spots);
     for (size_t i = 0; i < answer->spot_count; i++)
-        echo->spots[echo->spot_count + i] =
-            (standin_spot_t){.offset = prompt->length + answer->spots[i].offset, .score = answer->spots[i].score};
+        echo->spots[echo->spot_count + i] = (standin_spot_t){
+            .offset = prompt->length + answer->spots[i].offset, .score = answer->spots[i].score};
     echo->spot_count = count;
 }
 
 static void write_completion(const standin_mind_t *mind, const standin_ask_t *ask,
-                             const standin_reply_options_t *options, buffer_t *body, llm_usage_t *usage) {
+                             const standin_reply_options_t *options, buffer_t *body,
+                             llm_usage_t *usage) {
     const message_t *prompt = &ask->messages.messages[0];
     standin_thought_t answer = {0}, echo = {0};
     if (ask->maximum > 0)
@@ -122,7 +132,8 @@ static void write_completion(const standin_mind_t *mind, const standin_ask_t *as
         prepend_prompt(prompt, &echo, &answer, output.length);
         shown = &echo;
         shown_length = echo.text.length;
-        shown_tokens = all_tokens = standin_tokenize(buffer_text(&echo.text), shown_length, &shown_count);
+        shown_tokens = all_tokens =
+            standin_tokenize(buffer_text(&echo.text), shown_length, &shown_count);
     }
     write_head("text_completion", "cmpl", ask, body);
     buffer_append_text(body, options->bad_type ? ",\"choices\":{\"0\":" : ",\"choices\":[");
@@ -130,10 +141,12 @@ static void write_completion(const standin_mind_t *mind, const standin_ask_t *as
     json_write_string(body, buffer_text(&shown->text), shown_length);
     buffer_append_text(body, ",\"index\":0,\"logprobs\":");
     if (ask->logprobs && !options->no_logprobs)
-        standin_logprobs_completion(shown_tokens, shown_count, shown, ask->top_logprobs, ask->echo, body);
+        standin_logprobs_completion(shown_tokens, shown_count, shown, ask->top_logprobs, ask->echo,
+                                    body);
     else
         buffer_append_text(body, "null");
-    buffer_append_format(body, ",\"finish_reason\":\"%s\"}%c", output.cut || ask->maximum == 0 ? "length" : "stop",
+    buffer_append_format(body, ",\"finish_reason\":\"%s\"}%c",
+                         output.cut || ask->maximum == 0 ? "length" : "stop",
                          options->bad_type ? '}' : ']');
     usage->prompt_tokens = count_messages(&ask->messages);
     usage->completion_tokens = (int64_t)output.count;
@@ -179,14 +192,16 @@ static void write_vector(const float *vector, size_t count, bool base64, buffer_
 }
 
 static void write_embeddings(const standin_mind_t *mind, const standin_ask_t *ask,
-                             const standin_reply_options_t *options, buffer_t *body, llm_usage_t *usage) {
+                             const standin_reply_options_t *options, buffer_t *body,
+                             llm_usage_t *usage) {
     write_head("list", NULL, ask, body);
     buffer_append_text(body, options->bad_type ? ",\"data\":{\"0\":[" : ",\"data\":[");
     float *vector = MEMORY_NEW_ARRAY(ask->dimensions, float);
     for (size_t i = 0; i < ask->inputs.count; i++) {
         const message_t *input = &ask->inputs.messages[i];
         standin_mind_embed(mind, input->content, input->length, ask->dimensions, vector);
-        buffer_append_format(body, "%s{\"object\":\"embedding\",\"index\":%zu,\"embedding\":", i > 0 ? "," : "", i);
+        buffer_append_format(
+            body, "%s{\"object\":\"embedding\",\"index\":%zu,\"embedding\":", i > 0 ? "," : "", i);
         write_vector(vector, ask->dimensions, ask->base64, body);
         buffer_append_char(body, '}');
     }
@@ -197,8 +212,9 @@ static void write_embeddings(const standin_mind_t *mind, const standin_ask_t *as
     buffer_append_text(body, "}\n");
 }
 
-void standin_reply_write(const standin_mind_t *mind, const standin_ask_t *ask, const standin_reply_options_t *options,
-                         buffer_t *body, llm_usage_t *usage) {
+void standin_reply_write(const standin_mind_t *mind, const standin_ask_t *ask,
+                         const standin_reply_options_t *options, buffer_t *body,
+                         llm_usage_t *usage) {
     *usage = (llm_usage_t){0};
     switch (ask->kind) {
     case ASK_CHAT: write_chat(mind, ask, options, body, usage); break;

@@ -18,8 +18,10 @@ typedef struct {
     bool bad_type; /* "choices" or "data" is an object instead of an array */
 } standin_reply_options_t;
 
-/* Answers: appends the body, sets *usage to what is to be billed (also if it is left out of the body). */
-void standin_reply_write(const standin_mind_t *mind, const standin_ask_t *ask, const standin_reply_options_t *options,
-                         buffer_t *body, llm_usage_t *usage);
+/* Answers: appends the body, sets *usage to what is to be billed (also if it is left
+ * out of the body). */
+void standin_reply_write(const standin_mind_t *mind, const standin_ask_t *ask,
+                         const standin_reply_options_t *options, buffer_t *body,
+                         llm_usage_t *usage);
 
 #endif

@@ -71,13 +71,15 @@ static void answer_json(call_t *call, int status) {
 static void answer_refusal(call_t *call, const standin_refusal_t *refusal, const char *outcome) {
     answer_json(call, refusal->status);
     standin_refusal_write(refusal, &call->response->body);
-    if (call->visit != NULL)
+    if (call->visit)
         call->visit->outcome = outcome;
 }
 
 static void answer_retry(call_t *call, int64_t retry_after) {
-    http_server_add_field(call->response, "Retry-After", "%lld", (long long)((retry_after + 999999) / 1000000));
-    http_server_add_field(call->response, "retry-after-ms", "%lld", (long long)((retry_after + 999) / 1000));
+    http_server_add_field(call->response, "Retry-After", "%lld",
+                          (long long)((retry_after + 999999) / 1000000));
+    http_server_add_field(call->response, "retry-after-ms", "%lld",
+                          (long long)((retry_after + 999) / 1000));
 }
 
 /* A duration as OpenAI writes it: 20ms, 1.5s, 6m0s. */
@@ -94,13 +96,17 @@ static void add_duration(http_server_response_t *response, const char *name, int
 
 static void add_limits(http_server_response_t *response, const standin_verdict_t *verdict) {
     if (verdict->request_limit > 0) {
-        http_server_add_field(response, "x-ratelimit-limit-requests", "%lld", (long long)verdict->request_limit);
-        http_server_add_field(response, "x-ratelimit-remaining-requests", "%lld", (long long)verdict->requests_left);
+        http_server_add_field(response, "x-ratelimit-limit-requests", "%lld",
+                              (long long)verdict->request_limit);
+        http_server_add_field(response, "x-ratelimit-remaining-requests", "%lld",
+                              (long long)verdict->requests_left);
         add_duration(response, "x-ratelimit-reset-requests", verdict->requests_reset);
     }
     if (verdict->token_limit > 0) {
-        http_server_add_field(response, "x-ratelimit-limit-tokens", "%lld", (long long)verdict->token_limit);
-        http_server_add_field(response, "x-ratelimit-remaining-tokens", "%lld", (long long)verdict->tokens_left);
+        http_server_add_field(response, "x-ratelimit-limit-tokens", "%lld",
+                              (long long)verdict->token_limit);
+        http_server_add_field(response, "x-ratelimit-remaining-tokens", "%lld",
+                              (long long)verdict->tokens_left);
         add_duration(response, "x-ratelimit-reset-tokens", verdict->tokens_reset);
     }
 }
@@ -132,11 +138,13 @@ static bool fault_before(call_t *call) {
     if (visit->fault == FAULT_STATUS500) {
         answer_500(call);
     } else if (visit->fault == FAULT_STATUS503) {
-        standin_refuse(&refusal, 503, "server_error", NULL, NULL,
-                       "That model is currently overloaded with other requests. You can retry your request.");
+        standin_refuse(
+            &refusal, 503, "server_error", NULL, NULL,
+            "That model is currently overloaded with other requests. You can retry your request.");
         answer_refusal(call, &refusal, outcome);
     } else if (visit->fault == FAULT_STATUS429) {
-        standin_refuse(&refusal, 429, "requests", NULL, "rate_limit_exceeded", "Rate limit reached; try again in 1s.");
+        standin_refuse(&refusal, 429, "requests", NULL, "rate_limit_exceeded",
+                       "Rate limit reached; try again in 1s.");
         answer_retry(call, 1000000);
         answer_refusal(call, &refusal, outcome);
     } else if (visit->fault == FAULT_QUOTA) {
@@ -148,8 +156,8 @@ static bool fault_before(call_t *call) {
 }
 
 static void answer_over_limit(call_t *call, const standin_verdict_t *verdict, int64_t charge) {
-    static const char *const names[] = {"", "requests per min (RPM)", "tokens per min (TPM)", "tokens per min (TPM)",
-                                        "concurrent requests"};
+    static const char *const names[] = {"", "requests per min (RPM)", "tokens per min (TPM)",
+                                        "tokens per min (TPM)", "concurrent requests"};
     standin_refusal_t refusal;
     bool tokens = verdict->broken == LIMIT_TOKENS || verdict->broken == LIMIT_TOO_LARGE;
     int64_t limit = tokens ? verdict->token_limit : verdict->request_limit;
@@ -170,7 +178,8 @@ static bool admit(call_t *call, const standin_ask_t *ask, price_t *price) {
     standin_refusal_t refusal;
     if (!standin_models_find(service->models, ask->model, price)) {
         standin_refuse(&refusal, 404, "invalid_request_error", NULL, "model_not_found",
-                       "The model `%.200s` does not exist or you do not have access to it.", ask->model);
+                       "The model `%.200s` does not exist or you do not have access to it.",
+                       ask->model);
         answer_refusal(call, &refusal, "refused");
         return false;
     }
@@ -190,10 +199,13 @@ static bool admit(call_t *call, const standin_ask_t *ask, price_t *price) {
     return call->visit->admitted = !spent && verdict.broken == LIMIT_NONE;
 }
 
-static void bill(call_t *call, const standin_ask_t *ask, const price_t *price, const llm_usage_t *usage) {
-    static const char *const paths[] = {"/v1/chat/completions", "/v1/completions", "/v1/embeddings"};
+static void bill(call_t *call, const standin_ask_t *ask, const price_t *price,
+                 const llm_usage_t *usage) {
+    static const char *const paths[] = {"/v1/chat/completions", "/v1/completions",
+                                        "/v1/embeddings"};
     standin_service_t *service = call->service;
-    call->visit->outcome = call->visit->fault == FAULT_NONE ? "ok" : standin_fault_name(call->visit->fault);
+    call->visit->outcome =
+        call->visit->fault == FAULT_NONE ? "ok" : standin_fault_name(call->visit->fault);
     standin_bill_t line = {.sequence = call->visit->sequence,
                            .hash = ask->hash,
                            .model = ask->model,
@@ -223,7 +235,8 @@ static void fault_after(call_t *call) {
         break;
     case FAULT_GARBAGE:
         buffer_clear(&response->body);
-        buffer_append_text(&response->body, "<html><body>upstream said: \xff\xfe{\"choices\":[</body></html>\n");
+        buffer_append_text(&response->body,
+                           "<html><body>upstream said: \xff\xfe{\"choices\":[</body></html>\n");
         break;
     case FAULT_EMPTY: buffer_clear(&response->body); break;
     case FAULT_SLOW:
@@ -240,7 +253,8 @@ static void work(call_t *call, const standin_ask_t *ask, const price_t *price) {
     standin_fault_t fault = call->visit->fault;
     standin_reply_options_t spoil = {.cached_share = options->cached_share,
                                      .no_usage = fault == FAULT_NO_USAGE,
-                                     .no_logprobs = options->no_logprobs || fault == FAULT_NO_LOGPROBS,
+                                     .no_logprobs =
+                                         options->no_logprobs || fault == FAULT_NO_LOGPROBS,
                                      .bad_type = fault == FAULT_BAD_TYPE};
     llm_usage_t usage;
     standin_reply_write(call->service->mind, ask, &spoil, &call->response->body, &usage);
@@ -256,10 +270,12 @@ static void ask_model(call_t *call, standin_ask_kind_t kind) {
     price_t price;
     if (fault_before(call))
         return;
-    bool good = standin_ask_read(kind, call->request->body, call->request->body_length, &ask, &refusal);
+    bool good =
+        standin_ask_read(kind, call->request->body, call->request->body_length, &ask, &refusal);
     if (good && ask.echo && call->service->options->no_echo)
-        good = standin_refuse(&refusal, 400, "invalid_request_error", NULL, NULL,
-                              "Setting 'echo' and 'logprobs' at the same time is not supported for this model.");
+        good = standin_refuse(
+            &refusal, 400, "invalid_request_error", NULL, NULL,
+            "Setting 'echo' and 'logprobs' at the same time is not supported for this model.");
     if (!good)
         answer_refusal(call, &refusal, "refused");
     else if (admit(call, &ask, &price))
@@ -308,7 +324,8 @@ static void handle_ledger(call_t *call) {
     const char *skip = http_server_query(call->request, "skip");
     answer_json(call, 200);
     pthread_mutex_lock(&call->service->mutex);
-    standin_ledger_write(call->service->ledger, skip ? (size_t)strtoull(skip, NULL, 10) : 0, &call->response->body);
+    standin_ledger_write(call->service->ledger, skip ? (size_t)strtoull(skip, NULL, 10) : 0,
+                         &call->response->body);
     pthread_mutex_unlock(&call->service->mutex);
 }
 
@@ -322,9 +339,10 @@ static void handle_show_faults(call_t *call) {
 static void handle_set_faults(call_t *call) {
     error_info_t error;
     standin_refusal_t refusal;
-    json_value_t *root = json_parse(call->request->body, call->request->body_length, "body", JSON_PLAIN, &error);
+    json_value_t *root =
+        json_parse(call->request->body, call->request->body_length, "body", JSON_PLAIN, &error);
     pthread_mutex_lock(&call->service->mutex);
-    bool good = root != NULL && standin_faults_update(call->service->faults, root, &error);
+    bool good = root && standin_faults_update(call->service->faults, root, &error);
     pthread_mutex_unlock(&call->service->mutex);
     json_free(root);
     if (good) {
@@ -372,8 +390,9 @@ bool standin_service_begin(void *context, http_server_request_t *request) {
 static bool authorized(const call_t *call) {
     const char *key = call->service->options->key;
     const char *given = http_server_header(call->request, "Authorization");
-    return key == NULL || !text_starts_with(call->request->path, "/v1/") ||
-           (given != NULL && text_starts_with(given, "Bearer ") && strcmp(given + strlen("Bearer "), key) == 0);
+    return !key || !text_starts_with(call->request->path, "/v1/") ||
+           (given && text_starts_with(given, "Bearer ") &&
+            strcmp(given + strlen("Bearer "), key) == 0);
 }
 
 static void dispatch(call_t *call) {
@@ -392,29 +411,33 @@ static void dispatch(call_t *call) {
             return;
         }
     }
-    standin_refuse(&refusal, path_known ? 405 : 404, "invalid_request_error", NULL, path_known ? NULL : "unknown_url",
+    standin_refuse(&refusal, path_known ? 405 : 404, "invalid_request_error", NULL,
+                   path_known ? NULL : "unknown_url",
                    path_known ? "Not allowed to %s on %.200s." : "Unknown request URL: %s %.200s.",
                    call->request->method, call->request->path);
     answer_refusal(call, &refusal, "refused");
 }
 
-void standin_service_handle(void *context, http_server_request_t *request, http_server_response_t *response) {
+void standin_service_handle(void *context, http_server_request_t *request,
+                            http_server_response_t *response) {
     call_t call = {context, request->tag, request, response, ""};
-    if (call.visit != NULL)
-        http_server_add_field(response, "x-request-id", "req_%016llx", (unsigned long long)call.visit->sequence);
+    if (call.visit)
+        http_server_add_field(response, "x-request-id", "req_%016llx",
+                              (unsigned long long)call.visit->sequence);
     if (authorized(&call)) {
         dispatch(&call);
         return;
     }
     standin_refusal_t refusal;
-    standin_refuse(&refusal, 401, "invalid_request_error", NULL, "invalid_api_key", "Incorrect API key provided.");
+    standin_refuse(&refusal, 401, "invalid_request_error", NULL, "invalid_api_key",
+                   "Incorrect API key provided.");
     answer_refusal(&call, &refusal, "unauthorized");
 }
 
 void standin_service_done(void *context, http_server_request_t *request, bool delivered) {
     standin_service_t *service = context;
     visit_t *visit = request->tag;
-    if (visit == NULL)
+    if (!visit)
         return;
     bool lost = visit->fault == FAULT_NONE && !delivered;
     pthread_mutex_lock(&service->mutex);
@@ -427,13 +450,14 @@ void standin_service_done(void *context, http_server_request_t *request, bool de
 
 /* --- life --- */
 
-static bool configure(standin_service_t *service, const standin_options_t *options, error_info_t *error) {
+static bool configure(standin_service_t *service, const standin_options_t *options,
+                      error_info_t *error) {
     embedded_file_t lexicon;
     service->models = standin_models_create();
     for (size_t i = 0; i < options->prices.count; i++)
         if (!standin_models_price(service->models, options->prices.items[i], error))
             return false;
-    if (options->models != NULL && !standin_models_restrict(service->models, options->models, error))
+    if (options->models && !standin_models_restrict(service->models, options->models, error))
         return false;
     service->faults = standin_faults_create(options->seed);
     for (size_t i = 0; i < options->faults.count; i++)
@@ -441,12 +465,12 @@ static bool configure(standin_service_t *service, const standin_options_t *optio
             return false;
     if (!standin_faults_set_latency(service->faults, options->latency, error))
         return false;
-    service->limits =
-        standin_limits_create(options->requests_per_minute, options->tokens_per_minute, options->concurrency);
+    service->limits = standin_limits_create(options->requests_per_minute,
+                                            options->tokens_per_minute, options->concurrency);
     if (!embedded_find("tools/standin/lexicon.txt", &lexicon))
         return error_set(error, ERROR_BUG, "the lexicon is not part of this program");
-    return (service->mind = standin_mind_create(lexicon.data, lexicon.size, error)) != NULL &&
-           (service->ledger = standin_ledger_open(options->ledger, error)) != NULL;
+    return (service->mind = standin_mind_create(lexicon.data, lexicon.size, error)) &&
+           (service->ledger = standin_ledger_open(options->ledger, error));
 }
 
 standin_service_t *standin_service_create(const standin_options_t *options, error_info_t *error) {
@@ -460,7 +484,7 @@ standin_service_t *standin_service_create(const standin_options_t *options, erro
 }
 
 void standin_service_free(standin_service_t *service) {
-    if (service == NULL)
+    if (!service)
         return;
     standin_ledger_close(service->ledger);
     standin_limits_free(service->limits);

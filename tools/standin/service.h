@@ -1,7 +1,7 @@
 /* service.h - everything behind the routes: who may ask, what goes wrong, who pays.
  *
- * The callbacks are those of core/net/http_server.h, with the service as their context; they may run on many
- * threads at once. */
+ * The callbacks are those of core/net/http_server.h, with the service as their context; they may
+ * run on many threads at once. */
 #ifndef GLIA_STANDIN_SERVICE_H
 #define GLIA_STANDIN_SERVICE_H
 
@@ -16,7 +16,8 @@ standin_service_t *standin_service_create(const standin_options_t *options, erro
 void standin_service_free(standin_service_t *service);
 
 bool standin_service_begin(void *service, http_server_request_t *request);
-void standin_service_handle(void *service, http_server_request_t *request, http_server_response_t *response);
+void standin_service_handle(void *service, http_server_request_t *request,
+                            http_server_response_t *response);
 void standin_service_done(void *service, http_server_request_t *request, bool delivered);
 
 #endif

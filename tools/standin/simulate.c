@@ -51,13 +51,14 @@ static bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80;
 }
 
-/* Whether any of the words stands, as the beginning of a word, in the last few words before `end`. */
+/* Whether any of the words stands, as the beginning of a word, in the last few
+ * words before `end`. */
 static bool said_before(const char *text, size_t end, const char *const words[]) {
     size_t from = end, spaces = 0;
-    while (from > 0 && (text[from - 1] != ' ' || ++spaces < 5) && strchr(".,;", text[from - 1]) == NULL)
+    while (from > 0 && (text[from - 1] != ' ' || ++spaces < 5) && !strchr(".,;", text[from - 1]))
         from--;
     for (size_t at = from; at < end; at++)
-        for (size_t i = 0; words[i] != NULL; i++)
+        for (size_t i = 0; words[i]; i++)
             if ((at == from || text[at - 1] == ' ') && text_starts_with(text + at, words[i]))
                 return true;
     return false;
@@ -89,7 +90,8 @@ static void read_quoted(standin_meaning_t *meaning, const char *text, size_t ope
         add_term(meaning, standin_trait_of_text(TRAIT_WORD, quoted, length), 1);
 }
 
-/* Takes everything in quotes out of the text. An apostrophe opens only before a word and closes only behind one. */
+/* Takes everything in quotes out of the text. An apostrophe opens only before a word and closes
+ * only behind one. */
 static void take_quoted(standin_meaning_t *meaning, char *text) {
     for (size_t open = 0; text[open] != '\0'; open++) {
         bool may_open = open == 0 || !is_letter(text[open - 1]);
@@ -108,15 +110,17 @@ static void take_quoted(standin_meaning_t *meaning, char *text) {
 
 static bool is_filler(const char *stem) {
     static const char *const fillers[] = {
-        "the",      "a",      "an",       "of",     "and",    "or",      "in",        "on",      "to",         "for",
-        "with",     "by",     "that",     "which",  "who",    "is",      "are",       "wa",      "be",         "it",
-        "such",     "as",     "other",    "word",   "nam",    "kind",    "thing",     "relat",   "about",      "like",
-        "phras",    "term",   "token",    "refer",  "referr", "mention", "occurrenc", "express", "describ",    "type",
-        "form",     "when",   "mean",     "onli",   "not",    "at",      "from",      "into",    "any",        "all",
-        "each",     "everi",  "especial", "includ", "us",     "uses",    "someth",    "som",     "particular", "their",
-        "them",     "thes",   "thos",     "direct", "right",  "find",    "neuron",    "text",    "context",    "specif",
-        "relating", "occurr", "end",      "letter", "its",    "wher",    "while",     "whil",    "noun",       "they",
-        "also",     "often",  "can",      "piec"};
+        "the",    "a",      "an",         "of",      "and",       "or",      "in",       "on",
+        "to",     "for",    "with",       "by",      "that",      "which",   "who",      "is",
+        "are",    "wa",     "be",         "it",      "such",      "as",      "other",    "word",
+        "nam",    "kind",   "thing",      "relat",   "about",     "like",    "phras",    "term",
+        "token",  "refer",  "referr",     "mention", "occurrenc", "express", "describ",  "type",
+        "form",   "when",   "mean",       "onli",    "not",       "at",      "from",     "into",
+        "any",    "all",    "each",       "everi",   "especial",  "includ",  "us",       "uses",
+        "someth", "som",    "particular", "their",   "them",      "thes",    "thos",     "direct",
+        "right",  "find",   "neuron",     "text",    "context",   "specif",  "relating", "occurr",
+        "end",    "letter", "its",        "wher",    "while",     "whil",    "noun",     "they",
+        "also",   "often",  "can",        "piec"};
     for (size_t i = 0; i < sizeof fillers / sizeof fillers[0]; i++)
         if (strcmp(stem, fillers[i]) == 0)
             return true;
@@ -137,10 +141,11 @@ static size_t read_stems(const char *text, char stems[STEMS][STEM_SIZE]) {
     return count;
 }
 
-/* The classes that are named at a stem: those with the longest name. The first thing named is what an explanation is
- * about, so what comes later weighs less. "Verbs" alone is a class; "verbs of motion" is about motion. */
-static void read_classes(standin_meaning_t *meaning, const standin_lexicon_t *lexicon, char stems[STEMS][STEM_SIZE],
-                         size_t count, bool *used) {
+/* The classes that are named at a stem: those with the longest name. The first thing named is what
+ * an explanation is about, so what comes later weighs less. "Verbs" alone is a class; "verbs of
+ * motion" is about motion. */
+static void read_classes(standin_meaning_t *meaning, const standin_lexicon_t *lexicon,
+                         char stems[STEMS][STEM_SIZE], size_t count, bool *used) {
     const char(*names)[STEM_SIZE] = (const char(*)[STEM_SIZE])stems;
     size_t verbs = standin_lexicon_find(lexicon, "verbs");
     bool verbs_named = false;
@@ -149,11 +154,13 @@ static void read_classes(standin_meaning_t *meaning, const standin_lexicon_t *le
         size_t longest = 0, after = 0;
         double later = weight;
         standin_naming_t naming;
-        while (!used[at] && (naming = standin_lexicon_naming(lexicon, names, count, at, &after)).stems > 0)
+        while (!used[at] &&
+               (naming = standin_lexicon_naming(lexicon, names, count, at, &after)).stems > 0)
             longest = naming.stems > longest ? naming.stems : longest;
         if (longest == 0)
             continue;
-        for (after = 0; (naming = standin_lexicon_naming(lexicon, names, count, at, &after)).stems > 0;) {
+        for (after = 0;
+             (naming = standin_lexicon_naming(lexicon, names, count, at, &after)).stems > 0;) {
             verbs_named = verbs_named || naming.class_ == verbs;
             if (naming.stems != longest || naming.class_ == verbs)
                 continue;
@@ -188,12 +195,13 @@ static void read_class_places(standin_meaning_t *meaning, const standin_lexicon_
     }
 }
 
-static void read_rules(standin_meaning_t *meaning, bool places, char stems[STEMS][STEM_SIZE], size_t count,
-                       bool *used) {
+static void read_rules(standin_meaning_t *meaning, bool places, char stems[STEMS][STEM_SIZE],
+                       size_t count, bool *used) {
     const char(*names)[STEM_SIZE] = (const char(*)[STEM_SIZE])stems;
     for (size_t rule = 0; rule < standin_rule_count(); rule++) {
         standin_trait_t trait = standin_trait_of_rule(rule);
-        bool wanted = standin_trait_is_place(&trait) == places && (!places || meaning->place_count == 0);
+        bool wanted =
+            standin_trait_is_place(&trait) == places && (!places || meaning->place_count == 0);
         if (!wanted || !standin_rule_named(rule, names, count, used))
             continue;
         if (places)
@@ -223,24 +231,26 @@ static standin_meaning_t *read_part(const standin_lexicon_t *lexicon, char *text
     return meaning;
 }
 
-standin_meaning_t *standin_meaning_read(const standin_lexicon_t *lexicon, const char *explanation, size_t length) {
+standin_meaning_t *standin_meaning_read(const standin_lexicon_t *lexicon, const char *explanation,
+                                        size_t length) {
     static const char *const cuts[] = {" but not ",   ", not ",       " except",
                                        " excluding ", " other than ", " rather than "};
     char text[EXPLANATION + 1];
     if (length > EXPLANATION)
         length = EXPLANATION;
     for (size_t i = 0; i < length; i++)
-        text[i] = (char)(explanation[i] >= 'A' && explanation[i] <= 'Z' ? explanation[i] + ('a' - 'A')
-                         : explanation[i] == '\0'                       ? ' '
-                                                                        : explanation[i]);
+        text[i] =
+            (char)(explanation[i] >= 'A' && explanation[i] <= 'Z' ? explanation[i] + ('a' - 'A')
+                   : explanation[i] == '\0'                       ? ' '
+                                                                  : explanation[i]);
     text[length] = '\0';
     char *excluded = NULL;
     for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
         char *found = strstr(text, cuts[i]);
-        if (found != NULL && (excluded == NULL || found < excluded))
+        if (found && (!excluded || found < excluded))
             excluded = found;
     }
-    if (excluded != NULL)
+    if (excluded)
         *excluded++ = '\0';
     standin_meaning_t *meaning = read_part(lexicon, text);
     meaning->excluded = excluded ? read_part(lexicon, excluded) : NULL;
@@ -248,7 +258,7 @@ standin_meaning_t *standin_meaning_read(const standin_lexicon_t *lexicon, const 
 }
 
 void standin_meaning_free(standin_meaning_t *meaning) {
-    if (meaning == NULL)
+    if (!meaning)
         return;
     free(meaning->excluded);
     free(meaning);
@@ -283,7 +293,8 @@ static double loose_match(const standin_meaning_t *meaning, const standin_unit_t
     double best = 0;
     for (size_t i = 0; i < meaning->loose_count && unit->kind == UNIT_WORD; i++) {
         const loose_word_t *loose = &meaning->loose[i];
-        double match = strcmp(loose->stem, unit->stem) == 0 ? 0.85 : 0.5 * likeness(loose->stem, unit->stem);
+        double match =
+            strcmp(loose->stem, unit->stem) == 0 ? 0.85 : 0.5 * likeness(loose->stem, unit->stem);
         uint64_t shared = 0;
         for (size_t j = 0; j < LEXICON_CLASSES / 64; j++)
             shared |= loose->classes.bits[j] & unit->classes.bits[j];
@@ -294,16 +305,19 @@ static double loose_match(const standin_meaning_t *meaning, const standin_unit_t
     return best;
 }
 
-static double term_match(const standin_meaning_t *meaning, const standin_passage_t *passage, size_t unit) {
+static double term_match(const standin_meaning_t *meaning, const standin_passage_t *passage,
+                         size_t unit) {
     double best = 0;
     for (size_t i = 0; i < meaning->term_count; i++)
-        if (meaning->terms[i].weight > best && standin_trait_holds(&meaning->terms[i].trait, passage, unit))
+        if (meaning->terms[i].weight > best &&
+            standin_trait_holds(&meaning->terms[i].trait, passage, unit))
             best = meaning->terms[i].weight;
     return best;
 }
 
 /* How likely the unit is meant, 0..1. */
-static double match_of(const standin_meaning_t *meaning, const standin_passage_t *passage, size_t unit) {
+static double match_of(const standin_meaning_t *meaning, const standin_passage_t *passage,
+                       size_t unit) {
     bool placed = meaning->place_count > 0, in_place = true;
     for (size_t i = 0; i < meaning->place_count; i++)
         in_place = in_place && standin_trait_holds(&meaning->places[i], passage, unit);
@@ -316,15 +330,17 @@ static double match_of(const standin_meaning_t *meaning, const standin_passage_t
     }
     if (placed && !in_place)
         match *= elsewhere;
-    if (meaning->excluded != NULL && term_match(meaning->excluded, passage, unit) > 0)
+    if (meaning->excluded && term_match(meaning->excluded, passage, unit) > 0)
         match *= elsewhere;
     return match;
 }
 
-double standin_meaning_score(const standin_meaning_t *meaning, const standin_passage_t *passage, size_t piece) {
+double standin_meaning_score(const standin_meaning_t *meaning, const standin_passage_t *passage,
+                             size_t piece) {
     size_t number = passage->pieces[piece].unit;
     const standin_unit_t *unit = &passage->units[number];
-    /* No simulator is quite sure or quite flat: words that carry meaning are a little likelier than others. */
+    /* No simulator is quite sure or quite flat: words that carry meaning are a little
+     * likelier than others. */
     double noise = (double)(unit->hash >> 48) / 65536;
     double base = unit->kind == UNIT_WORD && unit->length > 3 ? 0.02 + 0.03 * noise : 0.01 * noise;
     double match = match_of(meaning, passage, number) * (0.95 - 0.08 * noise);

@@ -44,7 +44,8 @@ static size_t contraction_length(const char *at, size_t left) {
     static const char *const endings[] = {"'re", "'ve", "'ll", "'s", "'t", "'m", "'d"};
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         size_t length = strlen(endings[i]);
-        if (left >= length && memcmp(at, endings[i], length) == 0 && (left == length || !is_letter(at[length])))
+        if (left >= length && memcmp(at, endings[i], length) == 0 &&
+            (left == length || !is_letter(at[length])))
             return length;
     }
     return 0;
@@ -57,7 +58,8 @@ static size_t piece_length(const char *at, size_t left) {
     if (length > 0)
         return length;
     bool digit = is_digit(at[0]);
-    for (length = 1; length < left && length < (digit ? (size_t)DIGITS : (size_t)SAME_MARK); length++)
+    for (length = 1; length < left && length < (digit ? (size_t)DIGITS : (size_t)SAME_MARK);
+         length++)
         if (digit ? !is_digit(at[length]) : at[length] != at[0])
             break;
     return length;
@@ -88,8 +90,10 @@ standin_token_t *standin_tokenize(const char *text, size_t length, size_t *count
             capacity = capacity ? 2 * capacity : length / 4 + 16;
             tokens = memory_resize(tokens, capacity, sizeof *tokens);
         }
-        tokens[(*count)++] = (standin_token_t){
-            .bytes = text + offset, .length = piece, .offset = offset, .character_offset = characters};
+        tokens[(*count)++] = (standin_token_t){.bytes = text + offset,
+                                               .length = piece,
+                                               .offset = offset,
+                                               .character_offset = characters};
         for (size_t i = offset; i < offset + piece; i++)
             characters += !is_inner_byte(text[i]);
         offset += piece;

@@ -1,8 +1,9 @@
 /* tokenizer.h - cuts text into GPT-like pieces; the stand-in counts, bills and scores these. Pure.
  *
- * Pieces, one after the other, are the text. A piece is a tab or a line end; up to three digits; a mark of punctuation
- * (up to four of the same); an English contraction ('s, 're); or letters, words of more than eight being cut
- * every six. One space before a piece belongs to it; further spaces are a piece of their own. A character is never cut.
+ * Pieces, one after the other, are the text. A piece is a tab or a line end; up to three digits; a
+ * mark of punctuation (up to four of the same); an English contraction ('s, 're); or letters, words
+ * of more than eight being cut every six. One space before a piece belongs to it; further spaces
+ * are a piece of their own. A character is never cut.
  */
 #ifndef GLIA_STANDIN_TOKENIZER_H
 #define GLIA_STANDIN_TOKENIZER_H

@@ -11,9 +11,9 @@ typedef struct {
     test_t *test;
     bool place;
     const char *phrases[3]; /* a place's are said behind "the word " or what the unit is */
-    /* What names it in an explanation: all groups (separated by spaces) must be there, in this order, each by one of
-     * its words (separated by |), at most a few words apart; alternatives are separated by ;. Words are compared by
-     * stem. */
+    /* What names it in an explanation: all groups (separated by spaces) must be there, in this
+     * order, each by one of its words (separated by |), at most a few words apart; alternatives are
+     * separated by ;. Words are compared by stem. */
     const char *names;
 } rule_t;
 
@@ -32,11 +32,11 @@ static const standin_unit_t *behind(const standin_passage_t *passage, size_t i) 
 }
 
 static bool marks(const standin_unit_t *unit, const char *any) {
-    return unit != NULL && unit->kind == UNIT_MARK && strpbrk(unit->word, any) != NULL;
+    return unit && unit->kind == UNIT_MARK && strpbrk(unit->word, any);
 }
 
 static bool is_word(const standin_unit_t *unit) {
-    return unit != NULL && unit->kind == UNIT_WORD && !unit->contraction;
+    return unit && unit->kind == UNIT_WORD && !unit->contraction;
 }
 
 static bool is_content(const standin_unit_t *unit) {
@@ -53,7 +53,7 @@ static bool is_number(const standin_unit_t *unit) {
     static const char *const small[] = {"two",   "three", "four",   "five",    "six",      "seven",
                                         "eight", "nine",  "ten",    "eleven",  "twelve",   "twenty",
                                         "fifty", "forty", "thirty", "hundred", "thousand", "dozen"};
-    if (unit == NULL || unit->kind == UNIT_NUMBER)
+    if (!unit || unit->kind == UNIT_NUMBER)
         return unit != NULL;
     for (size_t i = 0; i < sizeof small / sizeof small[0]; i++)
         if (strcmp(unit->word, small[i]) == 0)
@@ -69,11 +69,13 @@ static bool is_digits(const standin_passage_t *p, size_t i) {
 
 static bool is_year(const standin_passage_t *p, size_t i) {
     const standin_unit_t *unit = unit_at(p, i);
-    return unit->kind == UNIT_NUMBER && unit->length == 4 && (unit->word[0] == '1' || unit->word[0] == '2');
+    return unit->kind == UNIT_NUMBER && unit->length == 4 &&
+           (unit->word[0] == '1' || unit->word[0] == '2');
 }
 
 static bool is_capitalised(const standin_passage_t *p, size_t i) {
-    return is_word(unit_at(p, i)) && unit_at(p, i)->capital && unit_at(p, i)->order > 0 && unit_at(p, i)->length > 1;
+    return is_word(unit_at(p, i)) && unit_at(p, i)->capital && unit_at(p, i)->order > 0 &&
+           unit_at(p, i)->length > 1;
 }
 
 static bool is_shouted(const standin_passage_t *p, size_t i) {
@@ -113,10 +115,12 @@ static bool is_ly(const standin_passage_t *p, size_t i) {
 }
 
 static bool is_plural(const standin_passage_t *p, size_t i) {
-    static const char *const not_plural[] = {"this", "was", "his",  "has",  "does", "is",   "as",      "its",
-                                             "us",   "yes", "thus", "ours", "says", "goes", "perhaps", "always"};
+    static const char *const not_plural[] = {"this", "was",  "his",     "has",   "does", "is",
+                                             "as",   "its",  "us",      "yes",   "thus", "ours",
+                                             "says", "goes", "perhaps", "always"};
     const standin_unit_t *unit = unit_at(p, i);
-    if (!ends_in(unit, "s", 4) || ends_in(unit, "ss", 4) || ends_in(unit, "us", 4) || ends_in(unit, "is", 4))
+    if (!ends_in(unit, "s", 4) || ends_in(unit, "ss", 4) || ends_in(unit, "us", 4) ||
+        ends_in(unit, "is", 4))
         return false;
     for (size_t j = 0; j < sizeof not_plural / sizeof not_plural[0]; j++)
         if (strcmp(unit->word, not_plural[j]) == 0)
@@ -125,13 +129,14 @@ static bool is_plural(const standin_passage_t *p, size_t i) {
 }
 
 static bool is_comparative(const standin_passage_t *p, size_t i) {
-    static const char *const not_comparative[] = {"never", "after", "water", "other",  "under",  "over",   "ever",
-                                                  "their", "river", "paper", "number", "father", "mother", "brother"};
+    static const char *const not_comparative[] = {"never",  "after",  "water",  "other",  "under",
+                                                  "over",   "ever",   "their",  "river",  "paper",
+                                                  "number", "father", "mother", "brother"};
     const standin_unit_t *next = behind(p, i), *unit = unit_at(p, i);
     for (size_t j = 0; j < sizeof not_comparative / sizeof not_comparative[0]; j++)
         if (strcmp(unit->word, not_comparative[j]) == 0)
             return false;
-    return ends_in(unit, "er", 5) && (next == NULL || !next->contraction);
+    return ends_in(unit, "er", 5) && (!next || !next->contraction);
 }
 
 static bool is_superlative(const standin_passage_t *p, size_t i) {
@@ -139,33 +144,37 @@ static bool is_superlative(const standin_passage_t *p, size_t i) {
 }
 
 static bool is_passive(const standin_passage_t *p, size_t i) {
-    static const char *const be[] = {"was", "were", "been", "be", "is", "are", "being", "am", "get", "got"};
+    static const char *const be[] = {"was", "were",  "been", "be",  "is",
+                                     "are", "being", "am",   "get", "got"};
     const standin_unit_t *unit = unit_at(p, i);
     if (!is_word(unit) || unit->length < 4)
         return false;
     for (size_t back = 1; back <= 2 && back <= i; back++)
         for (size_t j = 0; j < sizeof be / sizeof be[0]; j++)
             if (strcmp(unit_at(p, i - back)->word, be[j]) == 0)
-                return is_past(p, i) || ends_in(unit, "en", 5) || ends_in(unit, "een", 4) || ends_in(unit, "wn", 4) ||
-                       ends_in(unit, "ilt", 5) || ends_in(unit, "ept", 4) || ends_in(unit, "ent", 4) ||
-                       ends_in(unit, "ght", 5) || strcmp(unit->word, "made") == 0 || strcmp(unit->word, "done") == 0;
+                return is_past(p, i) || ends_in(unit, "en", 5) || ends_in(unit, "een", 4) ||
+                       ends_in(unit, "wn", 4) || ends_in(unit, "ilt", 5) ||
+                       ends_in(unit, "ept", 4) || ends_in(unit, "ent", 4) ||
+                       ends_in(unit, "ght", 5) || strcmp(unit->word, "made") == 0 ||
+                       strcmp(unit->word, "done") == 0;
     return false;
 }
 
 static bool is_possessive(const standin_passage_t *p, size_t i) {
     const standin_unit_t *next = behind(p, i), *last = before(p, i);
-    return unit_at(p, i)->contraction && strcmp(unit_at(p, i)->word, "'s") == 0 && is_word(next) && is_word(last) &&
-           strcmp(last->word, "it") != 0 && strcmp(last->word, "that") != 0 && strcmp(last->word, "he") != 0 &&
-           strcmp(last->word, "she") != 0 && strcmp(last->word, "there") != 0 && strcmp(last->word, "what") != 0;
+    return unit_at(p, i)->contraction && strcmp(unit_at(p, i)->word, "'s") == 0 && is_word(next) &&
+           is_word(last) && strcmp(last->word, "it") != 0 && strcmp(last->word, "that") != 0 &&
+           strcmp(last->word, "he") != 0 && strcmp(last->word, "she") != 0 &&
+           strcmp(last->word, "there") != 0 && strcmp(last->word, "what") != 0;
 }
 
 static bool is_contraction(const standin_passage_t *p, size_t i) {
     return unit_at(p, i)->contraction;
 }
 
-#define MARK_TEST(name, any)                                                                                           \
-    static bool name(const standin_passage_t *p, size_t i) {                                                           \
-        return marks(unit_at(p, i), any);                                                                              \
+#define MARK_TEST(name, any)                                 \
+    static bool name(const standin_passage_t *p, size_t i) { \
+        return marks(unit_at(p, i), any);                    \
     }
 MARK_TEST(is_comma, ",")
 MARK_TEST(is_stop, ".")
@@ -183,7 +192,7 @@ static bool is_mark(const standin_passage_t *p, size_t i) {
 }
 
 static bool is_newline(const standin_passage_t *p, size_t i) {
-    return unit_at(p, i)->kind == UNIT_BREAK && strchr(unit_at(p, i)->word, '\n') != NULL;
+    return unit_at(p, i)->kind == UNIT_BREAK && strchr(unit_at(p, i)->word, '\n');
 }
 
 /* --- where a unit stands --- */
@@ -246,7 +255,7 @@ static bool after_stop(const standin_passage_t *p, size_t i) {
 
 static bool repeats_last(const standin_passage_t *p, size_t i) {
     const standin_unit_t *last = before(p, i);
-    return last != NULL && is_content(last) && last->hash == unit_at(p, i)->hash;
+    return last && is_content(last) && last->hash == unit_at(p, i)->hash;
 }
 
 static bool seen_before(const standin_passage_t *p, size_t i) {
@@ -257,10 +266,17 @@ static bool seen_before(const standin_passage_t *p, size_t i) {
     return false;
 }
 
-/* Rules are looked for in an explanation in this order: places that name other things ("after a number") go first. */
+/* Rules are looked for in an explanation in this order: places that name other things ("after a
+ * number") go first. */
 static const rule_t rules[] = {
-    {after_comma, true, {"right after a comma", "that follows a comma"}, "after|follow|behind comma"},
-    {before_comma, true, {"right before a comma", "that is followed by a comma"}, "before|precede|preceding|by comma"},
+    {after_comma,
+     true,
+     {"right after a comma", "that follows a comma"},
+     "after|follow|behind comma"},
+    {before_comma,
+     true,
+     {"right before a comma", "that is followed by a comma"},
+     "before|precede|preceding|by comma"},
     {ends_sentence,
      true,
      {"at the end of a sentence", "right before a full stop"},
@@ -275,10 +291,22 @@ static const rule_t rules[] = {
      true,
      {"at the very beginning of a text"},
      "first|start|begin|beginning|initial text|passage|document|excerpt|sequence|token"},
-    {at_end, true, {"at the very end of a text"}, "last|end|final text|passage|document|excerpt|sequence|token"},
-    {after_number, true, {"right after a number", "that follows a number"}, "after|follow|behind number|digit|numeral"},
-    {before_number, true, {"right before a number"}, "before|precede|preceding number|digit|numeral"},
-    {after_capital, true, {"right after a capitalised name"}, "after|follow name|capitalised|capitalized"},
+    {at_end,
+     true,
+     {"at the very end of a text"},
+     "last|end|final text|passage|document|excerpt|sequence|token"},
+    {after_number,
+     true,
+     {"right after a number", "that follows a number"},
+     "after|follow|behind number|digit|numeral"},
+    {before_number,
+     true,
+     {"right before a number"},
+     "before|precede|preceding number|digit|numeral"},
+    {after_capital,
+     true,
+     {"right after a capitalised name"},
+     "after|follow name|capitalised|capitalized"},
     {in_parentheses,
      true,
      {"inside parentheses", "within brackets"},
@@ -295,21 +323,36 @@ static const rule_t rules[] = {
      true,
      {"that repeats the word directly before it", "doubled by mistake"},
      "repeat|same|identical before|twice|previous;double|doubled;twice|immediate row|succession"},
-    {seen_before, true, {"that stood in the text before"}, "repeat|again|already|recur text|before|earlier"},
+    {seen_before,
+     true,
+     {"that stood in the text before"},
+     "repeat|again|already|recur text|before|earlier"},
     {is_passive,
      false,
      {"past participles of the passive voice", "verbs in the passive voice"},
      "passive;past participle"},
     {is_past, false, {"verbs in the past tense", "words that end in 'ed'"}, "past tense;past verb"},
-    {is_ing, false, {"words that end in 'ing'", "verbs ending in 'ing'"}, "gerund;present participle;progressive"},
+    {is_ing,
+     false,
+     {"words that end in 'ing'", "verbs ending in 'ing'"},
+     "gerund;present participle;progressive"},
     {is_ly, false, {"adverbs that end in 'ly'", "adverbs of manner"}, "adverb"},
     {is_comparative, false, {"comparative forms that end in 'er'", "comparatives"}, "comparative"},
     {is_superlative, false, {"superlative forms that end in 'est'", "superlatives"}, "superlative"},
     {is_possessive, false, {"the possessive 's", "possessive endings"}, "possessive"},
-    {is_contraction, false, {"contractions such as 's and 're", "contracted endings"}, "contraction|contracted"},
+    {is_contraction,
+     false,
+     {"contractions such as 's and 're", "contracted endings"},
+     "contraction|contracted"},
     {is_plural, false, {"plural nouns", "nouns in the plural"}, "plural"},
-    {is_year, false, {"years written in digits", "years such as 1999"}, "year digit|written|such|number"},
-    {is_digits, false, {"numbers in digits", "numbers and digits"}, "number|numeric|digit|numeral|figure"},
+    {is_year,
+     false,
+     {"years written in digits", "years such as 1999"},
+     "year digit|written|such|number"},
+    {is_digits,
+     false,
+     {"numbers in digits", "numbers and digits"},
+     "number|numeric|digit|numeral|figure"},
     {is_capitalised,
      false,
      {"capitalised names", "proper names with a capital letter"},
@@ -368,39 +411,48 @@ bool standin_trait_holds(const standin_trait_t *trait, const standin_passage_t *
     case TRAIT_RULE: return rules[trait->index].test(passage, i);
     case TRAIT_WORD: return unit->hash == trait->hash;
     case TRAIT_SUFFIX: return ends_in(unit, trait->text, length + 1);
-    case TRAIT_PREFIX: return is_word(unit) && unit->length > length && memcmp(unit->word, trait->text, length) == 0;
-    case TRAIT_AFTER_WORD: return i > 0 && unit_at(passage, i - 1)->hash == trait->hash && is_content(unit);
+    case TRAIT_PREFIX:
+        return is_word(unit) && unit->length > length &&
+               memcmp(unit->word, trait->text, length) == 0;
+    case TRAIT_AFTER_WORD:
+        return i > 0 && unit_at(passage, i - 1)->hash == trait->hash && is_content(unit);
     case TRAIT_BEFORE_WORD:
-        return i + 1 < passage->unit_count && unit_at(passage, i + 1)->hash == trait->hash && is_content(unit);
+        return i + 1 < passage->unit_count && unit_at(passage, i + 1)->hash == trait->hash &&
+               is_content(unit);
     case TRAIT_AFTER_CLASS:
-        return i > 0 && standin_classes_have(unit_at(passage, i - 1)->classes, trait->index) && is_content(unit);
+        return i > 0 && standin_classes_have(unit_at(passage, i - 1)->classes, trait->index) &&
+               is_content(unit);
     }
     return false;
 }
 
 bool standin_trait_is_place(const standin_trait_t *trait) {
-    return trait->kind >= TRAIT_AFTER_WORD || (trait->kind == TRAIT_RULE && rules[trait->index].place);
+    return trait->kind >= TRAIT_AFTER_WORD ||
+           (trait->kind == TRAIT_RULE && rules[trait->index].place);
 }
 
 /* --- words --- */
 
 static const char *rule_phrase(size_t rule, size_t variant) {
     const char *const *phrases = rules[rule].phrases;
-    size_t count = phrases[1] == NULL ? 1 : phrases[2] == NULL ? 2 : 3;
+    size_t count = !phrases[1] ? 1 : !phrases[2] ? 2 : 3;
     return phrases[variant % count];
 }
 
-void standin_trait_say_place(const standin_trait_t *trait, const standin_lexicon_t *lexicon, buffer_t *out) {
+void standin_trait_say_place(const standin_trait_t *trait, const standin_lexicon_t *lexicon,
+                             buffer_t *out) {
     if (trait->kind == TRAIT_RULE)
         buffer_append_text(out, rule_phrase(trait->index, 0));
     else if (trait->kind == TRAIT_AFTER_CLASS)
-        buffer_append_format(out, "right after %s", standin_lexicon_phrase(lexicon, trait->index, 0));
+        buffer_append_format(out, "right after %s",
+                             standin_lexicon_phrase(lexicon, trait->index, 0));
     else
-        buffer_append_format(out, "right %s the word '%s'", trait->kind == TRAIT_AFTER_WORD ? "after" : "before",
-                             trait->text);
+        buffer_append_format(out, "right %s the word '%s'",
+                             trait->kind == TRAIT_AFTER_WORD ? "after" : "before", trait->text);
 }
 
-void standin_trait_say(const standin_trait_t *trait, const standin_lexicon_t *lexicon, size_t variant, buffer_t *out) {
+void standin_trait_say(const standin_trait_t *trait, const standin_lexicon_t *lexicon,
+                       size_t variant, buffer_t *out) {
     if (trait->kind == TRAIT_CLASS) {
         buffer_append_text(out, standin_lexicon_phrase(lexicon, trait->index, variant));
     } else if (trait->kind == TRAIT_RULE && !rules[trait->index].place) {
@@ -408,7 +460,8 @@ void standin_trait_say(const standin_trait_t *trait, const standin_lexicon_t *le
     } else if (trait->kind == TRAIT_RULE) {
         buffer_append_format(out, "the word %s", rule_phrase(trait->index, variant));
     } else if (trait->kind == TRAIT_WORD) {
-        buffer_append_format(out, "%s '%s'", variant % 2 ? "uses of the word" : "the word", trait->text);
+        buffer_append_format(out, "%s '%s'", variant % 2 ? "uses of the word" : "the word",
+                             trait->text);
     } else if (trait->kind == TRAIT_SUFFIX) {
         buffer_append_format(out, "words that end in '%s'", trait->text);
     } else if (trait->kind == TRAIT_PREFIX) {
@@ -439,8 +492,8 @@ static bool group_has(const char *group, size_t length, const char *stem) {
 }
 
 /* Finds the groups of one alternative one behind the other. */
-static bool alternative_named(const char *names, size_t length, const char (*stems)[STEM_SIZE], size_t count,
-                              bool *used) {
+static bool alternative_named(const char *names, size_t length, const char (*stems)[STEM_SIZE],
+                              size_t count, bool *used) {
     size_t found[GROUPS], groups = 0, from = 0;
     for (size_t at = 0; at < length && groups < GROUPS;) {
         size_t group = 0;

@@ -1,5 +1,5 @@
-/* api_exchange.c - the exact messages of one request and what came back: rendered anew by the code that a run renders
- * with, and held against the identity under which the answer is stored. */
+/* api_exchange.c - the exact messages of one request and what came back: rendered anew by the code
+ * that a run renders with, and held against the identity under which the answer is stored. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +23,8 @@ static void write_request(const request_t *request, buffer_t *out) {
     for (size_t i = 0; i < request->messages.count; i++) {
         field_open(out, NULL, '{');
         field_text(out, "role", request->messages.messages[i].role);
-        field_bytes(out, "content", request->messages.messages[i].content, request->messages.messages[i].length);
+        field_bytes(out, "content", request->messages.messages[i].content,
+                    request->messages.messages[i].length);
         field_close(out, '}');
     }
     if (request->prompt.length > 0) {
@@ -62,7 +63,8 @@ static void write_answer(store_txn_t *txn, hash_t request, buffer_t *out) {
     }
     field_integer(out, "answer_bytes", (int64_t)info.body_size);
     if (response_get(txn, number, &body, NULL, &error))
-        field_bytes(out, "answer", buffer_text(&body), body.length < BODY_SHOWN ? body.length : BODY_SHOWN);
+        field_bytes(out, "answer", buffer_text(&body),
+                    body.length < BODY_SHOWN ? body.length : BODY_SHOWN);
     else
         field_text(out, "answer_missing", error.message);
     buffer_free(&body);
@@ -70,14 +72,15 @@ static void write_answer(store_txn_t *txn, hash_t request, buffer_t *out) {
 
 /* The job whose question is meant; NULL: there is none, or it has no result yet. */
 static const chain_job_t *find_job(const outcome_t *outcome, int64_t record) {
-    const chain_job_t *job = record < 0 ? chain_look_find(outcome->look, STAGE_EXPLAIN)
-                                        : outcome_of_record(outcome, STAGE_SIMULATE, (size_t)record);
+    const chain_job_t *job = record < 0
+                                 ? chain_look_find(outcome->look, STAGE_EXPLAIN)
+                                 : outcome_of_record(outcome, STAGE_SIMULATE, (size_t)record);
     return job && job->state == CHAIN_DONE ? job : NULL;
 }
 
 /* Renders it anew; false: the request is another one by now. */
-static bool write_rendered(const view_t *view, store_txn_t *txn, const outcome_t *outcome, const chain_job_t *of,
-                           buffer_t *out) {
+static bool write_rendered(const view_t *view, store_txn_t *txn, const outcome_t *outcome,
+                           const chain_job_t *of, buffer_t *out) {
     stage_context_t context = {view->rendering, outcome->record};
     stage_product_t product = {0};
     request_t request = {0};
@@ -95,12 +98,14 @@ static bool write_rendered(const view_t *view, store_txn_t *txn, const outcome_t
     return same;
 }
 
-static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome, error_info_t *error) {
+static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome,
+                       error_info_t *error) {
     (void)error;
     const ask_t *ask = context;
     const view_t *view = ask->call->view;
     buffer_t *out = &ask->call->response->body;
-    const chain_job_t *job = ask->record >= (int64_t)outcome->valid->count ? NULL : find_job(outcome, ask->record);
+    const chain_job_t *job =
+        ask->record >= (int64_t)outcome->valid->count ? NULL : find_job(outcome, ask->record);
     if (!job) {
         call_refuse(ask->call, 404, "there is no answer to this question yet");
         return true;
@@ -121,12 +126,15 @@ void api_exchange(call_t *call) {
     error_info_t error;
     call_integer(call, "chain", &chain);
     call_integer(call, "record", &ask.record);
-    if (!call->view->sweep || chain < 0 || (uint64_t)chain >= sweep_chain_count(call->view->sweep)) {
+    if (!call->view->sweep || chain < 0 ||
+        (uint64_t)chain >= sweep_chain_count(call->view->sweep)) {
         call_refuse(call, 404, "there is no such chain");
         return;
     }
-    outcomes_t which = {
-        .run = call->view->run.number, .depth = LOOK_EACH, .first = (uint64_t)chain, .end = (uint64_t)chain + 1};
+    outcomes_t which = {.run = call->view->run.number,
+                        .depth = LOOK_EACH,
+                        .first = (uint64_t)chain,
+                        .end = (uint64_t)chain + 1};
     if (!outcomes_walk(call->store, call->view->sweep, &which, take_chain, &ask, &error))
         call_refuse(call, 503, "%s", error.message);
 }

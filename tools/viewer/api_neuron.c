@@ -10,7 +10,7 @@
 #include "store/responses.h"
 #include "tools/viewer/call.h"
 
-/* --- records ----------------------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 /* Where a record stands among those that the score is made from; -1: it is not. */
 static int64_t place_among(const split_list_t *list, const activation_record_t *record) {
@@ -20,8 +20,8 @@ static int64_t place_among(const split_list_t *list, const activation_record_t *
     return -1;
 }
 
-static void write_list(buffer_t *out, const char *name, const record_list_t *list, const split_list_t *train,
-                       const split_list_t *valid) {
+static void write_list(buffer_t *out, const char *name, const record_list_t *list,
+                       const split_list_t *train, const split_list_t *valid) {
     if (list->count == 0)
         return;
     field_open(out, NULL, '{');
@@ -41,9 +41,9 @@ static void write_list(buffer_t *out, const char *name, const record_list_t *lis
 }
 
 static void write_records(buffer_t *out, const neuron_record_t *neuron, const split_list_t *valid) {
-    static const char *const bands[NEURON_BANDS] = {"band 1: below the 0.5 quantile", "band 2: 0.5 to 0.9",
-                                                    "band 3: 0.9 to 0.99", "band 4: 0.99 to 0.999",
-                                                    "band 5: above 0.999"};
+    static const char *const bands[NEURON_BANDS] = {"band 1: below the 0.5 quantile",
+                                                    "band 2: 0.5 to 0.9", "band 3: 0.9 to 0.99",
+                                                    "band 4: 0.99 to 0.999", "band 5: above 0.999"};
     bool subject = neuron->source == NEURON_SOURCE_SUBJECT;
     split_list_t train = neuron_split(neuron, SPLIT_TRAIN);
     field_open(out, "groups", '[');
@@ -68,7 +68,7 @@ static void write_statistics(buffer_t *out, const neuron_record_t *neuron) {
     field_number(out, "threshold", neuron_threshold(neuron, &threshold) ? threshold : (double)NAN);
 }
 
-/* --- chains ------------------------------------------------------------------------------------------------ */
+/* --- chains ----------------------------------------------------------------------------------- */
 
 /* What an answer cost: 0 where it is not known any more. */
 static money_t cost_of(store_txn_t *txn, hash_t request) {
@@ -76,7 +76,8 @@ static money_t cost_of(store_txn_t *txn, hash_t request) {
     attempt_t attempt;
     error_info_t error;
     uint64_t response = response_find(txn, request);
-    if (response && response_get(txn, response, NULL, &info, &error) && ledger_attempt_get(txn, info.attempt, &attempt))
+    if (response && response_get(txn, response, NULL, &info, &error) &&
+        ledger_attempt_get(txn, info.attempt, &attempt))
         return attempt.cost;
     return MONEY_ZERO;
 }
@@ -94,8 +95,8 @@ static void write_simulations(write_t *write, store_txn_t *txn, const outcome_t 
     for (size_t i = 0; i < outcome->valid->count; i++) {
         simulate_result_t result = {0};
         const chain_job_t *job = outcome_of_record(outcome, STAGE_SIMULATE, i);
-        bool done =
-            job && job->state == CHAIN_DONE && simulate_result_decode(job->bytes.data, job->bytes.size, &result);
+        bool done = job && job->state == CHAIN_DONE &&
+                    simulate_result_decode(job->bytes.data, job->bytes.size, &result);
         if (!done)
             field_text(out, NULL, NULL);
         else {
@@ -150,7 +151,8 @@ static double baseline_score(const write_t *write, store_txn_t *txn, const outco
     return score;
 }
 
-static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome, error_info_t *error) {
+static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome,
+                       error_info_t *error) {
     (void)error;
     write_t *write = context;
     if (!write->any) {
@@ -164,7 +166,7 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
     return true;
 }
 
-/* --- the neuron ---------------------------------------------------------------------------------------------- */
+/* --- the neuron ------------------------------------------------------------------------------- */
 
 static bool find_entry(call_t *call, index_entry_t *entry, size_t *position) {
     int64_t set, layer = -1, neuron = -1;
@@ -177,13 +179,14 @@ static bool find_entry(call_t *call, index_entry_t *entry, size_t *position) {
         return false;
     call_integer(call, "layer", &layer);
     call_integer(call, "neuron", &neuron);
-    if (neuron_index_find(call->view->index, set, id, (int32_t)layer, (int32_t)neuron, entry, position))
+    if (neuron_index_find(call->view->index, set, id, (int32_t)layer, (int32_t)neuron, entry,
+                          position))
         return true;
     if (id)
         call_refuse(call, 404, "run %s has no neuron \"%.200s\"", call->view->run.name, id);
     else
-        call_refuse(call, 404, "run %s has no neuron %lld:%lld", call->view->run.name, (long long)layer,
-                    (long long)neuron);
+        call_refuse(call, 404, "run %s has no neuron %lld:%lld", call->view->run.name,
+                    (long long)layer, (long long)neuron);
     return false;
 }
 
@@ -213,7 +216,8 @@ void api_neuron(call_t *call) {
     api_write_entry(call->view, &entry, out);
     write_neighbour(call, "previous", position ? position - 1 : SIZE_MAX, out);
     write_neighbour(call, "next", position + 1, out);
-    outcomes_t which = {.run = call->view->run.number, .depth = LOOK_EACH, .first = entry.first, .end = entry.end};
+    outcomes_t which = {
+        .run = call->view->run.number, .depth = LOOK_EACH, .first = entry.first, .end = entry.end};
     bool good = outcomes_walk(call->store, call->view->sweep, &which, take_chain, &write, &error);
     buffer_append_text(out, ",\"chains\":[");
     buffer_append(out, buffer_text(&write.chains), write.chains.length);

@@ -27,7 +27,8 @@ static void write_floats(buffer_t *out, const char *key, const float *values) {
 }
 
 /* Rows that have members of their own: "scores": [...]; then all others in "measures". */
-static void write_measured(buffer_t *out, const stages_measured_t *rows, const index_entry_t *entry) {
+static void write_measured(buffer_t *out, const stages_measured_t *rows,
+                           const index_entry_t *entry) {
     for (size_t m = 0; m < rows->count; m++)
         if (rows->rows[m]->telling->has_members)
             write_floats(out, rows->rows[m]->telling->table.key, entry->values[m]);
@@ -118,11 +119,13 @@ static bool read_sort(call_t *call, index_query_t *query) {
             query->sort = INDEX_BY_MEASURE;
             query->row = m;
         }
-        buffer_append_format(&known, ", %s%s", key, m == 0 ? ", spread" : ""); /* spread is of the first row's values */
+        /* spread is of the first row's values */
+        buffer_append_format(&known, ", %s%s", key, m == 0 ? ", spread" : "");
     }
     bool good = query->sort == INDEX_BY_MEASURE;
     if (!good)
-        call_refuse(call, 400, "sort=%.40s: it is one of order, layer%s", name, buffer_text(&known));
+        call_refuse(call, 400, "sort=%.40s: it is one of order, layer%s", name,
+                    buffer_text(&known));
     buffer_free(&known);
     return good;
 }

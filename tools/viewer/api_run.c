@@ -11,7 +11,7 @@
 #include "tools/report/status.h"
 #include "tools/viewer/call.h"
 
-/* --- spend against caps ------------------------------------------------------------------------------------ */
+/* --- spend against caps ----------------------------------------------------------------------- */
 
 static money_t charged(const balance_t *balance) {
     return money_add(balance->settled, money_add(balance->doubts, balance->reserved));
@@ -37,7 +37,8 @@ static money_t sum_of(store_txn_t *txn, uint32_t run, unsigned by, int32_t day, 
     return sum;
 }
 
-static void write_caps(store_txn_t *txn, const view_t *view, const status_t *status, buffer_t *out) {
+static void write_caps(store_txn_t *txn, const view_t *view, const status_t *status,
+                       buffer_t *out) {
     const settings_t *settings = view->settings;
     uint32_t run = view->run.number;
     field_open(out, "caps", '[');
@@ -45,18 +46,20 @@ static void write_caps(store_txn_t *txn, const view_t *view, const status_t *sta
     if (settings->has_cap_doubts)
         write_cap(out, "doubts", status->balance.doubts, settings->cap_doubts);
     if (settings->has_cap_daily)
-        write_cap(out, "today (UTC)", sum_of(txn, run, SPEND_BY_DAY, text_day_of(status->now), NULL),
+        write_cap(out, "today (UTC)",
+                  sum_of(txn, run, SPEND_BY_DAY, text_day_of(status->now), NULL),
                   settings->cap_daily);
     if (settings->has_cap_store)
         write_cap(out, "store", sum_of(txn, 0, 0, 0, NULL), settings->cap_store);
     for (size_t i = 0; i < settings->model_count; i++)
         if (settings->models[i].capped)
-            write_cap(out, settings->models[i].name, sum_of(txn, run, SPEND_BY_MODEL, 0, settings->models[i].name),
+            write_cap(out, settings->models[i].name,
+                      sum_of(txn, run, SPEND_BY_MODEL, 0, settings->models[i].name),
                       settings->models[i].cap);
     field_close(out, ']');
 }
 
-/* --- how it stands ----------------------------------------------------------------------------------------- */
+/* --- how it stands ---------------------------------------------------------------------------- */
 
 bool api_write_run(store_t *store, const view_t *view, buffer_t *out, error_info_t *error) {
     status_t status;
@@ -81,7 +84,7 @@ void api_run(call_t *call) {
         call_refuse(call, 503, "%s", error.message);
 }
 
-/* --- rates over time: from the attempts of the run's last hour of work ---------------------------------------- */
+/* --- rates over time: from the attempts of the run's last hour of work ------------------------ */
 
 enum { BINS = 60, MOST_ATTEMPTS = 30000 };
 static const int64_t HOUR = (int64_t)3600 * 1000000;
@@ -100,7 +103,8 @@ static bool take_attempt(void *context, const attempt_t *attempt) {
     if (attempt->run != history->run || !attempt->finished_utc)
         return true;
     history->attempts[history->count++] =
-        (struct done){.utc = attempt->finished_utc, .tokens = attempt->prompt_tokens + attempt->completion_tokens};
+        (struct done){.utc = attempt->finished_utc,
+                      .tokens = attempt->prompt_tokens + attempt->completion_tokens};
     return history->count < MOST_ATTEMPTS;
 }
 
@@ -133,7 +137,8 @@ void api_rates(call_t *call) {
     }
     run_info_t now;
     bool known = runs_get(txn, call->view->run.number, &now);
-    history_t history = {.run = call->view->run.number, .attempts = MEMORY_NEW_ARRAY(MOST_ATTEMPTS, struct done)};
+    history_t history = {.run = call->view->run.number,
+                         .attempts = MEMORY_NEW_ARRAY(MOST_ATTEMPTS, struct done)};
     bool ended = known && now.state != RUN_RUNNING && now.ended_utc;
     int64_t last = ended ? now.ended_utc : loop_utc();
     ledger_attempts_since(txn, last - HOUR, take_attempt, &history);

@@ -1,4 +1,5 @@
-/* api_study.c - the pages of the blinded study and its answers. Nothing that is sent says which explanation is which.
+/* api_study.c - the pages of the blinded study and its answers. Nothing that is sent says which
+ * explanation is which.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ typedef struct {
     size_t order[STUDY_MOST_EXPLANATIONS]; /* [shown] */
 } page_t;
 
-/* --- which page ------------------------------------------------------------------------------------------ */
+/* --- which page ------------------------------------------------------------------------------- */
 
 /* "CODE" or "CODE/7"; page -1: none named. */
 static bool read_path(const char *rest, char code[SEGMENT_SIZE], int64_t *page) {
@@ -39,20 +40,22 @@ static bool read_path(const char *rest, char code[SEGMENT_SIZE], int64_t *page) 
     return end != rest + length + 1 && *end == '\0' && number >= 1;
 }
 
-/* Explanations in the order of the page; with `merge` those whose text stands before are left out. */
+/* Explanations in the order of the page; with `merge` those whose text stands
+ * before are left out. */
 static void lay_out(page_t *page) {
     const study_definition_t *definition = page->definition;
     size_t order[STUDY_MOST_EXPLANATIONS], groups[STUDY_MOST_EXPLANATIONS];
     page->item = page->items[page->page];
     study_order(definition->seed, page->rater, page->item, definition->format_count, order);
-    study_group((const char *const *)definition->items[page->item].texts, definition->format_count, groups);
+    study_group((const char *const *)definition->items[page->item].texts, definition->format_count,
+                groups);
     page->shown = 0;
     for (size_t i = 0; i < definition->format_count; i++)
         if (!definition->merge || groups[order[i]] == order[i])
             page->order[page->shown++] = order[i];
 }
 
-/* --- what a page shows ------------------------------------------------------------------------------------- */
+/* --- what a page shows ------------------------------------------------------------------------ */
 
 static void write_excerpts(const neuron_record_t *neuron, buffer_t *out) {
     float most = 0;
@@ -74,7 +77,8 @@ static void write_answer(const page_t *page, const study_answer_t *answer, buffe
     char name[STUDY_NAME_SIZE];
     size_t groups[STUDY_MOST_EXPLANATIONS];
     const study_definition_t *definition = page->definition;
-    study_group((const char *const *)definition->items[page->item].texts, definition->format_count, groups);
+    study_group((const char *const *)definition->items[page->item].texts, definition->format_count,
+                groups);
     field_open(out, "answer", '{');
     field_open(out, "ratings", '{');
     for (size_t i = 0; i < page->shown; i++) {
@@ -122,12 +126,11 @@ static void get(call_t *call, page_t *page, int64_t number) {
     buffer_t *out = &call->response->body;
     study_answer_t answer;
     size_t done = 0, next = page->count;
-    for (size_t i = 0; i < page->count; i++) {
+    for (size_t i = 0; i < page->count; i++)
         if (study_answer_get(call->study, page->rater, page->items[i], &answer, &error))
             done++;
         else if (next == page->count)
             next = i;
-    }
     field_open(out, NULL, '{');
     field_integer(out, "count", (int64_t)page->count);
     field_integer(out, "done", (int64_t)done);
@@ -138,7 +141,7 @@ static void get(call_t *call, page_t *page, int64_t number) {
         write_page(call, page, out);
 }
 
-/* --- an answer ----------------------------------------------------------------------------------------------- */
+/* --- an answer -------------------------------------------------------------------------------- */
 
 /* The place on the page that a name means; `shown` if it means none. */
 static size_t place_of(const page_t *page, const char *said) {
@@ -155,7 +158,8 @@ static size_t place_of(const page_t *page, const char *said) {
 static bool read_answer(const page_t *page, const json_value_t *said, study_answer_t *answer) {
     const study_definition_t *definition = page->definition;
     size_t groups[STUDY_MOST_EXPLANATIONS];
-    study_group((const char *const *)definition->items[page->item].texts, definition->format_count, groups);
+    study_group((const char *const *)definition->items[page->item].texts, definition->format_count,
+                groups);
     answer->count = definition->format_count;
     json_iterator_t ratings = json_iterate(json_get(said, "ratings"));
     const char *name;
@@ -163,7 +167,8 @@ static bool read_answer(const page_t *page, const json_value_t *said, study_answ
     while (json_next(&ratings, &name, &value)) {
         size_t place = place_of(page, name);
         int64_t rating = 0;
-        if (place == page->shown || !json_as_integer(value, &rating) || rating < 1 || rating > STUDY_RATINGS)
+        if (place == page->shown || !json_as_integer(value, &rating) || rating < 1 ||
+            rating > STUDY_RATINGS)
             return false;
         size_t rated = page->order[place];
         for (size_t i = 0; i < definition->format_count; i++)
@@ -180,12 +185,15 @@ static bool read_answer(const page_t *page, const json_value_t *said, study_answ
 
 static void post(call_t *call, page_t *page) {
     error_info_t error;
-    json_value_t *said = json_parse(call->request->body, call->request->body_length, "the answer", JSON_PLAIN, &error);
+    json_value_t *said = json_parse(call->request->body, call->request->body_length, "the answer",
+                                    JSON_PLAIN, &error);
     study_answer_t answer = {.utc = loop_utc()};
     bool good = said && read_answer(page, said, &answer);
     json_free(said);
     if (!good)
-        call_refuse(call, 400, "an answer has a rating from 1 to 5 for each explanation of the page, and the best one");
+        call_refuse(call, 400,
+                    "an answer has a rating from 1 to 5 for each explanation of the page, and the "
+                    "best one");
     else if (!study_answer_put(call->study, page->rater, page->item, &answer, &error))
         call_refuse(call, 503, "%s", error.message);
     else
@@ -202,14 +210,15 @@ void api_study(call_t *call) {
         return;
     }
     page.definition = study_definition(call->study);
-    if (!read_path(call->rest, code, &number) || !study_find_rater(call->study, code, &page.rater)) {
+    if (!read_path(call->rest, code, &number) ||
+        !study_find_rater(call->study, code, &page.rater)) {
         call_refuse(call, 404, "This code is not known.");
         return;
     }
     const study_definition_t *definition = page.definition;
     page.items = MEMORY_NEW_ARRAY(definition->item_count + 1, size_t);
-    page.count = study_deal(definition->seed, definition->item_count, definition->rater_count, definition->overlap,
-                            page.rater, page.items);
+    page.count = study_deal(definition->seed, definition->item_count, definition->rater_count,
+                            definition->overlap, page.rater, page.items);
     if (number >= (int64_t)page.count || (is_post && number < 0)) {
         call_refuse(call, 404, "There are %zu pages.", page.count);
     } else {

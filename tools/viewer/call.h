@@ -16,8 +16,10 @@ typedef struct {
     study_t *study; /* NULL: there is none */
 } call_t;
 
-/* A handler of JSON appends to response->body, or refuses. The answer is 200 unless it says otherwise. */
-void call_refuse(call_t *call, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A handler of JSON appends to response->body, or refuses. The answer is 200 unless it
+ * says otherwise. */
+void call_refuse(call_t *call, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* A query parameter; false: absent or no such number, *value untouched. */
 bool call_integer(const call_t *call, const char *name, int64_t *value);
 bool call_number(const call_t *call, const char *name, double *value);

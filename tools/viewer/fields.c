@@ -90,22 +90,24 @@ void field_activations(buffer_t *out, const char *key, const activation_record_t
     field_close(out, ']');
 }
 
-/* --- what a chain was measured by -------------------------------------------------------------------------- */
+/* --- what a chain was measured by ------------------------------------------------------------- */
 
-void field_measured_states(buffer_t *out, const stages_measured_t *rows, const chain_measured_t *measured) {
+void field_measured_states(buffer_t *out, const stages_measured_t *rows,
+                           const chain_measured_t *measured) {
     for (size_t m = 0; m < rows->count; m++)
         if (rows->rows[m]->telling->has_members)
             field_text(out, rows->rows[m]->telling->done, chain_state_name(measured[m].state));
 }
 
-static void write_values(buffer_t *out, const stage_telling_t *telling, const double *values, size_t most) {
+static void write_values(buffer_t *out, const stage_telling_t *telling, const double *values,
+                         size_t most) {
     for (size_t i = 0; i < most && telling->measures[i].key; i++)
         if (!telling->measures[i].is_aside)
             field_number(out, telling->measures[i].key, values[i]);
 }
 
-void field_measured_values(buffer_t *out, const stages_measured_t *rows, const chain_measured_t *measured,
-                           size_t most) {
+void field_measured_values(buffer_t *out, const stages_measured_t *rows,
+                           const chain_measured_t *measured, size_t most) {
     for (size_t m = 0; m < rows->count; m++)
         if (rows->rows[m]->telling->has_members)
             write_values(out, rows->rows[m]->telling, measured[m].values, most);
@@ -118,7 +120,8 @@ size_t field_measures_count(const stages_measured_t *rows) {
     return count;
 }
 
-void field_measures(buffer_t *out, const stages_measured_t *rows, const chain_measured_t *measured) {
+void field_measures(buffer_t *out, const stages_measured_t *rows,
+                    const chain_measured_t *measured) {
     if (field_measures_count(rows) == 0)
         return;
     field_open(out, "measures", '[');

@@ -1,4 +1,5 @@
-/* fields.h - JSON objects and arrays put together member by member. A comma goes before whatever follows a value. */
+/* fields.h - JSON objects and arrays put together member by member. A comma goes before whatever
+ * follows a value. */
 #ifndef GLIA_TOOLS_VIEWER_FIELDS_H
 #define GLIA_TOOLS_VIEWER_FIELDS_H
 
@@ -20,17 +21,21 @@ void field_count(buffer_t *out, const char *key, int64_t value);  /* below 0: nu
 void field_number(buffer_t *out, const char *key, double value);  /* NaN: null */
 void field_money(buffer_t *out, const char *key, money_t amount); /* dollars */
 void field_boolean(buffer_t *out, const char *key, bool value);
-/* Tokens as an array: a string where the bytes are UTF-8, else an array of numbers, so that fragments can be shown. */
+/* Tokens as an array: a string where the bytes are UTF-8, else an array of numbers, so that
+ * fragments can be shown. */
 void field_tokens(buffer_t *out, const char *key, const activation_record_t *record);
 void field_activations(buffer_t *out, const char *key, const activation_record_t *record);
 
-/* --- what a chain was measured by: measured[rows->count] ------------------------------------------------- */
+/* --- what a chain was measured by: measured[rows->count] -------------------------------------- */
 
 /* The states of rows that have members of their own: "scored": "done". */
-void field_measured_states(buffer_t *out, const stages_measured_t *rows, const chain_measured_t *measured);
+void field_measured_states(buffer_t *out, const stages_measured_t *rows,
+                           const chain_measured_t *measured);
 /* Their values: at most the first `most` measures of each, and none that stand aside. */
-void field_measured_values(buffer_t *out, const stages_measured_t *rows, const chain_measured_t *measured, size_t most);
-/* "measures": [{stage, label, state, values: {KEY: number}}] of all other rows; nothing if there are none. */
+void field_measured_values(buffer_t *out, const stages_measured_t *rows,
+                           const chain_measured_t *measured, size_t most);
+/* "measures": [{stage, label, state, values: {KEY: number}}] of all other rows; nothing if
+ * there are none. */
 void field_measures(buffer_t *out, const stages_measured_t *rows, const chain_measured_t *measured);
 /* How many rows have no members of their own. */
 size_t field_measures_count(const stages_measured_t *rows);

@@ -64,23 +64,28 @@ static bool has_token(const gate_t *gate, const gate_request_t *request) {
     const char *header = request->authorization;
     return cookie_holds(request->cookie, gate->token) ||
            (header && text_starts_with(header, bearer) &&
-            same_secret(gate->token, header + sizeof bearer - 1, strlen(header + sizeof bearer - 1)));
+            same_secret(gate->token, header + sizeof bearer - 1,
+                        strlen(header + sizeof bearer - 1)));
 }
 
 gate_verdict_t gate_judge(const gate_t *gate, const gate_request_t *request) {
     bool post = strcmp(request->method, "POST") == 0;
     if (!is_own_host(gate, request->host))
-        return (gate_verdict_t){421, "This server has another name; allow it with glia viewer --host NAME.", false};
+        return (gate_verdict_t){
+            421, "This server has another name; allow it with glia viewer --host NAME.", false};
     if (request->origin ? !is_own_origin(request) : post)
         return (gate_verdict_t){403, "Requests come from this server's own pages only.", false};
     if (post ? !text_starts_with(request->path, GATE_ANSWERS)
              : strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0)
         return (gate_verdict_t){405, "Pages are for reading: GET and HEAD.", false};
-    if (post && (!request->content_type || !text_starts_with(request->content_type, "application/json")))
+    if (post &&
+        (!request->content_type || !text_starts_with(request->content_type, "application/json")))
         return (gate_verdict_t){415, "An answer is application/json.", false};
     if (!gate->token || has_token(gate, request))
         return (gate_verdict_t){0};
-    if (request->query_token && same_secret(gate->token, request->query_token, strlen(request->query_token)))
+    if (request->query_token &&
+        same_secret(gate->token, request->query_token, strlen(request->query_token)))
         return (gate_verdict_t){.by_query = true};
-    return (gate_verdict_t){401, "This server asks for its token: add ?token=... to the address.", false};
+    return (gate_verdict_t){401, "This server asks for its token: add ?token=... to the address.",
+                            false};
 }

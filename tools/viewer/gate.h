@@ -33,7 +33,8 @@ typedef struct {
 typedef struct {
     int status;      /* 0: let in; else the HTTP status to refuse with */
     const char *why; /* one line, with `status` */
-    bool by_query;   /* the token came in the query: keep it in a cookie and drop it from the address */
+    /* the token came in the query: keep it in a cookie and drop it from the address */
+    bool by_query;
 } gate_verdict_t;
 
 gate_verdict_t gate_judge(const gate_t *gate, const gate_request_t *request);

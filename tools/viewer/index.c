@@ -27,7 +27,8 @@ struct neuron_index {
 };
 
 static index_entry_t empty_entry(const chain_t *chain, uint64_t first) {
-    index_entry_t entry = {.first = first, .end = first, .set = chain->set, .number = chain->neuron};
+    index_entry_t entry = {
+        .first = first, .end = first, .set = chain->set, .number = chain->neuron};
     entry.layer = entry.index = -1;
     entry.best = entry.spread = NAN;
     for (size_t m = 0; m < STAGES_MEASURED; m++)
@@ -36,12 +37,14 @@ static index_entry_t empty_entry(const chain_t *chain, uint64_t first) {
     return entry;
 }
 
-static bool read_id(const neuron_index_t *index, store_txn_t *txn, index_entry_t *entry, error_info_t *error) {
+static bool read_id(const neuron_index_t *index, store_txn_t *txn, index_entry_t *entry,
+                    error_info_t *error) {
     int layer, neuron, end = 0;
     hash_t record;
     chain_t chain = sweep_chain(index->sweep, entry->first);
     if (!sweep_neuron(index->sweep, txn, &chain, &record, &entry->id))
-        return error_set(error, ERROR_FATAL, "set %s of the run has no neuron number %u; see glia fsck",
+        return error_set(error, ERROR_FATAL,
+                         "set %s of the run has no neuron number %u; see glia fsck",
                          sweep_settings(index->sweep)->sets[chain.set].name, chain.neuron);
     if (sscanf(entry->id, "%d:%d%n", &layer, &neuron, &end) == 2 && entry->id[end] == '\0') {
         entry->layer = layer;
@@ -63,7 +66,8 @@ static bool read_ids(neuron_index_t *index, store_t *store, error_info_t *error)
     return good;
 }
 
-neuron_index_t *neuron_index_create(const sweep_t *sweep, uint32_t run, store_t *store, error_info_t *error) {
+neuron_index_t *neuron_index_create(const sweep_t *sweep, uint32_t run, store_t *store,
+                                    error_info_t *error) {
     neuron_index_t *index = MEMORY_NEW(neuron_index_t);
     index->sweep = sweep;
     index->measured = stages_measured(sweep_stages(sweep));
@@ -101,7 +105,7 @@ const stages_measured_t *neuron_index_measured(const neuron_index_t *index) {
     return &index->measured;
 }
 
-/* --- one neuron, from the store ------------------------------------------------------------------------- */
+/* --- one neuron, from the store --------------------------------------------------------------- */
 
 typedef struct {
     index_entry_t *entry;
@@ -131,7 +135,8 @@ static void sum_up(const sums_t *sums) {
     for (size_t m = 0; m < STAGES_MEASURED; m++)
         for (int f = 0; f < PROMPT_FORMAT_COUNT; f++)
             entry->values[m][f] =
-                (float)(sums->counts[m][f] ? sums->sums[m][f] / (double)sums->counts[m][f] : (double)NAN);
+                (float)(sums->counts[m][f] ? sums->sums[m][f] / (double)sums->counts[m][f]
+                                           : (double)NAN);
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {
         entry->best = fmaxf(entry->best, entry->values[0][f]); /* of a number and NaN: the number */
         least = fminf(least, entry->values[0][f]);
@@ -140,7 +145,8 @@ static void sum_up(const sums_t *sums) {
     entry->settled = sums->open == 0;
 }
 
-static bool look_at_neuron(const neuron_index_t *index, store_txn_t *txn, index_entry_t *entry, error_info_t *error) {
+static bool look_at_neuron(const neuron_index_t *index, store_txn_t *txn, index_entry_t *entry,
+                           error_info_t *error) {
     look_options_t options = {index->sweep, index->run, LOOK_NEXT_START, LOOK_ALL};
     sums_t sums = {.entry = entry};
     chain_look_t look = {0};
@@ -161,7 +167,8 @@ static bool look_at_neuron(const neuron_index_t *index, store_txn_t *txn, index_
 }
 
 /* The next neurons that are not settled, at most NEURONS_A_TRANSACTION, in one read transaction. */
-static bool step_once(neuron_index_t *index, store_t *store, size_t most, size_t *looked, error_info_t *error) {
+static bool step_once(neuron_index_t *index, store_t *store, size_t most, size_t *looked,
+                      error_info_t *error) {
     store_txn_t *txn = store_read_begin(store, error);
     bool good = txn != NULL;
     for (*looked = 0; good && *looked < most && index->cursor < index->count; index->cursor++) {
@@ -181,12 +188,14 @@ static bool step_once(neuron_index_t *index, store_t *store, size_t most, size_t
     return good;
 }
 
-bool neuron_index_step(neuron_index_t *index, store_t *store, size_t most, bool *finished, error_info_t *error) {
+bool neuron_index_step(neuron_index_t *index, store_t *store, size_t most, bool *finished,
+                       error_info_t *error) {
     bool good = true;
     size_t looked;
     for (size_t done = 0; good && done < most && index->cursor < index->count; done += looked) {
         size_t left = most - done;
-        good = step_once(index, store, left < NEURONS_A_TRANSACTION ? left : NEURONS_A_TRANSACTION, &looked, error);
+        good = step_once(index, store, left < NEURONS_A_TRANSACTION ? left : NEURONS_A_TRANSACTION,
+                         &looked, error);
     }
     *finished = index->cursor == index->count;
     if (*finished || !good)
@@ -194,7 +203,7 @@ bool neuron_index_step(neuron_index_t *index, store_t *store, size_t most, bool 
     return good;
 }
 
-/* --- queries --------------------------------------------------------------------------------------------- */
+/* --- queries ---------------------------------------------------------------------------------- */
 
 typedef struct {
     double key; /* NaN: none */
@@ -223,18 +232,23 @@ static double sort_key(const index_query_t *query, const index_entry_t *entry, s
     double key = (double)position;
     switch (query->sort) {
     case INDEX_BY_ORDER: break;
-    case INDEX_BY_LAYER: key = entry->layer < 0 ? (double)NAN : entry->layer * 1e10 + entry->index; break;
+    case INDEX_BY_LAYER:
+        key = entry->layer < 0 ? (double)NAN : entry->layer * 1e10 + entry->index;
+        break;
     case INDEX_BY_SPREAD: key = (double)entry->spread; break;
-    case INDEX_BY_MEASURE: key = query->format < 0 ? best_of(values) : (double)values[query->format]; break;
+    case INDEX_BY_MEASURE:
+        key = query->format < 0 ? best_of(values) : (double)values[query->format];
+        break;
     }
     return query->descending ? -key : key;
 }
 
 static bool fits(const index_query_t *query, const index_entry_t *entry) {
-    return (query->set < 0 || entry->set == query->set) && (query->layer < 0 || entry->layer == query->layer) &&
+    return (query->set < 0 || entry->set == query->set) &&
+           (query->layer < 0 || entry->layer == query->layer) &&
            (isnan(query->least) || (double)entry->best >= query->least) &&
            (isnan(query->most) || (double)entry->best <= query->most) &&
-           (!query->text || !*query->text || strstr(entry->id, query->text) != NULL);
+           (!query->text || !*query->text || strstr(entry->id, query->text));
 }
 
 void neuron_index_query(neuron_index_t *index, const index_query_t *query, index_page_t *page) {
@@ -262,14 +276,15 @@ void index_page_clear(index_page_t *page) {
     *page = (index_page_t){0};
 }
 
-bool neuron_index_find(neuron_index_t *index, int64_t set, const char *id, int32_t layer, int32_t neuron,
-                       index_entry_t *entry, size_t *position) {
+bool neuron_index_find(neuron_index_t *index, int64_t set, const char *id, int32_t layer,
+                       int32_t neuron, index_entry_t *entry, size_t *position) {
     bool found = false;
     pthread_mutex_lock(&index->mutex);
     for (size_t i = 0; !found && i < index->count; i++) {
         const index_entry_t *at = &index->entries[i];
         found = (set < 0 || at->set == set) &&
-                (id ? strcmp(at->id, id) == 0 : at->layer == layer && at->index == neuron && layer >= 0);
+                (id ? strcmp(at->id, id) == 0
+                    : at->layer == layer && at->index == neuron && layer >= 0);
         if (found) {
             *entry = *at;
             *position = i;
@@ -311,9 +326,10 @@ bool neuron_index_good(neuron_index_t *index, index_entry_t *entry) {
     return found;
 }
 
-/* --- summaries ------------------------------------------------------------------------------------------- */
+/* --- summaries -------------------------------------------------------------------------------- */
 
-void neuron_index_summary(neuron_index_t *index, int64_t set, index_summary_t summary[PROMPT_FORMAT_COUNT]) {
+void neuron_index_summary(neuron_index_t *index, int64_t set,
+                          index_summary_t summary[PROMPT_FORMAT_COUNT]) {
     double *values = MEMORY_NEW_ARRAY(index->count + 1, double);
     pthread_mutex_lock(&index->mutex);
     for (int f = 0; f < PROMPT_FORMAT_COUNT; f++) {

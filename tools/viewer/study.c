@@ -18,7 +18,8 @@ static hash_t identity(const char *domain, uint64_t seed, size_t rater, size_t i
     return hash_builder_finish(builder);
 }
 
-static void shuffle(const char *domain, uint64_t seed, size_t rater, size_t item, size_t *indices, size_t count) {
+static void shuffle(const char *domain, uint64_t seed, size_t rater, size_t item, size_t *indices,
+                    size_t count) {
     rng_t rng = rng_create(hash_low64(identity(domain, seed, rater, item, 0)));
     rng_shuffle(&rng, indices, count);
 }
@@ -27,7 +28,8 @@ size_t study_shared(size_t items, double overlap) {
     return (size_t)llround((double)items * overlap);
 }
 
-size_t study_deal(uint64_t seed, size_t items, size_t raters, double overlap, size_t rater, size_t *order) {
+size_t study_deal(uint64_t seed, size_t items, size_t raters, double overlap, size_t rater,
+                  size_t *order) {
     size_t *deck = MEMORY_NEW_ARRAY(items + 1, size_t);
     for (size_t i = 0; i < items; i++)
         deck[i] = i;
@@ -47,7 +49,8 @@ void study_order(uint64_t seed, size_t rater, size_t item, size_t count, size_t 
     shuffle("study order", seed, rater, item, order, count);
 }
 
-void study_name(uint64_t seed, size_t rater, size_t item, size_t place, char name[STUDY_NAME_SIZE]) {
+void study_name(uint64_t seed, size_t rater, size_t item, size_t place,
+                char name[STUDY_NAME_SIZE]) {
     char text[HASH_TEXT_SIZE];
     hash_to_text(identity("study name", seed, rater, item, place), text);
     memcpy(name, text, STUDY_NAME_SIZE - 1);
@@ -67,7 +70,8 @@ size_t study_group(const char *const *texts, size_t count, size_t *groups) {
 }
 
 bool study_code_is_valid(const char *code) {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
     size_t length = strlen(code);
     return length >= 1 && length <= 64 && strspn(code, allowed) == length;
 }

@@ -9,17 +9,19 @@
 #include "core/base/rng.h"
 #include "store/records.h"
 
-/* --- raters ------------------------------------------------------------------------------------------------ */
+/* --- raters ----------------------------------------------------------------------------------- */
 
 static bool add_rater(study_definition_t *definition, const char *code, error_info_t *error) {
     if (!study_code_is_valid(code))
-        return error_set(error, ERROR_USAGE, "--raters: \"%s\" is no code; one has 1 to 64 of a-z A-Z 0-9 - _", code);
+        return error_set(error, ERROR_USAGE,
+                         "--raters: \"%s\" is no code; one has 1 to 64 of a-z A-Z 0-9 - _", code);
     for (size_t i = 0; i < definition->rater_count; i++)
         if (strcmp(definition->raters[i], code) == 0)
             return error_set(error, ERROR_USAGE, "--raters: \"%s\" stands there twice", code);
     if (definition->rater_count == STUDY_MOST_RATERS)
         return error_set(error, ERROR_USAGE, "--raters: at most %d", STUDY_MOST_RATERS);
-    definition->raters = memory_resize(definition->raters, definition->rater_count + 1, sizeof *definition->raters);
+    definition->raters =
+        memory_resize(definition->raters, definition->rater_count + 1, sizeof *definition->raters);
     definition->raters[definition->rater_count++] = memory_copy_string(code);
     return true;
 }
@@ -38,7 +40,7 @@ static bool read_raters(study_definition_t *definition, const char *codes, error
     return good;
 }
 
-/* --- neurons ----------------------------------------------------------------------------------------------- */
+/* --- neurons ---------------------------------------------------------------------------------- */
 
 typedef struct {
     const view_t *view;
@@ -64,7 +66,8 @@ static void drop_item(collect_t *collect) {
 static void end_item(collect_t *collect) {
     study_definition_t *definition = collect->definition;
     if (collect->any && collect->have == definition->format_count) {
-        definition->items = memory_resize(definition->items, definition->item_count + 1, sizeof *definition->items);
+        definition->items =
+            memory_resize(definition->items, definition->item_count + 1, sizeof *definition->items);
         definition->items[definition->item_count++] = collect->item;
         collect->item = (study_item_t){0};
     } else if (collect->any) {
@@ -88,7 +91,8 @@ static void begin_item(collect_t *collect, const outcome_t *outcome) {
     };
 }
 
-static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome, error_info_t *error) {
+static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome,
+                       error_info_t *error) {
     (void)txn;
     (void)error;
     collect_t *collect = context;
@@ -101,7 +105,8 @@ static bool take_chain(void *context, store_txn_t *txn, const outcome_t *outcome
         begin_item(collect, outcome);
     }
     const char *format = prompt_format_name(outcome->chain.format);
-    for (size_t f = 0; outcome->explained == CHAIN_DONE && f < collect->definition->format_count; f++)
+    for (size_t f = 0; outcome->explained == CHAIN_DONE && f < collect->definition->format_count;
+         f++)
         if (strcmp(collect->definition->formats[f], format) == 0 && !collect->item.texts[f]) {
             collect->item.texts[f] = memory_copy_string(outcome->explanation->text);
             collect->have++;
@@ -114,7 +119,8 @@ static bool find_set(const view_t *view, const char *name, uint32_t *set, error_
     for (*set = 0; *set < settings->set_count; ++*set)
         if (!name || strcmp(settings->sets[*set].name, name) == 0)
             return true;
-    return error_set(error, ERROR_USAGE, "run %s has no set \"%s\"", view->run.name, name ? name : "");
+    return error_set(error, ERROR_USAGE, "run %s has no set \"%s\"", view->run.name,
+                     name ? name : "");
 }
 
 static void take_formats(study_definition_t *definition, const set_settings_t *set) {
@@ -170,30 +176,35 @@ static study_t *create(const char *directory, store_t *store, const study_defini
     }
     if (txn)
         store_read_end(txn);
-    study_t *study = good ? study_create(directory, definition, (const neuron_record_t *const *)records, error) : NULL;
+    study_t *study =
+        good ? study_create(directory, definition, (const neuron_record_t *const *)records, error)
+             : NULL;
     for (size_t i = 0; i < definition->item_count; i++)
         neuron_record_free(records[i]);
     free(records);
     return study;
 }
 
-study_t *study_make(const char *directory, store_t *store, const view_t *view, const study_wish_t *wish,
-                    size_t *skipped, error_info_t *error) {
+study_t *study_make(const char *directory, store_t *store, const view_t *view,
+                    const study_wish_t *wish, size_t *skipped, error_info_t *error) {
     study_definition_t definition = {
         .seed = (uint64_t)view->settings->seed, .overlap = wish->overlap, .merge = wish->merge};
     collect_t collect = {.view = view, .definition = &definition};
     study_t *study = NULL;
-    bool good = read_raters(&definition, wish->raters, error) && find_set(view, wish->set, &collect.set, error);
+    bool good = read_raters(&definition, wish->raters, error) &&
+                find_set(view, wish->set, &collect.set, error);
     if (good) {
         take_formats(&definition, &view->settings->sets[collect.set]);
-        good = outcomes_walk(store, view->sweep, &(outcomes_t){.run = view->run.number, .depth = LOOK_ALL}, take_chain,
+        good = outcomes_walk(store, view->sweep,
+                             &(outcomes_t){.run = view->run.number, .depth = LOOK_ALL}, take_chain,
                              &collect, error);
         end_item(&collect);
     }
     if (good && definition.item_count == 0)
-        good = error_set(error, ERROR_CONFIG,
-                         "no neuron of set %s has explanations in every format yet; finish the run first",
-                         view->settings->sets[collect.set].name);
+        good = error_set(
+            error, ERROR_CONFIG,
+            "no neuron of set %s has explanations in every format yet; finish the run first",
+            view->settings->sets[collect.set].name);
     if (good) {
         draw_items(&definition, wish->neurons);
         study = create(directory, store, &definition, error);

@@ -13,10 +13,11 @@ typedef struct {
     bool merge;
 } study_wish_t;
 
-/* Takes the neurons of the set that have an explanation (of its first explainer, sample 0) in every format; of more
- * than are wanted, some drawn with the run's seed, which is the study's too. *skipped: how many lack an explanation.
- * Errors: USAGE (codes, set), CONFIG (no neuron is ready; there is a study already). */
-study_t *study_make(const char *directory, store_t *store, const view_t *view, const study_wish_t *wish,
-                    size_t *skipped, error_info_t *error);
+/* Takes the neurons of the set that have an explanation (of its first explainer, sample 0) in every
+ * format; of more than are wanted, some drawn with the run's seed, which is the study's too.
+ * *skipped: how many lack an explanation. Errors: USAGE (codes, set), CONFIG (no neuron is ready;
+ * there is a study already). */
+study_t *study_make(const char *directory, store_t *store, const view_t *view,
+                    const study_wish_t *wish, size_t *skipped, error_info_t *error);
 
 #endif

@@ -28,7 +28,7 @@ struct study {
     study_definition_t definition;
 };
 
-/* --- the definition ---------------------------------------------------------------------------------------- */
+/* --- the definition --------------------------------------------------------------------------- */
 
 static void free_texts(char **texts, size_t count) {
     for (size_t i = 0; texts && i < count; i++)
@@ -103,7 +103,8 @@ static bool read_item(pack_reader_t *reader, size_t formats, study_item_t *item)
 
 static bool read_definition(const void *bytes, size_t size, study_definition_t *definition) {
     pack_reader_t *reader = pack_reader_open(bytes, size);
-    bool good = pack_read_array(reader) == DEFINITION_ITEMS && pack_read_integer(reader) == DEFINITION_VERSION;
+    bool good = pack_read_array(reader) == DEFINITION_ITEMS &&
+                pack_read_integer(reader) == DEFINITION_VERSION;
     definition->seed = (uint64_t)pack_read_integer(reader);
     definition->overlap = pack_read_number(reader);
     definition->merge = pack_read_boolean(reader);
@@ -114,11 +115,12 @@ static bool read_definition(const void *bytes, size_t size, study_definition_t *
            definition->rater_count > 0 && definition->format_count > 0;
     definition->items = MEMORY_NEW_ARRAY(good ? (size_t)items + 1 : 1, study_item_t);
     for (int64_t i = 0; good && i < items; i++)
-        good = read_item(reader, definition->format_count, &definition->items[definition->item_count++]);
+        good = read_item(reader, definition->format_count,
+                         &definition->items[definition->item_count++]);
     return pack_reader_close(reader) && good;
 }
 
-/* --- open, make, close --------------------------------------------------------------------------------------- */
+/* --- open, make, close ------------------------------------------------------------------------ */
 
 bool study_exists(const char *directory) {
     char *path = memory_format("%s/data.mdb", directory);
@@ -136,13 +138,15 @@ static bool load_definition(study_t *study, const char *directory, error_info_t 
     bool good = found && read_definition(value.data, value.size, &study->definition);
     store_read_end(txn);
     if (!good)
-        error_set(error, ERROR_CONFIG, found ? "%s: the study there is damaged" : "%s holds no study", directory);
+        error_set(error, ERROR_CONFIG,
+                  found ? "%s: the study there is damaged" : "%s holds no study", directory);
     return good;
 }
 
 study_t *study_open(const char *directory, bool write, error_info_t *error) {
     if (!study_exists(directory)) {
-        error_set(error, ERROR_CONFIG, "%s: there is no study; glia viewer --raters CODE,CODE makes one", directory);
+        error_set(error, ERROR_CONFIG,
+                  "%s: there is no study; glia viewer --raters CODE,CODE makes one", directory);
         return NULL;
     }
     study_t *study = MEMORY_NEW(study_t);
@@ -168,7 +172,8 @@ static bool put_study(store_txn_t *txn, void *context, error_info_t *error) {
         good = records_put(txn, make->records[i], &definition->items[i].neuron, error);
     buffer_t value = BUFFER_EMPTY;
     pack_definition(definition, &value);
-    good = good && store_put(txn, TABLE_META, DEFINITION_KEY, strlen(DEFINITION_KEY), value.data, value.length, error);
+    good = good && store_put(txn, TABLE_META, DEFINITION_KEY, strlen(DEFINITION_KEY), value.data,
+                             value.length, error);
     buffer_free(&value);
     return good;
 }
@@ -176,7 +181,8 @@ static bool put_study(store_txn_t *txn, void *context, error_info_t *error) {
 study_t *study_create(const char *directory, const study_definition_t *definition,
                       const neuron_record_t *const *records, error_info_t *error) {
     if (study_exists(directory)) {
-        error_set(error, ERROR_CONFIG, "%s: there is a study already; leave out --raters to go on with it", directory);
+        error_set(error, ERROR_CONFIG,
+                  "%s: there is a study already; leave out --raters to go on with it", directory);
         return NULL;
     }
     store_t *store = store_open(directory, STORE_WRITE, NULL, error);
@@ -207,22 +213,25 @@ bool study_find_rater(const study_t *study, const char *code, size_t *rater) {
 
 neuron_record_t *study_record(const study_t *study, size_t item, error_info_t *error) {
     store_txn_t *txn = store_read_begin(study->store, error);
-    neuron_record_t *record = txn ? records_get(txn, study->definition.items[item].neuron, error) : NULL;
+    neuron_record_t *record =
+        txn ? records_get(txn, study->definition.items[item].neuron, error) : NULL;
     if (txn)
         store_read_end(txn);
     return record;
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void answer_key(uint8_t key[ANSWER_KEY_SIZE], size_t rater, size_t item) {
     memcpy(key, "answer:", 7);
     key_put_u32(key_put_u32(key + 7, (uint32_t)rater), (uint32_t)item);
 }
 
-static bool read_answer(const study_t *study, const void *bytes, size_t size, study_answer_t *answer) {
+static bool read_answer(const study_t *study, const void *bytes, size_t size,
+                        study_answer_t *answer) {
     pack_reader_t *reader = pack_reader_open(bytes, size);
-    bool good = pack_read_array(reader) == ANSWER_ITEMS && pack_read_integer(reader) == ANSWER_VERSION;
+    bool good =
+        pack_read_array(reader) == ANSWER_ITEMS && pack_read_integer(reader) == ANSWER_VERSION;
     *answer = (study_answer_t){.utc = pack_read_integer(reader)};
     answer->best = (size_t)pack_read_integer(reader);
     answer->count = pack_read_array(reader);
@@ -234,15 +243,16 @@ static bool read_answer(const study_t *study, const void *bytes, size_t size, st
     return pack_reader_close(reader) && good;
 }
 
-bool study_answer_get(const study_t *study, size_t rater, size_t item, study_answer_t *answer, error_info_t *error) {
+bool study_answer_get(const study_t *study, size_t rater, size_t item, study_answer_t *answer,
+                      error_info_t *error) {
     uint8_t key[ANSWER_KEY_SIZE];
     store_bytes_t value;
     store_txn_t *txn = store_read_begin(study->store, error);
     if (!txn)
         return false;
     answer_key(key, rater, item);
-    bool found =
-        store_get(txn, TABLE_META, key, sizeof key, &value) && read_answer(study, value.data, value.size, answer);
+    bool found = store_get(txn, TABLE_META, key, sizeof key, &value) &&
+                 read_answer(study, value.data, value.size, answer);
     store_read_end(txn);
     return found;
 }
@@ -269,12 +279,13 @@ static bool put_answer(store_txn_t *txn, void *context, error_info_t *error) {
     return good;
 }
 
-bool study_answer_put(study_t *study, size_t rater, size_t item, const study_answer_t *answer, error_info_t *error) {
+bool study_answer_put(study_t *study, size_t rater, size_t item, const study_answer_t *answer,
+                      error_info_t *error) {
     put_t put = {.rater = rater, .item = item, .answer = answer};
     return store_write(study->store, put_answer, &put, error);
 }
 
-/* --- export ---------------------------------------------------------------------------------------------------- */
+/* --- export ----------------------------------------------------------------------------------- */
 
 static void export_answer(const study_t *study, size_t rater, size_t item_number, bool shared,
                           const study_answer_t *answer, buffer_t *out) {
@@ -306,7 +317,8 @@ bool study_export(const study_t *study, buffer_t *out, error_info_t *error) {
     const study_definition_t *definition = &study->definition;
     size_t raters = definition->rater_count, items = definition->item_count;
     /* A neuron is shared if everybody has it: with one rater, or with overlap 1, all are. */
-    size_t *dealt = MEMORY_NEW_ARRAY(items + 1, size_t), *order = MEMORY_NEW_ARRAY(items + 1, size_t);
+    size_t *dealt = MEMORY_NEW_ARRAY(items + 1, size_t),
+           *order = MEMORY_NEW_ARRAY(items + 1, size_t);
     for (size_t r = 0; r < raters; r++) {
         size_t count = study_deal(definition->seed, items, raters, definition->overlap, r, order);
         for (size_t i = 0; i < count; i++)

@@ -16,7 +16,8 @@ static bool load_sweep(view_t *view, store_t *store, error_info_t *error) {
     return view->index != NULL;
 }
 
-view_t *view_load(store_t *store, const char *run, const stage_table_t *stages, error_info_t *error) {
+view_t *view_load(store_t *store, const char *run, const stage_table_t *stages,
+                  error_info_t *error) {
     view_t *view = MEMORY_NEW(view_t);
     view->stages = stages;
     atomic_init(&view->holders, 1);

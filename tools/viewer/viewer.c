@@ -42,7 +42,7 @@ static view_t *current_view(viewer_t *viewer) {
     return view;
 }
 
-/* --- what handlers share --------------------------------------------------------------------------------- */
+/* --- what handlers share ---------------------------------------------------------------------- */
 
 void call_refuse(call_t *call, int status, const char *format, ...) {
     char text[1024];
@@ -85,7 +85,7 @@ bool call_set(call_t *call, int64_t *set) {
     return false;
 }
 
-/* --- pages and files ------------------------------------------------------------------------------------- */
+/* --- pages and files -------------------------------------------------------------------------- */
 
 static void answer_file(call_t *call, const char *name) {
     static const struct kind {
@@ -115,7 +115,7 @@ static void answer_asset(call_t *call) {
     answer_file(call, call->rest);
 }
 
-/* --- routes ---------------------------------------------------------------------------------------------- */
+/* --- routes ----------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *path; /* ends in '/': a prefix, or exactly it for "/" */
@@ -158,7 +158,7 @@ static const route_t *find_route(const viewer_t *viewer, call_t *call) {
     return NULL;
 }
 
-/* --- server-sent events: the status of the run whenever it changed ------------------------------------------- */
+/* --- server-sent events: the status of the run whenever it changed ---------------------------- */
 
 static bool write_event(viewer_t *viewer, buffer_t *out) {
     error_info_t error;
@@ -189,13 +189,13 @@ static void answer_events(viewer_t *viewer, call_t *call) {
     response->stream_interval = EVENT_INTERVAL;
 }
 
-/* --- one request ----------------------------------------------------------------------------------------- */
+/* --- one request ------------------------------------------------------------------------------ */
 
 static void add_security_fields(http_server_response_t *response) {
     static const char *const fields[][2] = {
         {"Content-Security-Policy",
-         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "
+         "'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
         {"X-Content-Type-Options", "nosniff"},
         {"X-Frame-Options", "DENY"},
         {"Referrer-Policy", "no-referrer"},
@@ -219,11 +219,14 @@ static void refuse_plainly(http_server_response_t *response, int status, const c
 }
 
 /* The token moves from the address, which gets around, to a cookie. */
-static void welcome(const viewer_t *viewer, const http_server_request_t *request, http_server_response_t *response) {
+static void welcome(const viewer_t *viewer, const http_server_request_t *request,
+                    http_server_response_t *response) {
     response->status = 303;
-    http_server_add_field(response, "Set-Cookie", GATE_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict",
+    http_server_add_field(response, "Set-Cookie",
+                          GATE_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict",
                           viewer->options.token);
-    bool plain = request->path[0] == '/' && request->path[1] != '/' && !strpbrk(request->path, "\\\r\n");
+    bool plain =
+        request->path[0] == '/' && request->path[1] != '/' && !strpbrk(request->path, "\\\r\n");
     http_server_add_field(response, "Location", "%s", plain ? request->path : "/");
 }
 
@@ -247,7 +250,8 @@ static void answer(viewer_t *viewer, call_t *call) {
         http_server_add_field(call->response, "Content-Type", "application/json");
 }
 
-static void handle(void *context, http_server_request_t *request, http_server_response_t *response) {
+static void handle(void *context, http_server_request_t *request,
+                   http_server_response_t *response) {
     viewer_t *viewer = context;
     gate_request_t asked = {
         .method = request->method,
@@ -276,7 +280,7 @@ static void handle(void *context, http_server_request_t *request, http_server_re
     add_security_fields(response);
 }
 
-/* --- start, follow, stop ----------------------------------------------------------------------------------- */
+/* --- start, follow, stop ---------------------------------------------------------------------- */
 
 viewer_t *viewer_start(const viewer_options_t *options, error_info_t *error) {
     viewer_t *viewer = MEMORY_NEW(viewer_t);
@@ -330,7 +334,8 @@ static bool store_changed(viewer_t *viewer) {
 
 static void replace_view(viewer_t *viewer) {
     error_info_t error;
-    view_t *fresh = view_load(viewer->options.store, viewer->options.run, viewer->options.stages, &error);
+    view_t *fresh =
+        view_load(viewer->options.store, viewer->options.run, viewer->options.stages, &error);
     if (!fresh)
         return;
     pthread_mutex_lock(&viewer->mutex);

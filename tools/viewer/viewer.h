@@ -1,5 +1,6 @@
-/* viewer.h - the web pages: what is served, and to whom. Requests come on the HTTP server's threads; what changes over
- * time (the run, its index) is brought up to date by viewer_refresh on the thread that started it.
+/* viewer.h - the web pages: what is served, and to whom. Requests come on the HTTP server's
+ * threads; what changes over time (the run, its index) is brought up to date by viewer_refresh on
+ * the thread that started it.
  */
 #ifndef GLIA_TOOLS_VIEWER_VIEWER_H
 #define GLIA_TOOLS_VIEWER_VIEWER_H
@@ -31,7 +32,8 @@ typedef struct {
 /* Starts serving. Errors: the port is taken; the run cannot be found or read. */
 viewer_t *viewer_start(const viewer_options_t *options, error_info_t *error);
 uint16_t viewer_port(const viewer_t *viewer);
-/* Follows the run: a bounded step, for about a tenth of a second. `changed`: there may be more to do at once. */
+/* Follows the run: a bounded step, for about a tenth of a second. `changed`: there may be
+ * more to do at once. */
 bool viewer_refresh(viewer_t *viewer);
 void viewer_stop(viewer_t *viewer);
 
