@@ -86,7 +86,7 @@ help:
 ## make rehearse SEEDS=1000 [FIRST=n] [PROCESSES=n], or SEED=n    rehearsals; or one, event by event
 ## make torture    real crashes: hundreds of SIGKILLs, stops, full disks; then a soak of 15 minutes
 ## make bench [QUICK=1] [ROWS="cpu ..."]   what the orchestrator costs, as one table of ratios
-## make lint       who includes whom, third-party headers, format (STRICT=1: lengths too)
+## make lint       who includes whom, third-party headers, lengths, format
 ## make SAN=address,undefined test     the same tests under sanitizers (also SAN=thread)
 ## make fuzz       short fuzzing of every parser of untrusted bytes (needs clang)
 ## make compile_commands   write compile_commands.json: how each file is compiled, for clangd
@@ -144,7 +144,7 @@ bench: deps-bench
 benches: $(BENCHES)
 
 lint: deps-test
-	@STRICT=$(STRICT) tools/dev/lint.sh
+	@tools/dev/lint.sh
 
 # What make would say to compile each file, as JSON: so the flags are those of the rules below.
 # Nothing is compiled.
