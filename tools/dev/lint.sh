@@ -168,8 +168,8 @@ lengths() {
         !inside && /^[A-Za-z_]/ { first = FNR; name = $0; sub(/\(.*/, "", name) }
         !inside && /\) *\{$/ && first { inside = 1; sub(/.*[ *]/, "", name) }
         !inside && /^}/ { first = 0 }'
-    { echo "$sources"; files '*.py' '*.sh' '*.md' Makefile .ci tools/dev/hooks; } | sort -u |
-        grep -v '^tools/subject/\|/mutations\.py$' | LC_ALL=C xargs -r awk '
+    { echo "$sources"; files '*.py' '*.sh' '*.js' '*.css' '*.md' Makefile .ci tools/dev/hooks; } |
+        sort -u | grep -v '^tools/subject/\|/mutations\.py$' | LC_ALL=C xargs -r awk '
         FNR == 1 { page = FILENAME ~ /\.md$/; fenced = 0 }
         page && /^ *(```|~~~)/ { fenced = !fenced }
         length($0) > 100 {
