@@ -15,19 +15,19 @@ enum { EVENTS_AT_ONCE = 64 };
 struct loop_watch {
     watches_t *watches;
     int fd;
-    size_t slot;        /* its place in watches->slots */
-    uint32_t turn;      /* how often that place was taken before */
-    int wanted, told;   /* LOOP_READABLE | LOOP_WRITABLE; what is set, and what the kernel knows */
-    bool holds;         /* counted in watches->active */
-    bool changed;       /* in watches->changed */
-    loop_watch_t *next; /* there */
+    size_t slot;         /* its place in watches->slots */
+    uint32_t generation; /* how often that slot was taken before */
+    int wanted, told;    /* LOOP_READABLE | LOOP_WRITABLE; what is set, and what the kernel knows */
+    bool holds;          /* counted in watches->active */
+    bool changed;        /* in watches->changed */
+    loop_watch_t *next;  /* there */
     loop_watch_fire_t *fire;
     void *context;
 };
 
 typedef struct {
     loop_watch_t *watch; /* NULL: free */
-    uint32_t turn;
+    uint32_t generation;
 } slot_t;
 
 struct watches {
@@ -80,7 +80,7 @@ static struct epoll_event event_of(const loop_watch_t *watch) {
     struct epoll_event event = {0};
     event.events = (watch->wanted & LOOP_READABLE ? (uint32_t)EPOLLIN : 0) |
                    (watch->wanted & LOOP_WRITABLE ? (uint32_t)EPOLLOUT : 0);
-    event.data.u64 = (uint64_t)watch->turn << 32 | (uint32_t)watch->slot;
+    event.data.u64 = (uint64_t)watch->generation << 32 | (uint32_t)watch->slot;
     return event;
 }
 
@@ -102,7 +102,7 @@ loop_watch_t *watches_add(watches_t *watches, int fd, loop_watch_fire_t *fire, v
     watch->slot = free_slot(watches);
     slot_t *slot = &watches->slots[watch->slot];
     slot->watch = watch;
-    watch->turn = slot->turn++;
+    watch->generation = slot->generation++;
     return watch;
 }
 
@@ -177,7 +177,7 @@ void watches_dispatch(watches_t *watches) {
     for (int i = 0; i < count; i++) {
         size_t slot = (uint32_t)events[i].data.u64;
         loop_watch_t *watch = watches->slots[slot].watch;
-        if (watch && watch->turn == events[i].data.u64 >> 32)
+        if (watch && watch->generation == events[i].data.u64 >> 32)
             dispatch(watch, events[i].events);
     }
 }
