@@ -301,8 +301,9 @@ bool export_results(store_t *store, const sweep_t *sweep, uint32_t run, const ex
                        .output = output_open(wish->path, error)};
     bool good = export.output != NULL;
     if (good) {
-        good = outcomes_walk(store, sweep, &(outcomes_t){.run = run, .depth = LOOK_EACH},
-                             take_chain, &export, error) &&
+        outcomes_t all = {.run = run,
+                          .depth = wish->kind == EXPORT_SIMULATIONS ? LOOK_EACH : LOOK_ALL};
+        good = outcomes_walk(store, sweep, &all, take_chain, &export, error) &&
                output_write(export.output, &export.rows.out, error);
         good = output_close(export.output, good, good ? error : NULL) && good;
     }

@@ -147,7 +147,9 @@ static void sum_up(const sums_t *sums) {
 
 static bool look_at_neuron(const neuron_index_t *index, store_txn_t *txn, index_entry_t *entry,
                            error_info_t *error) {
-    look_options_t options = {index->sweep, index->run, LOOK_NEXT_START, LOOK_ALL};
+    /* No further: the records of neurons that nothing is explained of are not read for a list. */
+    look_options_t options = {
+        .sweep = index->sweep, .run = index->run, .as_of = LOOK_NEXT_START, .depth = LOOK_NEXT};
     sums_t sums = {.entry = entry};
     chain_look_t look = {0};
     neuron_view_t view;
