@@ -66,6 +66,7 @@ run_item() {
             --basetemp="$place" "$item")
         ;;
     esac
+    SECONDS=0
     exec 9>"$said/speaking"
     for ((again = 1; again <= tries; again++)); do
         timeout --kill-after=30 "$seconds" "${command[@]}" >"$output" 2>&1 9>&-
@@ -78,7 +79,7 @@ run_item() {
     if [ $code = 0 ]; then
         rm -rf "$place"
         grep -q 'failed at first:' "$output" && cat "$output"
-        printf 'ok    %-36s %s\n' "$name" "$(tail -n 1 "$output")"
+        printf 'ok    %-36s %4d s  %s\n' "$name" $SECONDS "$(tail -n 1 "$output")"
         return 0
     fi
     local why="exit $code"
