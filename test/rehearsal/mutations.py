@@ -142,6 +142,9 @@ MUTATIONS = {
         ("actors/planner.c", "    for (size_t i = 0; i < job->text_count; i++)\n        end_one(planner, job->keys[i]);",
          "    for (size_t i = 1; i < job->text_count; i++)\n        end_one(planner, job->keys[i]);"),
     ],
+    "planner does not look again after a job": [
+        ("actors/planner.c", "            planner->slots[waiter->slot].dirty = true;", "            ;"),
+    ],
     "score is made although a simulation is missing": [
         ("actors/sweep/chain_look.c", "        all = all && state == CHAIN_DONE;", "        all = all || state == CHAIN_DONE;"),
     ],

@@ -205,7 +205,7 @@ static void test_a_commit_has_a_largest_size(void **state) {
     (void)state;
     scene_t *scene = begin(KEEP_ALL, 0);
     for (int i = 0; i < 3 * BATCH + 1; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "%d", i);
         tell_mark(scene, name);
     }
@@ -215,7 +215,7 @@ static void test_a_commit_has_a_largest_size(void **state) {
         held_done(scene->committer);
         assert_int_equal(played_count(scene->actor, MSG_WRITTEN), sizes[i]);
         for (size_t end_of = next + sizes[i]; next < end_of; next++) {
-            char name[8];
+            char name[16];
             snprintf(name, sizeof name, "%zu", next);
             assert_acknowledged(scene, name);
         }
