@@ -3,20 +3,26 @@
  * Tickets wait in one queue a model, in the order of their jobs; a ticket that is tried again waits
  * where it stands until its time comes. An attempt starts when, at one of the model's endpoints (in
  * order of preference),
- *   - the breaker lets it, concurrency has room (of the endpoint, and of the route: the model
- * there),
+ *   - the breaker lets it, concurrency has room (of the endpoint, and of the route, which is the
+ *     model there),
  *   - the sliding windows of the endpoint and of the route admit it, and
  *   - the accountant has reserved its worst case, durably.
  * Windows are filled at start with the attempts of the last minute that the store knows.
  *
- * A ticket's life here (ticket->state; no other transitions):
+ * A ticket's life here (ticket->state; no other transitions, client_pool.c has them as a table):
  *
- *   OUTSIDE --TICKET--> WAITING --a grant--> RESERVING --RESERVED--> READY --a slot--> IN_FLIGHT
- * --over--> READING |  ^  ^                |                       | | OUTSIDE <--STOP--'  |
- * '----REFUSED-----'                       '--lapsed--> SETTLING <----whole-------'
- *                          '---------- to be tried again -------------------------------'
- *   OUTSIDE <-- ANSWERED or RETURNED, from SETTLING; RETURNED, from RESERVING, if it is refused
- * while the run stops
+ *   OUTSIDE --- TICKET from its stage -----------------------------> WAITING
+ *   WAITING --- a grant: an endpoint lets it start now ------------> RESERVING
+ *   WAITING --- STOP: handed back ---------------------------------> OUTSIDE
+ *   RESERVING --- RESERVED: the reservation is durable ------------> READY
+ *   RESERVING --- REFUSED by a cap --------------------------------> WAITING
+ *   RESERVING --- REFUSED while the run stops: handed back --------> OUTSIDE
+ *   READY --- a slot is free: it is sent --------------------------> IN_FLIGHT
+ *   READY --- the grant lapsed: nothing was sent ------------------> SETTLING
+ *   IN_FLIGHT --- the exchange is over ----------------------------> READING
+ *   READING --- what came is read, and packed ---------------------> SETTLING
+ *   SETTLING --- SETTLED: to be tried again -----------------------> WAITING
+ *   SETTLING --- SETTLED: ANSWERED, or RETURNED as failed ---------> OUTSIDE
  *
  * After each message and each exchange that is over the pool looks once for all that may start.
  *

@@ -147,12 +147,9 @@ typedef struct {
     /* The table of sets of puzzles, where explanations are compared with the truth: with the error
      * of the first measure clustered by puzzle. A key NULL: they have the table of all others. */
     stage_heading_t truth;
-    const char
-        /* title of the table of averages over neuron sets; its key is that of
-         * `table` and "_average" */
-        *average;
-    /* The drawing of how the first measure, at most 1, is distributed. A key
-     * NULL: there is none. */
+    /* Title of the table of averages over sets; its key is that of `table` and "_average". */
+    const char *average;
+    /* The drawing of how the first measure, at most 1, is distributed. A key NULL: none. */
     struct stage_plot {
         const char *key, *title, *axis;
     } plot;

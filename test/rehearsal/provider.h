@@ -119,9 +119,9 @@ void provider_close(provider_set_t *set);
 typedef struct {
     uint64_t arrivals, billed;
     uint64_t violations; /* 429s of the strict windows */
-    uint64_t
-        disobeyed; /* arrivals although the provider had asked for silence (Retry-After), or should
-                    * have been left alone by this process (quota, key, usage above the bound) */
+    /* Arrivals although the provider had asked for silence (Retry-After), or should have been left
+     * alone by this process (quota, key, usage above the bound). */
+    uint64_t disobeyed;
     uint64_t faults[FAULT_COUNT];
     money_t bill;
     /* part of the bill beyond what a request could have cost at its maximum */
