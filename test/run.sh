@@ -21,7 +21,8 @@ export BUILD=${BUILD:-build}
 PROGRAM_SECONDS=${PROGRAM_SECONDS:-300}
 FILE_SECONDS=${FILE_SECONDS:-900}
 # Nothing that takes long should start last. The order of the others hardly matters.
-LONGEST=(test_limits.py test_experiments.py test_rehearsal_crash test_rehearsal_faults test_run.py)
+LONGEST=(test_limits.py test_run.py test_experiments.py test_faults.py test_tokenizer
+    test_rehearsal_crash test_rehearsal_faults)
 export PYTHONDONTWRITEBYTECODE=1
 
 if [ ! -x "$BUILD/glia" ]; then
