@@ -115,6 +115,7 @@ def test_the_published_lists_are_read(place):
     assert named == {f"{name}.csv" for name in LISTS}
 
 
+@pytest.mark.long  # all of it, at full size: test_sets, test_record and test_report have the parts
 def test_make_experiments_offline(place):
     """What `make experiments` does, and that the committed example is such a report."""
     subprocess.run([FOLDER / "run.sh", BUILD / "glia", place.path / "out"], check=True,
