@@ -16,6 +16,7 @@ def installed(place):
     return place.path / "usr" / "bin"
 
 
+@pytest.mark.long  # the default config, which test_run.py has too
 def test_runs_from_anywhere(place, installed):
     assert {path.name for path in installed.iterdir()} >= {"glia", "glia-standin"}
     for program in ("glia", "glia-standin"):
